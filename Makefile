@@ -1,0 +1,61 @@
+# Two commands do everything on a fresh Debian machine with rustup's stable Rust: `make run` and `make test`.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+DATA ?= .data
+say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
+
+.PHONY: help run build release test bench gate plugins toolchain peers clean
+
+help: ## What can be done here
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: build ## Build, then start Portico with the built-in sandbox network and SQLite in ./.data
+	$(call say,Starting Portico with the sandbox network - data in $(DATA) - Ctrl-C stops it)
+	@exec target/release/portico serve --sandbox --data $(DATA)
+
+build: plugins ## target/release/portico, with the sandbox network; it talks to loopback only
+	$(call say,Building target/release/portico (sandbox build))
+	$(CARGO) build --release -p portico --features sandbox
+
+release: plugins ## target/dist/portico, for production: no sandbox, WhatsApp's certificate chain is enforced
+	$(call say,Building target/dist/portico (production build))
+	$(CARGO) build --profile dist -p portico
+
+plugins: toolchain ## The plugins as WebAssembly components, in target/plugins
+	$(call say,Building the plugins into target/plugins)
+	$(CARGO) run -q -p portico-pack -- all plugins
+
+toolchain:
+	$(call say,Checking the WebAssembly toolchain)
+	@sdk/toolchain.sh
+
+test: plugins ## The whole suite, on SQLite and on a PostgreSQL that is started for it in a temporary folder
+	$(call say,Building the production binary for the trust tests)
+	$(CARGO) build -p portico
+	@mkdir -p target/test-bin && cp target/debug/portico target/test-bin/portico-production
+	$(call say,Building the sandbox binary for the crash tests)
+	$(CARGO) build -p portico --features sandbox
+	@cp target/debug/portico target/test-bin/portico-sandbox
+	$(call say,Running the tests)
+	tests/postgres.sh run -- $(CARGO) test --workspace
+
+bench: build ## Memory per session, texts per second and the cost of a plugin call, beside a loop of the bare crate
+	$(call say,Running the benchmark)
+	$(CARGO) run -q --release -p portico-it --bin bench
+
+gate: ## Formatting, lints and documentation, as CI checks them
+	$(call say,Checking the format)
+	$(CARGO) fmt --all --check
+	$(call say,Running the lints)
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(call say,Building the documentation)
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps -q
+
+peers: build ## Texts both ways with another WhatsApp Web client library (needs npm)
+	tests/peers/run.sh
+
+clean: ## Remove what was built and the data of `make run`
+	rm -rf target $(DATA)

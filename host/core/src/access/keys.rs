@@ -1,0 +1,155 @@
+//! Keys: make, list, revoke, and find out who presents one.
+
+use std::time::Duration;
+
+use super::secret::{KeyFormat, KeyHash, KeySecret};
+use super::{AccessKey, Caller, Scope};
+use crate::cx::{Core, Cx, Once};
+use crate::error::{Error, Result};
+use crate::id::{KeyId, TenantId};
+use crate::page::{Page, PageRequest};
+use crate::ports::Tx;
+
+/// Days a key may live at most when it has an end at all.
+const EXPIRES_DAYS_MAX: u32 = 3650;
+
+/// What a key is to be.
+#[derive(Clone, Debug)]
+pub struct NewKey {
+    /// What the owner calls it.
+    pub name: String,
+    /// What it may do; `None`: what a program needs ([`Scope::PROGRAM`]).
+    pub scopes: Option<Vec<Scope>>,
+    /// How it is spelled.
+    pub format: KeyFormat,
+    /// Days until it stops working.
+    pub expires_in_days: Option<u32>,
+}
+
+/// A key with its secret: shown once.
+pub struct MadeKey {
+    /// The key.
+    pub key: AccessKey,
+    /// Its text; `None` when the request only repeated an earlier one (the text is not kept).
+    pub secret: Option<KeySecret>,
+}
+
+/// Makes a key of the caller's tenant. It can do nothing the caller can't.
+pub async fn create(cx: &Cx, new: NewKey) -> Result<MadeKey> {
+    cx.caller.require(Scope::KeysWrite)?;
+    let scopes = new.scopes.clone().unwrap_or_else(|| Scope::PROGRAM.to_vec());
+    for scope in &scopes {
+        cx.caller.require(*scope)?;
+    }
+    let (key, secret) = draft(cx.core(), cx.tenant().clone(), new, scopes)?;
+    let mut tx = cx.core().store.write().await?;
+    if let Once::Made(id) = cx.once(&mut *tx, key.id.as_str()).await? {
+        let key = find(&mut *tx, cx.tenant(), &id.parse()?).await?;
+        return Ok(MadeKey { key, secret: None });
+    }
+    let limit = cx.core().limits.keys_per_tenant;
+    if tx.key_count(cx.tenant()).await? >= limit {
+        let why = format!("this tenant has {limit} keys, the limit; revoke one first");
+        return Err(Error::Conflict {
+            code: "too_many_keys",
+            why,
+        });
+    }
+    tx.key_insert(&key, &secret.hash()).await?;
+    tx.commit().await?;
+    Ok(MadeKey {
+        key,
+        secret: Some(secret),
+    })
+}
+
+/// Makes a tenant of its own with one program key. Only for servers whose operator opened sign-up.
+pub async fn sign_up(core: &Core, new: NewKey) -> Result<MadeKey> {
+    let tenant = TenantId::new(core.now().0, core.rng.bits());
+    let scopes: Vec<Scope> = Scope::PROGRAM.into_iter().chain([Scope::KeysWrite]).collect();
+    let name = new.name.clone();
+    let (key, secret) = draft(core, tenant.clone(), new, scopes)?;
+    let mut tx = core.store.write().await?;
+    tx.tenant_insert(&tenant, &format!("{name} ({tenant})"), core.now())
+        .await?;
+    tx.key_insert(&key, &secret.hash()).await?;
+    tx.commit().await?;
+    Ok(MadeKey {
+        key,
+        secret: Some(secret),
+    })
+}
+
+/// The caller's keys, newest first.
+pub async fn list(cx: &Cx, page: &PageRequest) -> Result<Page<AccessKey>> {
+    cx.caller.require(Scope::KeysWrite)?;
+    let mut tx = cx.core().store.read().await?;
+    let rows = tx.key_list(cx.tenant(), page).await?;
+    Ok(Page::cut(rows, page, |k| k.id.to_string()))
+}
+
+/// Revokes a key; it stops working at once. Repeating it changes nothing.
+pub async fn revoke(cx: &Cx, id: &KeyId) -> Result<()> {
+    cx.caller.require(Scope::KeysWrite)?;
+    let mut tx = cx.core().store.write().await?;
+    find(&mut *tx, cx.tenant(), id).await?;
+    tx.key_revoke(cx.tenant(), id, cx.now()).await?;
+    tx.commit().await
+}
+
+/// Who presents this text. Unknown, expired and revoked keys are one and the same answer.
+pub async fn authenticate(core: &Core, presented: &str) -> Result<Caller> {
+    const REFUSED: Error = Error::Unauthenticated {
+        why: "this key is unknown, expired or revoked; send a valid one as `Authorization: Bearer …` or `X-API-Key`",
+    };
+    let mut tx = core.store.read().await?;
+    let Some(key) = tx.key_find_by_hash(&KeyHash::of(presented)).await? else {
+        return Err(REFUSED);
+    };
+    let expired = key.expires_at.is_some_and(|end| end <= core.now());
+    if expired || key.revoked_at.is_some() {
+        return Err(REFUSED);
+    }
+    Ok(Caller {
+        tenant: key.tenant,
+        key: key.id,
+        scopes: key.scopes,
+    })
+}
+
+async fn find(tx: &mut dyn Tx, tenant: &TenantId, id: &KeyId) -> Result<AccessKey> {
+    tx.key_find(tenant, id)
+        .await?
+        .ok_or_else(|| Error::not_found("key", id))
+}
+
+pub(super) fn draft(
+    core: &Core,
+    tenant: TenantId,
+    new: NewKey,
+    scopes: Vec<Scope>,
+) -> Result<(AccessKey, KeySecret)> {
+    let name = crate::device::create::checked_name(&core.limits, &new.name)?;
+    if new
+        .expires_in_days
+        .is_some_and(|d| d == 0 || d > EXPIRES_DAYS_MAX)
+    {
+        return Err(Error::invalid(
+            "expires_in_days",
+            format!("must be 1 to {EXPIRES_DAYS_MAX}"),
+        ));
+    }
+    let now = core.now();
+    let key = AccessKey {
+        id: KeyId::new(now.0, core.rng.bits()),
+        tenant,
+        name,
+        scopes,
+        created_at: now,
+        expires_at: new
+            .expires_in_days
+            .map(|d| now + Duration::from_secs(u64::from(d) * 86_400)),
+        revoked_at: None,
+    };
+    Ok((key, KeySecret::generate(new.format, &*core.rng)))
+}

@@ -1,0 +1,165 @@
+//! What every operation gets first: who asks, and the ports.
+
+use std::sync::Arc;
+
+use crate::access::Caller;
+use crate::error::{Error, Result};
+use crate::id::{EventId, TenantId};
+use crate::limits::Limits;
+use crate::ports::store::{IdempotencyClaim, IdempotencyEntry};
+use crate::ports::{Bell, Clock, Links, Outbound, Plugins, Rng, Store, Tx};
+use crate::seal::Sealer;
+use crate::time::UtcMs;
+
+/// The ports below the network: all that facts coming in need. Shared by everything.
+pub struct Core {
+    /// Rows.
+    pub store: Arc<dyn Store>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub rng: Arc<dyn Rng>,
+    /// Wakes waiting tasks.
+    pub bell: Arc<dyn Bell>,
+    /// Seals secrets.
+    pub sealer: Sealer,
+    /// Limits of the rules.
+    pub limits: Limits,
+}
+
+impl Core {
+    /// Now.
+    pub fn now(&self) -> UtcMs {
+        self.clock.now()
+    }
+}
+
+/// Everything the gateway is made of. Shared; requests borrow it through [`Cx`].
+pub struct Gateway {
+    /// Rows, clock and the rest.
+    pub core: Arc<Core>,
+    /// Sessions.
+    pub links: Arc<dyn Links>,
+    /// Plugins.
+    pub plugins: Arc<dyn Plugins>,
+    /// The way out over HTTP.
+    pub outbound: Arc<dyn Outbound>,
+}
+
+/// One operation: who asks for it, and what it is done with.
+#[derive(Clone)]
+pub struct Cx {
+    /// The ports.
+    pub gateway: Arc<Gateway>,
+    /// Who asks.
+    pub caller: Caller,
+    /// The `Idempotency-Key` the request came with.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// An `Idempotency-Key` with what identifies the request it came with.
+#[derive(Clone, Debug)]
+pub struct Idempotency {
+    /// As sent.
+    pub key: String,
+    /// Hash over method, path and body.
+    pub fingerprint: String,
+}
+
+/// Characters of an `Idempotency-Key` at most.
+pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
+
+impl Idempotency {
+    /// Checks a key as sent.
+    pub fn new(key: &str, fingerprint: String) -> Result<Self> {
+        if key.is_empty()
+            || key.len() > IDEMPOTENCY_KEY_CHARS_MAX
+            || !key.bytes().all(|b| b.is_ascii_graphic())
+        {
+            let why =
+                format!("must be 1 to {IDEMPOTENCY_KEY_CHARS_MAX} printable ASCII characters without blanks");
+            return Err(Error::invalid("Idempotency-Key", why));
+        }
+        Ok(Self {
+            key: key.to_owned(),
+            fingerprint,
+        })
+    }
+}
+
+/// What an operation that makes something does about an `Idempotency-Key`.
+pub(crate) enum Once {
+    /// Go on and make it.
+    Make,
+    /// It was made before, under this id.
+    Made(String),
+}
+
+impl Cx {
+    /// The tenant the operation is for.
+    pub fn tenant(&self) -> &TenantId {
+        self.caller.tenant()
+    }
+
+    /// The ports below the network.
+    pub fn core(&self) -> &Core {
+        &self.gateway.core
+    }
+
+    /// Now.
+    pub fn now(&self) -> UtcMs {
+        self.core().now()
+    }
+
+    /// 128 random bits for an id.
+    pub fn bits(&self) -> u128 {
+        self.core().rng.bits()
+    }
+
+    /// A fresh event id.
+    pub fn event_id(&self) -> EventId {
+        EventId::new(self.now().0, self.bits())
+    }
+
+    /// What an earlier request with this `Idempotency-Key` made, so that repeating it answers the same even where a new one
+    /// would now be refused.
+    pub(crate) async fn made_before(&self, tx: &mut dyn Tx) -> Result<Option<String>> {
+        let Some(idempotency) = &self.idempotency else {
+            return Ok(None);
+        };
+        match tx.idempotency_find(self.tenant(), &idempotency.key).await? {
+            None => Ok(None),
+            Some(known) if known.fingerprint == idempotency.fingerprint => Ok(Some(known.resource)),
+            Some(_) => Err(reused()),
+        }
+    }
+
+    /// Binds the request's `Idempotency-Key`, if any, to `resource` within `tx`.
+    pub(crate) async fn once(&self, tx: &mut dyn Tx, resource: &str) -> Result<Once> {
+        let Some(idempotency) = &self.idempotency else {
+            return Ok(Once::Make);
+        };
+        let entry = IdempotencyEntry {
+            fingerprint: idempotency.fingerprint.clone(),
+            resource: resource.to_owned(),
+            created_at: self.now(),
+        };
+        match tx
+            .idempotency_claim(self.tenant(), &idempotency.key, &entry)
+            .await?
+        {
+            IdempotencyClaim::Fresh => Ok(Once::Make),
+            IdempotencyClaim::Known(known) if known.fingerprint == entry.fingerprint => {
+                Ok(Once::Made(known.resource))
+            }
+            IdempotencyClaim::Known(_) => Err(reused()),
+        }
+    }
+}
+
+fn reused() -> Error {
+    Error::Conflict {
+        code: "idempotency_key_reused",
+        why: "this Idempotency-Key came with a different request before; use a new key".to_owned(),
+    }
+}

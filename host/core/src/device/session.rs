@@ -1,0 +1,156 @@
+//! Sessions of devices: connect, disconnect, restart, log out, pair; and the one place that applies a [`Signal`].
+
+use std::time::Duration;
+
+use super::state::{Effect, Signal, StateReason};
+use super::{Device, DeviceState, Wanted, lookup};
+use crate::access::Scope;
+use crate::address::PhoneNumber;
+use crate::cx::{Core, Cx};
+use crate::error::{Error, Result};
+use crate::event::NewEvent;
+use crate::id::DeviceId;
+use crate::ports::Tx;
+use crate::ports::link::{Identity, PairingCode, QrCode};
+use crate::ports::store::DeviceChange;
+
+/// Starts the device's session: resumes it when it is paired, else asks WhatsApp for a QR code. Repeating it changes nothing.
+pub async fn connect(cx: &Cx, id: &DeviceId) -> Result<Device> {
+    cx.caller.require(Scope::DevicesWrite)?;
+    let mut tx = cx.core().store.write().await?;
+    lookup::find_in(&mut *tx, cx.tenant(), id).await?;
+    tx.device_want(id, Wanted::Running).await?;
+    apply(cx.core(), &mut *tx, id, Signal::ConnectRequested, None).await?;
+    let device = lookup::find_in(&mut *tx, cx.tenant(), id).await?;
+    tx.commit().await?;
+    cx.core().bell.events_stored();
+    cx.gateway.links.open(&device).await?;
+    Ok(device)
+}
+
+/// Ends the device's session; it stays linked and is left alone until somebody connects it.
+pub async fn disconnect(cx: &Cx, id: &DeviceId) -> Result<Device> {
+    cx.caller.require(Scope::DevicesWrite)?;
+    let device = stop(cx, id, Signal::DisconnectRequested).await?;
+    cx.gateway.links.close(id).await?;
+    Ok(device)
+}
+
+/// Ends the device's session and starts it again.
+pub async fn restart(cx: &Cx, id: &DeviceId) -> Result<Device> {
+    disconnect(cx, id).await?;
+    connect(cx, id).await
+}
+
+/// Unlinks the device at WhatsApp and forgets its keys. A new pairing is needed afterwards.
+pub async fn logout(cx: &Cx, id: &DeviceId) -> Result<Device> {
+    cx.caller.require(Scope::DevicesWrite)?;
+    lookup::get(cx, id).await?;
+    cx.gateway.links.logout(id).await?;
+    stop(
+        cx,
+        id,
+        Signal::Unlinked(StateReason::new("requested", "logged out on request")),
+    )
+    .await
+}
+
+async fn stop(cx: &Cx, id: &DeviceId, signal: Signal) -> Result<Device> {
+    let mut tx = cx.core().store.write().await?;
+    lookup::find_in(&mut *tx, cx.tenant(), id).await?;
+    tx.device_want(id, Wanted::Stopped).await?;
+    apply(cx.core(), &mut *tx, id, signal, None).await?;
+    let device = lookup::find_in(&mut *tx, cx.tenant(), id).await?;
+    tx.commit().await?;
+    cx.core().bell.events_stored();
+    Ok(device)
+}
+
+/// The QR code to scan now, or what is in the way of one.
+pub async fn qr(cx: &Cx, id: &DeviceId) -> Result<QrCode> {
+    cx.caller.require(Scope::DevicesWrite)?;
+    let device = lookup::get(cx, id).await?;
+    match device.state {
+        DeviceState::Pairing | DeviceState::Connecting if device.jid.is_none() => {
+            let retry_after = Duration::from_secs(1);
+            let why = "WhatsApp has not sent the QR code yet; ask again in a second".to_owned();
+            cx.gateway.links.qr(id).ok_or(Error::Busy { why, retry_after })
+        }
+        DeviceState::Connected | DeviceState::Reconnecting | DeviceState::Connecting => {
+            Err(Error::Conflict {
+                code: "already_paired",
+                why:
+                    "the device is linked already; POST /v1/devices/{id}/logout first to link another account"
+                        .to_owned(),
+            })
+        }
+        state => Err(Error::NotReady {
+            state,
+            hint: state.way_to_connected(),
+        }),
+    }
+}
+
+/// Asks WhatsApp for a code to type on the phone with this number, instead of scanning.
+pub async fn pairing_code(cx: &Cx, id: &DeviceId, phone: &str) -> Result<PairingCode> {
+    cx.caller.require(Scope::DevicesWrite)?;
+    let phone = PhoneNumber::parse("phone", phone)?;
+    let device = lookup::get(cx, id).await?;
+    match device.state {
+        DeviceState::Pairing => cx.gateway.links.pairing_code(id, &phone).await,
+        state => Err(Error::NotReady {
+            state,
+            hint: state.way_to_connected(),
+        }),
+    }
+}
+
+/// Applies a signal in its own transaction and starts, stops or restarts the session as the machine says.
+pub async fn tell(core: &Core, id: &DeviceId, signal: Signal, identity: Option<Identity>) -> Result<Effect> {
+    let mut tx = core.store.write().await?;
+    let effect = apply(core, &mut *tx, id, signal, identity).await?;
+    tx.commit().await?;
+    core.bell.events_stored();
+    core.bell.outgoing(id);
+    if effect != Effect::None {
+        core.bell.session(id, Duration::ZERO);
+    }
+    Ok(effect)
+}
+
+/// Records where a signal leads, with its event, in `tx`. A signal for a device that is gone changes nothing.
+pub(crate) async fn apply(
+    core: &Core,
+    tx: &mut dyn Tx,
+    id: &DeviceId,
+    signal: Signal,
+    identity: Option<Identity>,
+) -> Result<Effect> {
+    let Some(device) = tx.device_load(id).await? else {
+        return Ok(Effect::None);
+    };
+    let Some(next) = device.state.on(signal) else {
+        return Ok(Effect::None);
+    };
+    let now = core.now();
+    let change = DeviceChange {
+        state: next.state,
+        reason: next.reason,
+        since: now,
+        deadline: next.state.deadline().map(|span| now + span),
+        identity,
+    };
+    tx.device_change(id, &change).await?;
+    match next.state {
+        DeviceState::LoggedOut => {
+            tx.device_want(id, Wanted::Stopped).await?;
+            tx.device_forget_account(id).await?;
+        }
+        DeviceState::Disconnected => tx.device_want(id, Wanted::Stopped).await?,
+        _ => {}
+    }
+    if let Some(device) = tx.device_load(id).await? {
+        tx.event_raise(&NewEvent::device_state(&device)?).await?;
+    }
+    Ok(next.effect)
+}

@@ -1,0 +1,23 @@
+//! The nouns, rules, errors and ports of the gateway.
+//!
+//! Operations are free functions that take a [`Cx`] first; the world is reached through the traits in [`ports`]. Invariant:
+//! this crate depends on no I/O crate, and nothing here knows HTTP, SQL, WhatsApp's wire format or WebAssembly.
+
+pub mod access;
+pub mod address;
+pub mod cx;
+pub mod device;
+pub mod error;
+pub mod event;
+pub mod id;
+pub mod intake;
+pub mod limits;
+pub mod message;
+pub mod page;
+pub mod ports;
+pub mod seal;
+pub mod time;
+pub mod webhook;
+
+pub use cx::{Core, Cx, Gateway};
+pub use error::{Error, Result};

@@ -1,0 +1,154 @@
+//! How outgoing messages get on: acknowledged, delivered, read, played, failed. Only steps forward count.
+
+use super::{Message, MessageStatus, SendFailure};
+use crate::cx::Core;
+use crate::error::Result;
+use crate::event::NewEvent;
+use crate::id::DeviceId;
+use crate::ports::Tx;
+use crate::ports::link::ReceiptKind;
+use crate::ports::store::Progress;
+use crate::time::UtcMs;
+
+/// WhatsApp's server answered a send.
+pub async fn acknowledged(
+    core: &Core,
+    device: &DeviceId,
+    whatsapp_id: &str,
+    refused: Option<u16>,
+) -> Result<()> {
+    let at = core.now();
+    let progress = match refused {
+        None => Progress {
+            status: MessageStatus::Sent,
+            at,
+            error: None,
+        },
+        Some(code) => Progress {
+            status: MessageStatus::Failed,
+            at,
+            error: Some(refusal(code)),
+        },
+    };
+    advance(core, device, &[whatsapp_id.to_owned()], &progress).await
+}
+
+/// The recipient is further.
+pub async fn receipt(
+    core: &Core,
+    device: &DeviceId,
+    whatsapp_ids: &[String],
+    kind: ReceiptKind,
+    at: UtcMs,
+) -> Result<()> {
+    let status = match kind {
+        ReceiptKind::Delivered => MessageStatus::Delivered,
+        ReceiptKind::Read => MessageStatus::Read,
+        ReceiptKind::Played => MessageStatus::Played,
+    };
+    advance(
+        core,
+        device,
+        whatsapp_ids,
+        &Progress {
+            status,
+            at,
+            error: None,
+        },
+    )
+    .await
+}
+
+/// A message won't be sent.
+pub async fn failed(core: &Core, message: &Message, error: SendFailure) -> Result<()> {
+    let progress = Progress {
+        status: MessageStatus::Failed,
+        at: core.now(),
+        error: Some(error),
+    };
+    advance(
+        core,
+        &message.device,
+        std::slice::from_ref(&message.whatsapp_id),
+        &progress,
+    )
+    .await
+}
+
+async fn advance(core: &Core, device: &DeviceId, whatsapp_ids: &[String], progress: &Progress) -> Result<()> {
+    let mut tx = core.store.write().await?;
+    let messages = tx.message_find_sent(device, whatsapp_ids).await?;
+    let mut changed = false;
+    for mut message in messages {
+        changed |= step(&mut *tx, &mut message, progress).await?;
+    }
+    if changed {
+        tx.commit().await?;
+        core.bell.events_stored();
+    }
+    Ok(())
+}
+
+async fn step(tx: &mut dyn Tx, message: &mut Message, progress: &Progress) -> Result<bool> {
+    if !is_forward(message.status, progress.status) {
+        return Ok(false);
+    }
+    tx.message_progress(&message.id, progress).await?;
+    message.status = progress.status;
+    message.error.clone_from(&progress.error);
+    let times = &mut message.times;
+    match progress.status {
+        MessageStatus::Sent => times.sent = Some(progress.at),
+        MessageStatus::Delivered => times.delivered = Some(progress.at),
+        MessageStatus::Read => times.read = Some(progress.at),
+        MessageStatus::Played => times.played = Some(progress.at),
+        MessageStatus::Failed => times.failed = Some(progress.at),
+        MessageStatus::Queued | MessageStatus::Received => {}
+    }
+    if let Some(event) = NewEvent::message(message)? {
+        tx.event_raise(&event).await?;
+    }
+    Ok(true)
+}
+
+/// Whether `to` is a step forward from `from`. A message can only fail while nobody has it.
+fn is_forward(from: MessageStatus, to: MessageStatus) -> bool {
+    match (from, to) {
+        (MessageStatus::Received | MessageStatus::Failed, _) => false,
+        (from, MessageStatus::Failed) => from <= MessageStatus::Sent,
+        (from, to) => to > from && to <= MessageStatus::Played,
+    }
+}
+
+/// What a refusal by WhatsApp's server means. 463 and 479 are those whatsapp-rust 0.7 knows itself.
+fn refusal(code: u16) -> SendFailure {
+    let (name, text) = match code {
+        463 => (
+            "reachout_timelock",
+            "WhatsApp does not let this account write to people who never wrote to it at the moment; answers in open chats still go",
+        ),
+        479 => ("malformed", "WhatsApp did not accept the message's form"),
+        _ => ("refused", "WhatsApp refused the message"),
+    };
+    SendFailure {
+        code: name.to_owned(),
+        text: format!("{text} (code {code})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn receipts_that_overtake_each_other_never_lead_back() {
+        use MessageStatus as S;
+        assert!(is_forward(S::Queued, S::Delivered));
+        assert!(is_forward(S::Delivered, S::Read));
+        assert!(!is_forward(S::Read, S::Delivered));
+        assert!(!is_forward(S::Read, S::Failed));
+        assert!(is_forward(S::Sent, S::Failed));
+        assert!(!is_forward(S::Failed, S::Sent));
+        assert!(!is_forward(S::Received, S::Read));
+    }
+}

@@ -1,0 +1,52 @@
+//! Receiving: messages and their events are stored in one transaction, each message once.
+
+use super::{Direction, Message, MessageStatus, StatusTimes};
+use crate::cx::Core;
+use crate::error::Result;
+use crate::event::NewEvent;
+use crate::id::{DeviceId, MessageId};
+use crate::ports::link::Inbound;
+
+/// Stores a batch. What was stored before is passed over, so a repeated batch changes nothing. Messages for a device that
+/// is gone are dropped: nobody is left to own them.
+pub async fn receive(core: &Core, device: &DeviceId, batch: Vec<Inbound>) -> Result<()> {
+    let mut tx = core.store.write().await?;
+    let Some(device) = tx.device_load(device).await? else {
+        return Ok(());
+    };
+    for inbound in batch {
+        let now = core.now();
+        let from_me = inbound.sender.is_none();
+        let message = Message {
+            id: MessageId::new(now.0, core.rng.bits()),
+            tenant: device.tenant.clone(),
+            device: device.id.clone(),
+            direction: if from_me { Direction::Out } else { Direction::In },
+            chat: inbound.chat,
+            sender: inbound.sender,
+            sender_name: inbound.sender_name,
+            whatsapp_id: inbound.whatsapp_id,
+            content: inbound.content,
+            status: if from_me {
+                MessageStatus::Sent
+            } else {
+                MessageStatus::Received
+            },
+            error: None,
+            created_at: now,
+            timestamp: inbound.timestamp,
+            times: StatusTimes {
+                sent: from_me.then_some(inbound.timestamp),
+                ..StatusTimes::default()
+            },
+        };
+        if tx.message_insert(&message).await?
+            && let Some(event) = NewEvent::message(&message)?
+        {
+            tx.event_raise(&event).await?;
+        }
+    }
+    tx.commit().await?;
+    core.bell.events_stored();
+    Ok(())
+}

@@ -1,0 +1,103 @@
+//! Sending: a message is stored with its WhatsApp id first; a worker takes it to the network.
+
+use super::{Content, Direction, Message, MessageStatus, StatusTimes};
+use crate::access::Scope;
+use crate::address::Recipient;
+use crate::cx::{Cx, Once};
+use crate::device::lookup;
+use crate::error::{Error, Result};
+use crate::id::{DeviceId, MessageId};
+use crate::ports::Tx;
+
+/// What to send.
+#[derive(Clone, Debug)]
+pub struct NewMessage {
+    /// A number or JID, as the caller wrote it.
+    pub to: String,
+    /// What it says.
+    pub content: Content,
+}
+
+/// Takes a message for sending. When this returns, the message is durable and will be sent once, also after a crash; its
+/// progress is told in events. With the same `Idempotency-Key` it returns the message made first.
+pub async fn send(cx: &Cx, device: &DeviceId, new: NewMessage) -> Result<Message> {
+    cx.caller.require(Scope::MessagesWrite)?;
+    let device = {
+        let mut tx = cx.core().store.read().await?;
+        if let Some(made) = cx.made_before(&mut *tx).await? {
+            return find_made(cx, &mut *tx, device, &made).await;
+        }
+        lookup::find_in(&mut *tx, cx.tenant(), device).await?
+    };
+    let ready = device.ready()?;
+    let to = Recipient::parse("to", &new.to)?;
+    check_content(cx, &new.content)?;
+    let chat = cx.gateway.links.resolve(&ready.device().id, &to).await?;
+    let now = cx.now();
+    let message = Message {
+        id: MessageId::new(now.0, cx.bits()),
+        tenant: cx.tenant().clone(),
+        device: device.id.clone(),
+        direction: Direction::Out,
+        chat,
+        sender: None,
+        sender_name: None,
+        whatsapp_id: whatsapp_id(cx),
+        content: new.content,
+        status: MessageStatus::Queued,
+        error: None,
+        created_at: now,
+        timestamp: now,
+        times: StatusTimes::default(),
+    };
+    let mut tx = cx.core().store.write().await?;
+    if let Once::Made(made) = cx.once(&mut *tx, message.id.as_str()).await? {
+        return find_made(cx, &mut *tx, &device.id, &made).await;
+    }
+    let limit = cx.core().limits.queued_per_device;
+    if tx.message_count_queued(&device.id).await? >= limit {
+        let why =
+            format!("{limit} messages of this device wait already, the limit; wait for some to be sent");
+        return Err(Error::Busy {
+            why,
+            retry_after: std::time::Duration::from_secs(5),
+        });
+    }
+    tx.message_insert(&message).await?;
+    tx.commit().await?;
+    cx.core().bell.outgoing(&device.id);
+    Ok(message)
+}
+
+async fn find_made(cx: &Cx, tx: &mut dyn Tx, device: &DeviceId, made: &str) -> Result<Message> {
+    let id: MessageId = made.parse()?;
+    tx.message_find(cx.tenant(), device, &id)
+        .await?
+        .ok_or_else(|| Error::not_found("message", id))
+}
+
+fn check_content(cx: &Cx, content: &Content) -> Result<()> {
+    match content {
+        Content::Text { text } => {
+            let max = cx.core().limits.text_chars_max;
+            let count = text.chars().count();
+            if text.trim().is_empty() || count > max {
+                return Err(Error::invalid(
+                    "content.text",
+                    format!("must have 1 to {max} characters and not only blanks"),
+                ));
+            }
+            Ok(())
+        }
+        Content::Other { kind, .. } => Err(Error::Unsupported {
+            why: format!("messages of type `{kind}` can't be sent yet; `text` can"),
+        }),
+    }
+}
+
+/// An id as WhatsApp Web makes them: `3EB0` and 18 hexadecimal digits in upper case (whatsapp-rust 0.7 does the same).
+fn whatsapp_id(cx: &Cx) -> String {
+    let mut bytes = [0; 9];
+    cx.core().rng.fill(&mut bytes);
+    format!("3EB0{}", hex::encode_upper(bytes))
+}

@@ -1,0 +1,55 @@
+//! What the core needs of the world: traits that adapters implement and the binary joins.
+
+pub mod keys;
+pub mod link;
+pub mod outbound;
+pub mod plugins;
+pub mod store;
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use crate::id::DeviceId;
+use crate::time::UtcMs;
+
+pub use keys::{KeyRecords, KeyWrite};
+pub use link::{Inbox, Links};
+pub use outbound::Outbound;
+pub use plugins::Plugins;
+pub use store::{Store, Tx};
+
+/// The time. Tests give a fixed one.
+pub trait Clock: Send + Sync + Debug {
+    /// Now.
+    fn now(&self) -> UtcMs;
+}
+
+/// Randomness good enough for keys. Tests give a fixed one.
+pub trait Rng: Send + Sync {
+    /// Fills `out` with random bytes.
+    fn fill(&self, out: &mut [u8]);
+
+    /// 128 random bits, for ids.
+    fn bits(&self) -> u128 {
+        let mut bytes = [0; 16];
+        self.fill(&mut bytes);
+        u128::from_be_bytes(bytes)
+    }
+
+    /// A number from 0.0 (included) to 1.0 (excluded), for jitter.
+    fn unit(&self) -> f64 {
+        let mut bytes = [0; 4];
+        self.fill(&mut bytes);
+        f64::from(u32::from_be_bytes(bytes)) / (f64::from(u32::MAX) + 1.0)
+    }
+}
+
+/// Tells waiting tasks that there is work, after a commit. A lost ring costs time, never work: every task also runs on a timer.
+pub trait Bell: Send + Sync {
+    /// Events, and with them maybe deliveries, were stored.
+    fn events_stored(&self);
+    /// This device has messages to send, or can send again.
+    fn outgoing(&self, device: &DeviceId);
+    /// This device's session is to be started, stopped or restarted.
+    fn session(&self, device: &DeviceId, after: Duration);
+}

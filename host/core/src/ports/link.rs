@@ -1,0 +1,159 @@
+//! The network: sessions as the core uses them ([`Links`]), and the core as sessions use it ([`Inbox`]).
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::address::{Party, PhoneNumber, Recipient};
+use crate::device::{Device, Signal};
+use crate::error::Result;
+use crate::id::DeviceId;
+use crate::message::Content;
+use crate::time::UtcMs;
+
+/// A QR code to scan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QrCode {
+    /// The text the code encodes. A secret: who scans it first owns the device.
+    pub text: String,
+    /// When WhatsApp stops accepting it.
+    pub expires_at: UtcMs,
+}
+
+/// A code to type on the phone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct PairingCode {
+    /// Eight characters.
+    pub code: String,
+    /// When WhatsApp stops accepting it.
+    pub expires_at: UtcMs,
+}
+
+/// A message on its way out.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// WhatsApp's id, made and stored before.
+    pub whatsapp_id: String,
+    /// The chat.
+    pub to: Party,
+    /// What it says.
+    pub content: Content,
+}
+
+/// What one session costs and how it fares.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+pub struct Resources {
+    /// Frames received since the session began.
+    pub frames_in: u64,
+    /// Frames sent since the session began.
+    pub frames_out: u64,
+    /// Bytes received.
+    pub bytes_in: u64,
+    /// Bytes sent.
+    pub bytes_out: u64,
+    /// How often the connection was made again.
+    pub reconnects: u64,
+    /// When the last frame came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_frame_at: Option<UtcMs>,
+    /// Messages that could not be decrypted.
+    pub undecryptable: u64,
+    /// An estimate of the memory the session's caches hold, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_bytes: Option<u64>,
+}
+
+/// All sessions of this process. Every call is safe to repeat.
+#[async_trait]
+pub trait Links: Send + Sync {
+    /// Starts the device's session: resumes when its keys are stored, else pairs. Returns once the task runs; what
+    /// follows is told to the [`Inbox`].
+    async fn open(&self, device: &Device) -> Result<()>;
+
+    /// Ends the device's session and waits for it, at most [`CLOSE_TIMEOUT`].
+    async fn close(&self, device: &DeviceId) -> Result<()>;
+
+    /// Unlinks the device at WhatsApp (best effort), ends the session and wipes its keys.
+    async fn logout(&self, device: &DeviceId) -> Result<()>;
+
+    /// The QR code to scan now; `None` when the device is not waiting for a scan.
+    fn qr(&self, device: &DeviceId) -> Option<QrCode>;
+
+    /// Asks WhatsApp for a code to type on the phone with this number.
+    async fn pairing_code(&self, device: &DeviceId, phone: &PhoneNumber) -> Result<PairingCode>;
+
+    /// The party behind a recipient. A number that is not on WhatsApp is `Refused` with `not_on_whatsapp`. Cached.
+    async fn resolve(&self, device: &DeviceId, to: &Recipient) -> Result<Party>;
+
+    /// Encrypts and writes the message to the socket. WhatsApp's answer comes as [`Inbox::acknowledged`].
+    async fn send(&self, device: &DeviceId, out: &Outgoing) -> Result<()>;
+
+    /// What the session costs; `None` when none runs.
+    fn resources(&self, device: &DeviceId) -> Option<Resources>;
+}
+
+/// How long ending a session may take.
+pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A message that came in, decrypted.
+#[derive(Clone, Debug)]
+pub struct Inbound {
+    /// WhatsApp's id; unique within chat and sender.
+    pub whatsapp_id: String,
+    /// The chat.
+    pub chat: Party,
+    /// Who wrote it; `None` when the device's own account did, on another device.
+    pub sender: Option<Party>,
+    /// The sender's own name.
+    pub sender_name: Option<String>,
+    /// When it was written, by WhatsApp's clock.
+    pub timestamp: UtcMs,
+    /// What it says.
+    pub content: Content,
+}
+
+/// How far the recipient is with messages of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReceiptKind {
+    /// A device has it.
+    Delivered,
+    /// It was read.
+    Read,
+    /// It was played.
+    Played,
+}
+
+/// Who the account is, as WhatsApp tells at login.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// The JID with the phone number, without a device part.
+    pub jid: Option<String>,
+    /// The LID's JID, without a device part.
+    pub lid: Option<String>,
+    /// The account's own name.
+    pub push_name: Option<String>,
+}
+
+/// What sessions tell the core. When a call returns `Ok`, what it told is durable.
+#[async_trait]
+pub trait Inbox: Send + Sync {
+    /// Messages came in. Called before WhatsApp gets its acknowledgement; may repeat messages told before.
+    async fn received(&self, device: &DeviceId, batch: Vec<Inbound>) -> Result<()>;
+
+    /// WhatsApp's server answered a send: took it, or refused it with a code (463, 479, …).
+    async fn acknowledged(&self, device: &DeviceId, whatsapp_id: &str, refused: Option<u16>) -> Result<()>;
+
+    /// The recipient is further.
+    async fn receipt(
+        &self,
+        device: &DeviceId,
+        whatsapp_ids: &[String],
+        kind: ReceiptKind,
+        at: UtcMs,
+    ) -> Result<()>;
+
+    /// Something happened to the session.
+    async fn signal(&self, device: &DeviceId, signal: Signal, identity: Option<Identity>) -> Result<()>;
+}

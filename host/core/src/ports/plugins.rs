@@ -1,0 +1,291 @@
+//! Plugins as the core and the HTTP listener use them, and the REST core as plugins use it.
+//!
+//! What a guest answers has been checked by the runtime before it comes out here. What it could not answer (trap, deadline,
+//! memory, bad answer, …) is a [`PluginFailure`]; which way the work falls then is decided by the caller of each hook.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::access::Caller;
+use crate::address::ChatKind;
+use crate::event::Event;
+use crate::id::{DeviceId, TenantId};
+
+/// Which hooks a plugin has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Hook {
+    /// Shapes webhook bodies.
+    WebhookFormat,
+    /// Says when a message may go.
+    Pacing,
+    /// Serves HTTP requests.
+    HttpHandler,
+}
+
+/// An installed plugin.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct PluginInfo {
+    /// Its id, as in its manifest.
+    pub id: String,
+    /// Its version.
+    pub version: String,
+    /// For people.
+    pub name: String,
+    /// SHA-256 of the component, in hex.
+    pub digest: String,
+    /// What it exports.
+    pub hooks: Vec<Hook>,
+    /// The dialect's place in the URL space, if it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mount: Option<Mount>,
+}
+
+/// Where a dialect is served.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Mount {
+    /// Always served at `/d/<name>`.
+    pub name: String,
+    /// Paths it also takes at the root: prefixes such as `/api/instance`.
+    pub root: Vec<String>,
+    /// The header its clients put their key in, in lower case.
+    pub key_header: String,
+}
+
+/// Why a plugin gave no usable answer. The names are metric labels and log fields.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("plugin `{plugin}`: {outcome:?}: {detail}")]
+pub struct PluginFailure {
+    /// Which plugin.
+    pub plugin: String,
+    /// What kind of end it was.
+    pub outcome: Outcome,
+    /// For the operator.
+    pub detail: String,
+}
+
+/// How a call ended, other than well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The settings can't work.
+    Config,
+    /// The input can't be handled.
+    InvalidInput,
+    /// Something it needs is down.
+    Unavailable,
+    /// A host call was refused.
+    Denied,
+    /// The plugin says it has a bug.
+    Internal,
+    /// It trapped.
+    Trap,
+    /// It used up its CPU time.
+    Cpu,
+    /// It used up its wall-clock time.
+    Wall,
+    /// It wanted more memory than it may have.
+    Memory,
+    /// It copied more across the boundary than it may.
+    CopyLimit,
+    /// Its answer breaks a rule.
+    BadAnswer,
+    /// Too many calls at once.
+    Busy,
+    /// It failed too often lately and is left alone for a while.
+    Breaker,
+    /// There is no such plugin, or it lacks the hook.
+    Missing,
+}
+
+/// What a webhook body should look like.
+#[derive(Clone, Debug)]
+pub enum Formatted {
+    /// Send this.
+    Send(Parts),
+    /// This subscriber gets none of it; why.
+    Skip(String),
+}
+
+/// The HTTP parts of a delivery.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// `POST`, `PUT` or `PATCH`.
+    pub method: String,
+    /// On top of the subscription's own.
+    pub headers: Vec<(String, String)>,
+    /// Of the body.
+    pub content_type: String,
+    /// The body.
+    pub body: Vec<u8>,
+    /// How the host signs; absent: Standard Webhooks only.
+    pub signing: Option<Signing>,
+}
+
+/// A signature the host adds beside the Standard Webhooks headers, with the subscription's key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signing {
+    /// Over the body.
+    pub scheme: SigningScheme,
+    /// The header's name.
+    pub header: String,
+    /// Put before the value, e.g. `sha256=`.
+    pub prefix: String,
+}
+
+/// How a body is signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SigningScheme {
+    /// HMAC-SHA256 in hex.
+    HmacSha256Hex,
+    /// HMAC-SHA256 in base64.
+    HmacSha256Base64,
+    /// Standard Webhooks; sent in any case.
+    StandardWebhooks,
+}
+
+/// What pacing is told about a message.
+#[derive(Clone, Debug)]
+pub struct PaceQuery {
+    /// To match answers.
+    pub id: String,
+    /// The chat.
+    pub chat_kind: ChatKind,
+    /// The first message this device ever sends there.
+    pub first_contact: bool,
+    /// `text`, …
+    pub kind: String,
+    /// Length of the text.
+    pub characters: u32,
+    /// How long it has waited already.
+    pub waited: Duration,
+}
+
+/// What pacing is told about the device.
+#[derive(Clone, Debug)]
+pub struct PaceDevice {
+    /// Days since it was linked.
+    pub age_days: u32,
+    /// Messages waiting.
+    pub queued: u32,
+    /// Since the last message went out.
+    pub since_last_send: Option<Duration>,
+}
+
+/// When a message may go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// After this long.
+    Go {
+        /// From now.
+        delay: Duration,
+    },
+    /// Ask again after this long.
+    Hold {
+        /// From now.
+        retry_after: Duration,
+        /// For people.
+        reason: String,
+    },
+    /// Never; why.
+    Deny(String),
+}
+
+/// An HTTP request as plugins see it.
+#[derive(Clone, Debug)]
+pub struct PluginRequest {
+    /// `GET`, …
+    pub method: String,
+    /// Below the mount, starting with `/`.
+    pub path: String,
+    /// Decoded pairs, in order.
+    pub query: Vec<(String, String)>,
+    /// Names in lower case; without credentials.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// An HTTP answer, of a plugin or of the REST core.
+#[derive(Clone, Debug)]
+pub struct PluginResponse {
+    /// The status.
+    pub status: u16,
+    /// Names and values.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// The plugin runtime.
+#[async_trait]
+pub trait Plugins: Send + Sync {
+    /// What is installed, by id.
+    fn list(&self) -> Vec<PluginInfo>;
+
+    /// Shapes events for one subscription: one answer per event, in order.
+    async fn format(
+        &self,
+        plugin: &str,
+        tenant: &TenantId,
+        events: &[Event],
+    ) -> Result<Vec<Formatted>, PluginFailure>;
+
+    /// Says when messages of one device may go: one answer per query, in order.
+    async fn pace(
+        &self,
+        tenant: &TenantId,
+        device: &DeviceId,
+        state: PaceDevice,
+        queries: Vec<PaceQuery>,
+    ) -> Result<Vec<Decision>, PluginFailure>;
+
+    /// Serves a request. `caller` is `None` for a request without (good) credentials.
+    async fn handle(
+        &self,
+        plugin: &str,
+        caller: Option<Caller>,
+        request: PluginRequest,
+    ) -> Result<PluginResponse, PluginFailure>;
+
+    /// Calls so far, by plugin, hook and outcome (`None`: well), for metrics.
+    fn calls(&self) -> Vec<CallCount>;
+}
+
+/// How often a hook ended how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallCount {
+    /// The plugin.
+    pub plugin: String,
+    /// The hook.
+    pub hook: Hook,
+    /// `None`: well.
+    pub outcome: Option<Outcome>,
+    /// How often.
+    pub count: u64,
+    /// Time spent in those calls altogether.
+    pub total: Duration,
+}
+
+/// The REST core without a socket in between: what a dialect's `rest` import calls.
+#[async_trait]
+pub trait Rest: Send + Sync {
+    /// Runs a request of the REST core with the caller's credentials (`None`: without any). `path` carries the query.
+    async fn call(&self, caller: Option<Caller>, request: RestRequest) -> PluginResponse;
+}
+
+/// A request of the REST core.
+#[derive(Clone, Debug)]
+pub struct RestRequest {
+    /// `GET`, …
+    pub method: String,
+    /// Starting with `/v1/`, with query.
+    pub path: String,
+    /// Names and values; credentials are ignored.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}

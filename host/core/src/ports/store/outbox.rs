@@ -1,0 +1,94 @@
+//! Deliveries in the store: claimed in order per lane, finished, retried, replayed.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::error::Result;
+use crate::id::{DeliveryId, TenantId, WebhookId};
+use crate::page::PageRequest;
+use crate::time::UtcMs;
+use crate::webhook::{Attempt, Claimed, Delivery, DeliveryState};
+
+/// Which deliveries of a tenant are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct DeliveryFilter {
+    /// Only of this subscription.
+    pub webhook: Option<WebhookId>,
+    /// Only in this state.
+    pub state: Option<DeliveryState>,
+}
+
+/// What an attempt led to.
+#[derive(Clone, Debug)]
+pub struct AttemptResult {
+    /// The delivery.
+    pub delivery: DeliveryId,
+    /// The attempt, for the log; `None` when nothing was sent (skipped).
+    pub attempt: Option<Attempt>,
+    /// Its state now.
+    pub state: DeliveryState,
+    /// When to try again, if it is still pending.
+    pub due: Option<UtcMs>,
+    /// When this was decided.
+    pub at: UtcMs,
+}
+
+/// Figures over all tenants, for metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OutboxStats {
+    /// Deliveries not finished.
+    pub pending: u64,
+    /// Dead letters.
+    pub dead: u64,
+    /// When the oldest pending one was stored.
+    pub oldest_pending_at: Option<UtcMs>,
+}
+
+/// Deliveries.
+#[async_trait]
+pub trait OutboxTx {
+    /// Claims due deliveries for `lease` (a crashed worker's claims fall due again), oldest first: of each lane (subscription
+    /// and chat) only the oldest pending one, so nothing overtakes within a lane.
+    async fn delivery_claim(&mut self, now: UtcMs, lease: Duration, limit: u32) -> Result<Vec<Claimed>>;
+
+    /// Records what attempts led to.
+    async fn delivery_finish(&mut self, results: &[AttemptResult]) -> Result<()>;
+
+    /// When the next delivery falls due, of all tenants; `None` when none is pending.
+    async fn delivery_next_due(&mut self) -> Result<Option<UtcMs>>;
+
+    /// A delivery of a tenant.
+    async fn delivery_find(&mut self, tenant: &TenantId, id: &DeliveryId) -> Result<Option<Delivery>>;
+
+    /// Deliveries, newest first; one more than asked for where there are more.
+    async fn delivery_list(
+        &mut self,
+        tenant: &TenantId,
+        filter: &DeliveryFilter,
+        page: &PageRequest,
+    ) -> Result<Vec<Delivery>>;
+
+    /// The attempts of a delivery, oldest first.
+    async fn delivery_attempts(&mut self, id: &DeliveryId) -> Result<Vec<Attempt>>;
+
+    /// Makes a finished delivery pending again, due at `now`, with its attempts counted from zero; `false` when there is no
+    /// such delivery or it is pending already.
+    async fn delivery_replay(&mut self, tenant: &TenantId, id: &DeliveryId, now: UtcMs) -> Result<bool>;
+
+    /// Replays the dead letters of a subscription whose events were stored in the span; says how many.
+    async fn delivery_replay_dead(
+        &mut self,
+        tenant: &TenantId,
+        webhook: &WebhookId,
+        from: UtcMs,
+        to: UtcMs,
+        now: UtcMs,
+    ) -> Result<u64>;
+
+    /// Removes finished deliveries and their attempts that ended at or before `before`, at most `limit`; says how many.
+    async fn delivery_purge(&mut self, before: UtcMs, limit: u32) -> Result<u64>;
+
+    /// Figures over all tenants.
+    async fn delivery_stats(&mut self) -> Result<OutboxStats>;
+}

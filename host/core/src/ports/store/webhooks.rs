@@ -1,0 +1,66 @@
+//! Webhook subscriptions in the store.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+
+use crate::error::Result;
+use crate::id::{DeviceId, TenantId, WebhookId};
+use crate::page::PageRequest;
+use crate::time::UtcMs;
+use crate::webhook::{EventFilter, Webhook, WebhookState};
+
+/// What a subscription is changed to; what is `None` stays.
+#[derive(Clone, Debug, Default)]
+pub struct WebhookChange {
+    /// Where deliveries go.
+    pub url: Option<String>,
+    /// What is wanted.
+    pub events: Option<Vec<EventFilter>>,
+    /// Headers.
+    pub headers: Option<BTreeMap<String, String>>,
+    /// The format plugin.
+    pub format: Option<String>,
+    /// Enabled or not, and why not. Enabling clears `failing_since`.
+    pub state: Option<(WebhookState, Option<String>)>,
+    /// The signing key, sealed.
+    pub sealed_secret: Option<Vec<u8>>,
+}
+
+/// Subscriptions.
+#[async_trait]
+pub trait WebhookTx {
+    /// Adds a subscription.
+    async fn webhook_insert(&mut self, webhook: &Webhook) -> Result<()>;
+
+    /// A subscription of a tenant.
+    async fn webhook_find(&mut self, tenant: &TenantId, id: &WebhookId) -> Result<Option<Webhook>>;
+
+    /// Subscriptions by ids that came out of the store itself, of any tenant.
+    async fn webhook_load_many(&mut self, ids: &[WebhookId]) -> Result<Vec<Webhook>>;
+
+    /// Subscriptions, newest first; one more than asked for where there are more. With `device`: only those bound to it.
+    async fn webhook_list(
+        &mut self,
+        tenant: &TenantId,
+        device: Option<&DeviceId>,
+        page: &PageRequest,
+    ) -> Result<Vec<Webhook>>;
+
+    /// How many there are.
+    async fn webhook_count(&mut self, tenant: &TenantId) -> Result<u32>;
+
+    /// Changes a subscription; `false` when there is none.
+    async fn webhook_change(
+        &mut self,
+        tenant: &TenantId,
+        id: &WebhookId,
+        change: &WebhookChange,
+    ) -> Result<bool>;
+
+    /// Records that attempts fail since `since`, or (`None`) that one succeeded.
+    async fn webhook_failing(&mut self, id: &WebhookId, since: Option<UtcMs>) -> Result<()>;
+
+    /// Removes a subscription with its deliveries; `false` when there is none.
+    async fn webhook_delete(&mut self, tenant: &TenantId, id: &WebhookId) -> Result<bool>;
+}

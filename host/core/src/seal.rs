@@ -1,0 +1,75 @@
+//! Sealing of secrets at rest: AES-256-GCM under the gateway's master key.
+//!
+//! A sealed value is bound to the place it is stored at (the associated data): moved to another row it does not open.
+
+use std::sync::Arc;
+
+use aes_gcm::aead::{Aead, KeyInit, Payload};
+use aes_gcm::{Aes256Gcm, Key, Nonce};
+
+use crate::error::{Error, Result};
+use crate::ports::Rng;
+
+/// Bytes of a master key.
+pub const MASTER_KEY_BYTES: usize = 32;
+const NONCE_BYTES: usize = 12;
+
+/// Opens and closes sealed values. Cheap to clone; never prints its key.
+#[derive(Clone)]
+pub struct Sealer {
+    cipher: Arc<Aes256Gcm>,
+    rng: Arc<dyn Rng>,
+}
+
+impl std::fmt::Debug for Sealer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sealer(…)")
+    }
+}
+
+impl Sealer {
+    /// A sealer under `key`.
+    pub fn new(key: &[u8; MASTER_KEY_BYTES], rng: Arc<dyn Rng>) -> Self {
+        Self {
+            cipher: Arc::new(Aes256Gcm::new(&Key::<Aes256Gcm>::from(*key))),
+            rng,
+        }
+    }
+
+    /// Seals `plain` for the place named by `place`; the answer is nonce ‖ ciphertext ‖ tag.
+    pub fn seal(&self, place: &str, plain: &[u8]) -> Result<Vec<u8>> {
+        let mut nonce = [0u8; NONCE_BYTES];
+        self.rng.fill(&mut nonce);
+        let payload = Payload {
+            msg: plain,
+            aad: place.as_bytes(),
+        };
+        let sealed = self
+            .cipher
+            .encrypt(&Nonce::from(nonce), payload)
+            .map_err(|_| Error::internal("sealing a secret", "the cipher refused the value"))?;
+        let mut out = Vec::with_capacity(NONCE_BYTES + sealed.len());
+        out.extend_from_slice(&nonce);
+        out.extend_from_slice(&sealed);
+        Ok(out)
+    }
+
+    /// Opens what [`Self::seal`] closed for the same place. Fails under another master key.
+    pub fn open(&self, place: &str, sealed: &[u8]) -> Result<Vec<u8>> {
+        let opened = sealed
+            .split_first_chunk::<NONCE_BYTES>()
+            .and_then(|(nonce, rest)| {
+                let payload = Payload {
+                    msg: rest,
+                    aad: place.as_bytes(),
+                };
+                self.cipher.decrypt(&Nonce::from(*nonce), payload).ok()
+            });
+        opened.ok_or_else(|| {
+            Error::internal(
+                "opening a sealed secret",
+                "it does not open: is this the master key the data was written with?",
+            )
+        })
+    }
+}

@@ -1,0 +1,316 @@
+//! Subscriptions: make, change, delete, try out; and the outbox as their owner sees it.
+
+use std::collections::BTreeMap;
+
+use super::signature::Secret;
+use super::{Attempt, Delivery, EventFilter, Webhook, WebhookState};
+use crate::access::Scope;
+use crate::cx::{Cx, Once};
+use crate::device;
+use crate::error::{Error, Result};
+use crate::event::NewEvent;
+use crate::id::{DeliveryId, DeviceId, WebhookId};
+use crate::page::{Page, PageRequest};
+use crate::ports::Tx;
+use crate::ports::plugins::Hook;
+use crate::ports::store::{DeliveryFilter, WebhookChange};
+use crate::time::UtcMs;
+
+/// Headers of one subscription at most.
+const HEADERS_MAX: usize = 20;
+/// Characters of a header's name and value together at most.
+const HEADER_CHARS_MAX: usize = 1024;
+/// Characters of a URL at most.
+const URL_CHARS_MAX: usize = 2048;
+/// Headers that belong to the host.
+const HEADERS_OF_THE_HOST: [&str; 6] = [
+    "host",
+    "content-length",
+    "content-type",
+    "transfer-encoding",
+    "connection",
+    "user-agent",
+];
+
+/// What a subscription is to be.
+#[derive(Clone)]
+pub struct NewWebhook {
+    /// Only events of this device.
+    pub device: Option<DeviceId>,
+    /// Where deliveries go.
+    pub url: String,
+    /// Names of events, `<noun>.*` or `*`.
+    pub events: Vec<String>,
+    /// Sent along.
+    pub headers: BTreeMap<String, String>,
+    /// The format plugin; `None`: the default one.
+    pub format: Option<String>,
+    /// `whsec_…`; `None`: one is generated.
+    pub secret: Option<String>,
+}
+
+/// What is to change; what is `None` stays.
+#[derive(Clone, Debug, Default)]
+pub struct WebhookPatch {
+    /// Where deliveries go.
+    pub url: Option<String>,
+    /// Names of events.
+    pub events: Option<Vec<String>>,
+    /// Headers.
+    pub headers: Option<BTreeMap<String, String>>,
+    /// The format plugin.
+    pub format: Option<String>,
+    /// Enabled or not.
+    pub state: Option<WebhookState>,
+}
+
+/// A subscription with its signing key: shown once.
+pub struct MadeWebhook {
+    /// The subscription.
+    pub webhook: Webhook,
+    /// Its key; `None` when the request only repeated an earlier one.
+    pub secret: Option<Secret>,
+}
+
+/// Makes a subscription. It gets the events stored from now on.
+pub async fn create(cx: &Cx, new: NewWebhook) -> Result<MadeWebhook> {
+    cx.caller.require(Scope::WebhooksWrite)?;
+    let core = cx.core();
+    let id = WebhookId::new(cx.now().0, cx.bits());
+    let secret = match &new.secret {
+        Some(text) => Secret::parse("secret", text)?,
+        None => Secret::generate(&*core.rng),
+    };
+    let webhook = Webhook {
+        sealed_secret: core.sealer.seal(&Webhook::seal_place(&id), secret.bytes())?,
+        id,
+        tenant: cx.tenant().clone(),
+        device: new.device,
+        url: checked_url(cx, new.url)?,
+        events: checked_events(&new.events)?,
+        headers: checked_headers(new.headers)?,
+        format: checked_format(cx, new.format)?,
+        state: WebhookState::Enabled,
+        reason: None,
+        failing_since: None,
+        created_at: cx.now(),
+    };
+    let mut tx = core.store.write().await?;
+    if let Once::Made(id) = cx.once(&mut *tx, webhook.id.as_str()).await? {
+        let webhook = find_in(&mut *tx, cx, &id.parse()?).await?;
+        return Ok(MadeWebhook {
+            webhook,
+            secret: None,
+        });
+    }
+    if let Some(device) = &webhook.device {
+        device::lookup::find_in(&mut *tx, cx.tenant(), device).await?;
+    }
+    let limit = core.limits.webhooks_per_tenant;
+    if tx.webhook_count(cx.tenant()).await? >= limit {
+        let why = format!("this tenant has {limit} webhooks, the limit; delete one first");
+        return Err(Error::Conflict {
+            code: "too_many_webhooks",
+            why,
+        });
+    }
+    tx.webhook_insert(&webhook).await?;
+    tx.commit().await?;
+    Ok(MadeWebhook {
+        webhook,
+        secret: Some(secret),
+    })
+}
+
+/// A subscription.
+pub async fn get(cx: &Cx, id: &WebhookId) -> Result<Webhook> {
+    cx.caller.require(Scope::WebhooksRead)?;
+    let mut tx = cx.core().store.read().await?;
+    find_in(&mut *tx, cx, id).await
+}
+
+/// Subscriptions, newest first; with `device` only those bound to it.
+pub async fn list(cx: &Cx, device: Option<&DeviceId>, page: &PageRequest) -> Result<Page<Webhook>> {
+    cx.caller.require(Scope::WebhooksRead)?;
+    let mut tx = cx.core().store.read().await?;
+    let rows = tx.webhook_list(cx.tenant(), device, page).await?;
+    Ok(Page::cut(rows, page, |w| w.id.to_string()))
+}
+
+/// Changes a subscription. Enabling one gives it the events stored from then on.
+pub async fn change(cx: &Cx, id: &WebhookId, patch: WebhookPatch) -> Result<Webhook> {
+    cx.caller.require(Scope::WebhooksWrite)?;
+    let reason = |state| (state == WebhookState::Disabled).then(|| "disabled on request".to_owned());
+    let change = WebhookChange {
+        url: patch.url.map(|u| checked_url(cx, u)).transpose()?,
+        events: patch.events.map(|e| checked_events(&e)).transpose()?,
+        headers: patch.headers.map(checked_headers).transpose()?,
+        format: patch.format.map(|f| checked_format(cx, Some(f))).transpose()?,
+        state: patch.state.map(|s| (s, reason(s))),
+        sealed_secret: None,
+    };
+    let mut tx = cx.core().store.write().await?;
+    find_in(&mut *tx, cx, id).await?;
+    tx.webhook_change(cx.tenant(), id, &change).await?;
+    let webhook = find_in(&mut *tx, cx, id).await?;
+    tx.commit().await?;
+    Ok(webhook)
+}
+
+/// Deletes a subscription with its deliveries.
+pub async fn delete(cx: &Cx, id: &WebhookId) -> Result<()> {
+    cx.caller.require(Scope::WebhooksWrite)?;
+    let mut tx = cx.core().store.write().await?;
+    if !tx.webhook_delete(cx.tenant(), id).await? {
+        return Err(Error::not_found("webhook", id));
+    }
+    tx.commit().await
+}
+
+/// Sends a test event to this subscription, through the outbox like any other. Gives the event's id.
+pub async fn test(cx: &Cx, id: &WebhookId) -> Result<crate::event::Event> {
+    cx.caller.require(Scope::WebhooksWrite)?;
+    let mut tx = cx.core().store.write().await?;
+    let webhook = find_in(&mut *tx, cx, id).await?;
+    let new = NewEvent::webhook_test(cx.event_id(), cx.tenant().clone(), id, webhook.device, cx.now());
+    let event = tx.event_raise_for(&new, id).await?;
+    tx.commit().await?;
+    cx.core().bell.events_stored();
+    event.ok_or_else(|| Error::internal("storing a test event", "its fresh id was taken"))
+}
+
+/// Deliveries, newest first.
+pub async fn deliveries(cx: &Cx, filter: &DeliveryFilter, page: &PageRequest) -> Result<Page<Delivery>> {
+    cx.caller.require(Scope::WebhooksRead)?;
+    let mut tx = cx.core().store.read().await?;
+    let rows = tx.delivery_list(cx.tenant(), filter, page).await?;
+    Ok(Page::cut(rows, page, |d| d.id.to_string()))
+}
+
+/// A delivery with its attempts.
+pub async fn delivery(cx: &Cx, id: &DeliveryId) -> Result<(Delivery, Vec<Attempt>)> {
+    cx.caller.require(Scope::WebhooksRead)?;
+    let mut tx = cx.core().store.read().await?;
+    let delivery = tx
+        .delivery_find(cx.tenant(), id)
+        .await?
+        .ok_or_else(|| Error::not_found("delivery", id))?;
+    let attempts = tx.delivery_attempts(id).await?;
+    Ok((delivery, attempts))
+}
+
+/// Sends a finished delivery again, with the same event id.
+pub async fn replay(cx: &Cx, id: &DeliveryId) -> Result<Delivery> {
+    cx.caller.require(Scope::WebhooksWrite)?;
+    let mut tx = cx.core().store.write().await?;
+    if !tx.delivery_replay(cx.tenant(), id, cx.now()).await? {
+        return match tx.delivery_find(cx.tenant(), id).await? {
+            Some(pending) => Ok(pending),
+            None => Err(Error::not_found("delivery", id)),
+        };
+    }
+    let delivery = tx
+        .delivery_find(cx.tenant(), id)
+        .await?
+        .ok_or_else(|| Error::not_found("delivery", id))?;
+    tx.commit().await?;
+    cx.core().bell.events_stored();
+    Ok(delivery)
+}
+
+/// Sends the dead letters of a subscription again whose events were stored from `from` to `to`. Says how many.
+pub async fn replay_dead(cx: &Cx, id: &WebhookId, from: UtcMs, to: UtcMs) -> Result<u64> {
+    cx.caller.require(Scope::WebhooksWrite)?;
+    if from > to {
+        return Err(Error::invalid("from", "must not be after `to`"));
+    }
+    let mut tx = cx.core().store.write().await?;
+    find_in(&mut *tx, cx, id).await?;
+    let count = tx
+        .delivery_replay_dead(cx.tenant(), id, from, to, cx.now())
+        .await?;
+    tx.commit().await?;
+    cx.core().bell.events_stored();
+    Ok(count)
+}
+
+async fn find_in(tx: &mut dyn Tx, cx: &Cx, id: &WebhookId) -> Result<Webhook> {
+    tx.webhook_find(cx.tenant(), id)
+        .await?
+        .ok_or_else(|| Error::not_found("webhook", id))
+}
+
+fn checked_url(cx: &Cx, url: String) -> Result<String> {
+    if url.len() > URL_CHARS_MAX {
+        return Err(Error::invalid(
+            "url",
+            format!("must have at most {URL_CHARS_MAX} characters"),
+        ));
+    }
+    match cx.gateway.outbound.check_url(&url) {
+        Ok(()) => Ok(url),
+        Err(why) => Err(Error::invalid("url", why.to_string())),
+    }
+}
+
+fn checked_events(events: &[String]) -> Result<Vec<EventFilter>> {
+    if events.is_empty() {
+        return Err(Error::invalid(
+            "events",
+            "must name at least one event; `*` stands for all",
+        ));
+    }
+    let parse = |(i, text): (usize, &String)| {
+        EventFilter::parse(text).ok_or_else(|| {
+            let names: Vec<_> = crate::event::EventKind::ALL.iter().map(|k| k.as_str()).collect();
+            Error::invalid(
+                format!("events[{i}]"),
+                format!("must be `*`, `<noun>.*` or one of {}", names.join(", ")),
+            )
+        })
+    };
+    events.iter().enumerate().map(parse).collect()
+}
+
+fn checked_headers(headers: BTreeMap<String, String>) -> Result<BTreeMap<String, String>> {
+    if headers.len() > HEADERS_MAX {
+        return Err(Error::invalid(
+            "headers",
+            format!("must be at most {HEADERS_MAX}"),
+        ));
+    }
+    for (name, value) in &headers {
+        let lower = name.to_ascii_lowercase();
+        let token = !name.is_empty()
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        let reserved = HEADERS_OF_THE_HOST.contains(&lower.as_str()) || lower.starts_with("webhook-");
+        let printable = value.bytes().all(|b| b == b' ' || b.is_ascii_graphic());
+        if !token || reserved || !printable || name.len() + value.len() > HEADER_CHARS_MAX {
+            let why = "must be a printable ASCII header that the gateway does not set itself";
+            return Err(Error::invalid(format!("headers.{name}"), why));
+        }
+    }
+    Ok(headers)
+}
+
+fn checked_format(cx: &Cx, format: Option<String>) -> Result<String> {
+    let format = format.unwrap_or_else(|| super::DEFAULT_FORMAT.to_owned());
+    let plugins = cx.gateway.plugins.list();
+    let usable: Vec<_> = plugins
+        .iter()
+        .filter(|p| p.hooks.contains(&Hook::WebhookFormat))
+        .map(|p| p.id.as_str())
+        .collect();
+    if usable.contains(&format.as_str()) {
+        return Ok(format);
+    }
+    Err(Error::invalid(
+        "format",
+        format!(
+            "must be the id of a plugin that formats webhooks: {}",
+            usable.join(", ")
+        ),
+    ))
+}
