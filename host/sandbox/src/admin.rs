@@ -1,0 +1,88 @@
+//! The admin API: what a person or a script does with the phones, over HTTP and JSON.
+//!
+//! It mirrors [`Phone`](crate::Phone) and holds no rule of its own. It has no password: it listens on loopback only.
+
+mod events;
+mod input;
+mod messages;
+mod phones;
+mod problem;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::response::Json;
+use axum::routing::{delete, get, post};
+use serde_json::{Value, json};
+
+use crate::network::Network;
+use problem::Problem;
+
+/// All routes.
+pub(crate) fn routes(network: &Arc<Network>) -> Router {
+    Router::new()
+        .route("/health", get(health))
+        .route("/network", get(counters))
+        .route("/admin/mock-phone/scan-qr", post(phones::scan_with_any))
+        .route("/phones", get(phones::list).post(phones::create))
+        .route("/phones/{number}", get(phones::show))
+        .route("/phones/{number}/scan-qr", post(phones::scan))
+        .route("/phones/{number}/enter-code", post(phones::enter_code))
+        .route("/phones/{number}/devices/{device}", delete(phones::unlink))
+        .route("/phones/{number}/presence", post(phones::presence))
+        .route("/phones/{number}/watch", post(phones::watch))
+        .route("/phones/{number}/offline", post(phones::offline))
+        .route("/phones/{number}/online", post(phones::online))
+        .route("/phones/{number}/inbox", get(messages::inbox))
+        .route("/phones/{number}/inbox/{id}/media", get(messages::media))
+        .route("/phones/{number}/messages", post(messages::send))
+        .route("/phones/{number}/sent", get(messages::sent))
+        .route("/phones/{number}/read", post(messages::read))
+        .route("/phones/{number}/typing", post(messages::typing))
+        .route("/phones/{number}/events", get(events::stream))
+        .fallback(|| async { Problem::not_found() })
+        .method_not_allowed_fallback(|| async { Problem::method() })
+        .layer(DefaultBodyLimit::max(network.limits.body_bytes_max))
+        .with_state(Arc::clone(network))
+}
+
+async fn health() -> Json<Value> {
+    Json(json!({"status": "ok"}))
+}
+
+/// Counts of the whole network.
+async fn counters(State(network): State<Arc<Network>>) -> Json<Value> {
+    let (mut connected, mut companions, mut queued, mut dropped, mut duplicates) =
+        (0usize, 0usize, 0usize, 0u64, 0u64);
+    let accounts = network.directory.all();
+    for account in &accounts {
+        account.with(|state| {
+            companions += state.companions().count();
+            for device in state.devices.values() {
+                connected += usize::from(device.companion.is_some() && device.mailbox.is_linked());
+                queued += device.mailbox.len();
+                dropped += device.mailbox.dropped;
+            }
+        });
+        duplicates += account.phone.with_log(|log| log.duplicates);
+    }
+    let counters = &network.counters;
+    let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+    Json(json!({
+        "accounts": accounts.len(),
+        "devices": companions,
+        "connected_devices": connected,
+        "connections": read(&counters.connections),
+        "queued_stanzas": queued,
+        "dropped_stanzas": dropped,
+        "messages_relayed": read(&counters.messages),
+        "deliveries": read(&counters.deliveries),
+        "receipts": read(&counters.receipts),
+        "retries": read(&counters.retries),
+        "duplicates": duplicates,
+        "overflows": read(&counters.overflows),
+        "unknown_requests": read(&counters.unknown_requests),
+    }))
+}

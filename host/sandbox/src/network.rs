@@ -1,0 +1,156 @@
+//! The state every part of the server shares.
+//!
+//! Invariant: nothing here is a lock over more than one account; what spans accounts goes from one to the next.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use whatsapp_rust::wacore_binary::Node;
+
+use crate::account::{Account, AccountState};
+use crate::directory::Directory;
+use crate::identity::{key_pair, random};
+use crate::mailbox::Posted;
+use crate::media_host::MediaHost;
+use crate::pairing::Pairing;
+use crate::phone::{PhoneCore, run};
+use crate::trust::Trust;
+use crate::{Error, Limits};
+
+/// Counts since the process began.
+#[derive(Default)]
+pub(crate) struct Counters {
+    /// Open WebSocket connections.
+    pub(crate) connections: AtomicU64,
+    /// Messages accepted from devices (phones included).
+    pub(crate) messages: AtomicU64,
+    /// Copies of messages queued for devices.
+    pub(crate) deliveries: AtomicU64,
+    /// Receipts accepted from devices.
+    pub(crate) receipts: AtomicU64,
+    /// Retry receipts among them.
+    pub(crate) retries: AtomicU64,
+    /// Connections closed because their outgoing queue was full.
+    pub(crate) overflows: AtomicU64,
+    /// Requests answered with `feature-not-implemented`.
+    pub(crate) unknown_requests: AtomicU64,
+}
+
+/// The whole server.
+pub(crate) struct Network {
+    pub(crate) limits: Limits,
+    pub(crate) trust: Trust,
+    pub(crate) directory: Directory,
+    pub(crate) pairing: Pairing,
+    pub(crate) media: MediaHost,
+    pub(crate) counters: Counters,
+    pub(crate) connections: Arc<Semaphore>,
+    pub(crate) stop: CancellationToken,
+    pub(crate) tasks: TaskTracker,
+    dirty: AtomicBool,
+    pub(crate) changed: Notify,
+    next: AtomicU64,
+}
+
+impl Network {
+    pub(crate) fn new(limits: Limits, trust: Trust) -> Arc<Self> {
+        Arc::new(Self {
+            connections: Arc::new(Semaphore::new(limits.connections_max)),
+            media: MediaHost::new(&limits),
+            limits,
+            trust,
+            directory: Directory::default(),
+            pairing: Pairing::default(),
+            counters: Counters::default(),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            dirty: AtomicBool::new(false),
+            changed: Notify::new(),
+            next: AtomicU64::new(1),
+        })
+    }
+
+    /// A number never given before in this process.
+    pub(crate) fn next(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A stanza id never given before, also across restarts.
+    pub(crate) fn stanza_id(&self) -> String {
+        format!("{}-{}", crate::clock::now_ms(), self.next())
+    }
+
+    /// Says that the world changed and a snapshot is due.
+    pub(crate) fn touch(&self) {
+        if !self.dirty.swap(true, Ordering::AcqRel) {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Takes note that a snapshot is being made; true when one was due.
+    pub(crate) fn take_dirty(&self) -> bool {
+        self.dirty.swap(false, Ordering::AcqRel)
+    }
+
+    /// Creates an account and its phone.
+    pub(crate) fn create_account(
+        self: &Arc<Self>,
+        number: &str,
+        name: Option<&str>,
+    ) -> Result<Arc<Account>, Error> {
+        if !(7..=15).contains(&number.len()) || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(Error::InvalidNumber);
+        }
+        let name = name.map_or_else(|| format!("Phone {number}"), str::to_owned);
+        let identity = key_pair();
+        let phone = PhoneCore::generate(&identity, &self.limits)?;
+        let lid = format!("1{:014}", u64::from_be_bytes(random()) % 100_000_000_000_000);
+        let raw_id = u32::from_be_bytes(random());
+        let mut state = AccountState::new(name.clone());
+        state.app_state = phone.initial_app_state(&name)?;
+        let account = Arc::new(Account::new(
+            number.to_owned(),
+            lid,
+            identity,
+            raw_id,
+            phone,
+            state,
+        ));
+        self.adopt(Arc::clone(&account))?;
+        self.touch();
+        Ok(account)
+    }
+
+    /// Puts an account on the network and starts its phone.
+    pub(crate) fn adopt(self: &Arc<Self>, account: Arc<Account>) -> Result<(), Error> {
+        self.directory
+            .insert(Arc::clone(&account), self.limits.accounts_max)?;
+        self.tasks.spawn(run::run(Arc::clone(self), account));
+        Ok(())
+    }
+
+    /// Finds an account by number, creating it when there is none.
+    pub(crate) fn account(self: &Arc<Self>, number: &str) -> Result<Arc<Account>, Error> {
+        if let Some(account) = self.directory.find(number).filter(|account| account.pn == number) {
+            return Ok(account);
+        }
+        match self.create_account(number, None) {
+            // Someone else created it between the two steps.
+            Err(Error::PhoneExists) => self.directory.find(number).ok_or(Error::UnknownPhone),
+            other => other,
+        }
+    }
+
+    /// Queues a stanza for a device and counts what became of it; false when the device is not linked.
+    pub(crate) fn post(&self, account: &Account, device: u16, node: Node) -> bool {
+        let posted = account.post(device, Arc::new(node), self.limits.queue_max);
+        if posted == Some(Posted::Overflowed) {
+            self.counters.overflows.fetch_add(1, Ordering::Relaxed);
+        }
+        self.touch();
+        posted.is_some()
+    }
+}
