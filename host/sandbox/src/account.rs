@@ -116,9 +116,7 @@ impl AccountState {
 
     /// The companions, by device number.
     pub(crate) fn companions(&self) -> impl Iterator<Item = (u16, &Companion)> {
-        self.devices
-            .iter()
-            .filter_map(|(number, device)| Some((*number, device.companion.as_ref()?)))
+        self.devices.iter().filter_map(|(number, device)| Some((*number, device.companion.as_ref()?)))
     }
 }
 
@@ -131,14 +129,7 @@ impl Account {
         phone: PhoneCore,
         state: AccountState,
     ) -> Self {
-        Self {
-            pn,
-            lid,
-            identity,
-            raw_id,
-            phone,
-            state: Mutex::new(state),
-        }
+        Self { pn, lid, identity, raw_id, phone, state: Mutex::new(state) }
     }
 
     /// Reads or changes the state under its lock.
@@ -163,11 +154,7 @@ impl Account {
 
     /// The device's JID in the space another JID uses.
     pub(crate) fn jid_like(&self, like: &Jid, device: u16) -> Jid {
-        if like.server == Server::Lid {
-            self.lid_jid(device)
-        } else {
-            self.pn_jid(device)
-        }
+        if like.server == Server::Lid { self.lid_jid(device) } else { self.pn_jid(device) }
     }
 
     /// True when the JID names this account in either space.

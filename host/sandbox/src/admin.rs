@@ -54,8 +54,7 @@ async fn health() -> Json<Value> {
 
 /// Counts of the whole network.
 async fn counters(State(network): State<Arc<Network>>) -> Json<Value> {
-    let (mut connected, mut companions, mut queued, mut dropped, mut duplicates) =
-        (0usize, 0usize, 0usize, 0u64, 0u64);
+    let (mut connected, mut companions, mut queued, mut dropped, mut duplicates) = (0usize, 0usize, 0usize, 0u64, 0u64);
     let accounts = network.directory.all();
     for account in &accounts {
         account.with(|state| {

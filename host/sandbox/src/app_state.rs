@@ -71,25 +71,14 @@ impl AppState {
             return Err(Refused::Conflict(self.after(name, base)));
         }
         let mut decoded = wa::SyncdPatch::decode_from_slice(patch).map_err(|_| Refused::Unreadable)?;
-        let full = self
-            .collections
-            .get(name)
-            .is_some_and(|all| all.len() >= patches_max);
+        let full = self.collections.get(name).is_some_and(|all| all.len() >= patches_max);
         if full || (newest == 0 && self.collections.len() >= COLLECTIONS_MAX) {
             return Err(Refused::Full);
         }
         let version = newest + 1;
-        decoded.version = MessageField::some(wa::SyncdVersion {
-            version: Some(version),
-        });
-        self.collections
-            .entry(name.to_owned())
-            .or_default()
-            .push(Patch(decoded.encode_to_vec()));
-        Ok(Patches {
-            version,
-            ..Patches::default()
-        })
+        decoded.version = MessageField::some(wa::SyncdVersion { version: Some(version) });
+        self.collections.entry(name.to_owned()).or_default().push(Patch(decoded.encode_to_vec()));
+        Ok(Patches { version, ..Patches::default() })
     }
 }
 
@@ -101,21 +90,12 @@ mod tests {
     fn versions_count_up_and_old_bases_conflict() {
         let mut state = AppState::default();
         let patch = wa::SyncdPatch::default().encode_to_vec();
-        assert!(matches!(
-            state.append("regular", 0, &patch, 9),
-            Ok(Patches { version: 1, .. })
-        ));
-        assert!(matches!(
-            state.append("regular", 1, &patch, 9),
-            Ok(Patches { version: 2, .. })
-        ));
+        assert!(matches!(state.append("regular", 0, &patch, 9), Ok(Patches { version: 1, .. })));
+        assert!(matches!(state.append("regular", 1, &patch, 9), Ok(Patches { version: 2, .. })));
         match state.append("regular", 1, &patch, 9) {
             Err(Refused::Conflict(missing)) => assert_eq!((missing.version, missing.patches.len()), (2, 1)),
             other => panic!("expected a conflict, got {other:?}"),
         }
-        assert!(matches!(
-            state.append("regular", 2, &patch, 2),
-            Err(Refused::Full)
-        ));
+        assert!(matches!(state.append("regular", 2, &patch, 2), Err(Refused::Full)));
     }
 }

@@ -22,12 +22,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self {
-            network: any,
-            admin: any,
-            data_dir: None,
-            limits: Limits::default(),
-        }
+        Self { network: any, admin: any, data_dir: None, limits: Limits::default() }
     }
 }
 
@@ -89,6 +84,8 @@ pub struct Limits {
     pub next_text_timeout: Duration,
     /// How long after a change the snapshot is written.
     pub snapshot_delay: Duration,
+    /// How long shutdown waits for open connections and requests.
+    pub shutdown_timeout: Duration,
 }
 
 impl Default for Limits {
@@ -115,6 +112,7 @@ impl Default for Limits {
             pairing_timeout: Duration::from_secs(10),
             next_text_timeout: Duration::from_secs(10),
             snapshot_delay: Duration::from_millis(250),
+            shutdown_timeout: Duration::from_secs(5),
         }
     }
 }
@@ -125,10 +123,7 @@ mod tests {
 
     #[test]
     fn refuses_an_address_others_could_reach() {
-        let config = Config {
-            admin: SocketAddr::from(([0, 0, 0, 0], 0)),
-            ..Config::default()
-        };
+        let config = Config { admin: SocketAddr::from(([0, 0, 0, 0], 0)), ..Config::default() };
         assert!(matches!(config.validate(), Err(Error::NotLoopback { .. })));
         assert!(Config::default().validate().is_ok());
     }

@@ -68,12 +68,7 @@ async fn run(network: &Arc<Network>, socket: WebSocket, cut: &CancellationToken)
             handshake::respond(&network.trust, &mut sink, &mut frames),
         ) => shaken,
     };
-    let Secured {
-        inbound,
-        outbound,
-        client_static,
-        payload,
-    } = match shaken {
+    let Secured { inbound, outbound, client_static, payload } = match shaken {
         Ok(Ok(secured)) => secured,
         Ok(Err(ended)) => return ended,
         Err(_) => return Ended::Silent,
@@ -113,10 +108,7 @@ async fn read(
             Ok(Err(ended)) => return ended,
             Err(_) => return Ended::Silent,
         };
-        if inbound
-            .decrypt_in_place_with_counter(counter, &mut frame)
-            .is_err()
-        {
+        if inbound.decrypt_in_place_with_counter(counter, &mut frame).is_err() {
             return Ended::Malformed("ciphertext");
         }
         let Ok(node) = unpack_bytes(frame).and_then(OwnedNodeRef::new) else {
@@ -187,9 +179,7 @@ async fn write(
             } else {
                 counter += 1;
             }
-            next = (!last && bytes.len() < WRITE_BATCH_BYTES)
-                .then(|| stanzas.try_recv().ok())
-                .flatten();
+            next = (!last && bytes.len() < WRITE_BATCH_BYTES).then(|| stanzas.try_recv().ok()).flatten();
         }
         let written = tokio::select! {
             () = cut.cancelled() => break,

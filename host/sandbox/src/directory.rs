@@ -17,11 +17,7 @@ pub(crate) struct Directory {
 impl Directory {
     /// Finds an account by the digits of its phone number or LID.
     pub(crate) fn find(&self, user: &str) -> Option<Arc<Account>> {
-        self.by_user
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(user)
-            .cloned()
+        self.by_user.read().unwrap_or_else(PoisonError::into_inner).get(user).cloned()
     }
 
     /// Finds the account a user JID names; groups and others name none.
@@ -47,9 +43,7 @@ impl Directory {
             return Err(Error::PhoneExists);
         }
         if by_user.len() / 2 >= accounts_max {
-            return Err(Error::LimitReached {
-                limit: "accounts_max",
-            });
+            return Err(Error::LimitReached { limit: "accounts_max" });
         }
         by_user.insert(account.lid.clone(), Arc::clone(&account));
         by_user.insert(account.pn.clone(), account);
@@ -72,9 +66,6 @@ impl Directory {
     pub(crate) fn free_number(&self) -> String {
         let by_user = self.by_user.read().unwrap_or_else(PoisonError::into_inner);
         let start = by_user.len() / 2 + 1;
-        (start..)
-            .map(|n| format!("155501{n:05}"))
-            .find(|number| !by_user.contains_key(number))
-            .unwrap_or_default()
+        (start..).map(|n| format!("155501{n:05}")).find(|number| !by_user.contains_key(number)).unwrap_or_default()
     }
 }

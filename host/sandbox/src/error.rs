@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use whatsapp_rust::wacore::libsignal::protocol::{CurveError, SignalProtocolError};
 
@@ -113,4 +114,11 @@ pub enum Error {
         /// The library's words.
         why: String,
     },
+}
+
+impl Error {
+    /// A [`Error::Timeout`] after this long.
+    pub(crate) fn timeout(what: &'static str, waited: Duration) -> Self {
+        Self::Timeout { what, waited_ms: u64::try_from(waited.as_millis()).unwrap_or(u64::MAX) }
+    }
 }

@@ -43,15 +43,7 @@ pub(crate) async fn handle(network: &Arc<Network>, session: &mut Session, node: 
     let reply = match &session.standing {
         Standing::Device(author) => {
             let author = author.clone();
-            let reply = answer(
-                network,
-                &author,
-                &Request {
-                    id: &id,
-                    node,
-                    child: children(node).first(),
-                },
-            );
+            let reply = answer(network, &author, &Request { id: &id, node, child: children(node).first() });
             session.send(reply).await?;
             return follow_up(network, session, &author, node, &kind).await;
         }
@@ -123,9 +115,7 @@ fn answer(network: &Network, author: &Author, request: &Request<'_>) -> Node {
         ("w:biz", "get", _) => settings::business(request),
         ("w:g2", "get", "participating") => settings::groups(request),
         ("md", "set", "remove-companion-device") => settings::logout(author, request),
-        ("disappearing_mode" | "urn:xmpp:whatsapp:dirty" | "w:stats" | "spam" | "tos", _, _) => {
-            result(id, vec![])
-        }
+        ("disappearing_mode" | "urn:xmpp:whatsapp:dirty" | "w:stats" | "spam" | "tos", _, _) => result(id, vec![]),
         ("urn:xmpp:whatsapp:push", "set", _) => result(id, vec![]),
         _ => unknown(network, id, node),
     }
@@ -149,10 +139,7 @@ fn unknown(network: &Network, id: &str, node: &Node) -> Node {
 }
 
 fn media_conn() -> Node {
-    let host = NodeBuilder::new("host")
-        .attr("hostname", MEDIA_HOST)
-        .attr("type", "primary")
-        .build();
+    let host = NodeBuilder::new("host").attr("hostname", MEDIA_HOST).attr("type", "primary").build();
     NodeBuilder::new("media_conn")
         .attr("auth", "sandbox")
         .attr("ttl", MEDIA_TTL_S)

@@ -47,11 +47,7 @@ impl KeyBundle {
     pub(crate) fn read(node: &Node, registration: u32) -> Option<Self> {
         let one_time = match node.get_optional_child("list") {
             Some(list) => children(list).iter().filter_map(read_one_time).collect(),
-            None => node
-                .get_optional_child("key")
-                .and_then(read_one_time)
-                .into_iter()
-                .collect(),
+            None => node.get_optional_child("key").and_then(read_one_time).into_iter().collect(),
         };
         Some(Self {
             registration,
@@ -77,9 +73,7 @@ impl KeyBundle {
         device: u16,
         one_time: Option<&OneTimeKey>,
     ) -> Result<PreKeyBundle, SignalProtocolError> {
-        let one_time = one_time
-            .map(|key| public(&key.public).map(|public| (key.id.into(), public)))
-            .transpose()?;
+        let one_time = one_time.map(|key| public(&key.public).map(|public| (key.id.into(), public))).transpose()?;
         PreKeyBundle::new(
             self.registration,
             u32::from(device).into(),
@@ -97,10 +91,7 @@ fn public(bytes: &[u8; 32]) -> Result<PublicKey, CurveError> {
 }
 
 fn read_one_time(node: &Node) -> Option<OneTimeKey> {
-    Some(OneTimeKey {
-        id: child_number(node, "id")?,
-        public: child_array(node, "value")?,
-    })
+    Some(OneTimeKey { id: child_number(node, "id")?, public: child_array(node, "value")? })
 }
 
 /// Reads `<skey><id/><value/><signature/></skey>`.
@@ -130,17 +121,11 @@ pub(crate) fn bundle_nodes(bundle: &KeyBundle) -> Vec<Node> {
 /// `<skey>`.
 pub(crate) fn signed_node(key: &SignedKey) -> Node {
     NodeBuilder::new("skey")
-        .children([
-            leaf("id", id_bytes(key.id)),
-            leaf("value", key.public),
-            leaf("signature", key.signature.clone()),
-        ])
+        .children([leaf("id", id_bytes(key.id)), leaf("value", key.public), leaf("signature", key.signature.clone())])
         .build()
 }
 
 /// `<key>`.
 pub(crate) fn one_time_node(key: &OneTimeKey) -> Node {
-    NodeBuilder::new("key")
-        .children([leaf("id", id_bytes(key.id)), leaf("value", key.public)])
-        .build()
+    NodeBuilder::new("key").children([leaf("id", id_bytes(key.id)), leaf("value", key.public)]).build()
 }

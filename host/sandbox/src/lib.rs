@@ -40,9 +40,10 @@ pub use config::{Config, Limits};
 pub use error::Error;
 pub use pairing::Paired;
 pub use phone::event::{Change, PhoneEvent, Presence, Typing};
-pub use phone::handle::{DeviceReport, Phone};
+pub use phone::handle::Phone;
 pub use phone::inbox::{InboxEntry, SentRecord};
 pub use phone::media::{Media, MediaKind};
+pub use phone::report::DeviceReport;
 pub use sandbox::Sandbox;
 
 /// The host name handed out in `media_conn`. It resolves nowhere: a client maps it to [`Sandbox::media_base`].

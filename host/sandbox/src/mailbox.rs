@@ -94,10 +94,7 @@ impl Mailbox {
             self.dropped += 1;
         }
         self.next_seq += 1;
-        self.queue.push_back(Queued {
-            seq: self.next_seq,
-            node,
-        });
+        self.queue.push_back(Queued { seq: self.next_seq, node });
     }
 
     /// Offers a stanza that may be lost (presence, typing) to a live link.
@@ -110,12 +107,7 @@ impl Mailbox {
 
     /// Takes a new link, telling the old one that it was replaced.
     pub(crate) fn attach(&mut self, id: u64, outgoing: mpsc::Sender<Arc<Node>>, cut: CancellationToken) {
-        if let Some(old) = self.link.replace(Link {
-            id,
-            outgoing,
-            cut,
-            phase: Phase::Waiting,
-        }) {
+        if let Some(old) = self.link.replace(Link { id, outgoing, cut, phase: Phase::Waiting }) {
             let replaced = NodeBuilder::new("stream:error")
                 .children([NodeBuilder::new("conflict").attr("type", "replaced").build()])
                 .build();
@@ -152,10 +144,7 @@ impl Mailbox {
 
     /// The outgoing side of a live link, for senders that want to wait for room.
     pub(crate) fn live_outgoing(&self) -> Option<mpsc::Sender<Arc<Node>>> {
-        self.link
-            .as_ref()
-            .filter(|link| link.phase == Phase::Live)
-            .map(|link| link.outgoing.clone())
+        self.link.as_ref().filter(|link| link.phase == Phase::Live).map(|link| link.outgoing.clone())
     }
 
     /// True while a client or the phone itself is connected.
@@ -174,12 +163,7 @@ impl Mailbox {
     }
 
     /// Removes the first queued stanza of this kind and id that came from this user (or any user, without one).
-    pub(crate) fn acknowledge(
-        &mut self,
-        tag: &str,
-        id: &str,
-        from: impl Fn(&Jid) -> bool,
-    ) -> Option<Arc<Node>> {
+    pub(crate) fn acknowledge(&mut self, tag: &str, id: &str, from: impl Fn(&Jid) -> bool) -> Option<Arc<Node>> {
         let position = self.queue.iter().position(|queued| {
             queued.node.tag == tag
                 && attr(&queued.node, "id").is_some_and(|theirs| theirs == id)
@@ -189,10 +173,7 @@ impl Mailbox {
     }
 
     fn begin_drain(&mut self, id: u64) -> Option<(usize, u64)> {
-        let link = self
-            .link
-            .as_mut()
-            .filter(|link| link.id == id && link.phase == Phase::Waiting)?;
+        let link = self.link.as_mut().filter(|link| link.id == id && link.phase == Phase::Waiting)?;
         link.phase = Phase::Draining;
         Some((self.queue.len(), self.next_seq))
     }
@@ -202,13 +183,8 @@ impl Mailbox {
             return Step::Gone;
         };
         let start = self.queue.partition_point(|queued| queued.seq <= after);
-        let batch: Vec<_> = self
-            .queue
-            .iter()
-            .skip(start)
-            .take(DRAIN_BATCH)
-            .map(|q| (q.seq, Arc::clone(&q.node)))
-            .collect();
+        let batch: Vec<_> =
+            self.queue.iter().skip(start).take(DRAIN_BATCH).map(|q| (q.seq, Arc::clone(&q.node))).collect();
         match (batch.is_empty(), finish) {
             (false, _) => Step::Batch(batch),
             (true, Finish::Not) => Step::Empty,
@@ -237,9 +213,7 @@ enum Step {
 ///
 /// Waits for room instead of cutting, so a device that was away for long can catch up over a small link.
 pub(crate) async fn drain(account: Arc<Account>, device: u16, link: u64, outgoing: mpsc::Sender<Arc<Node>>) {
-    let begun = account
-        .with_device(device, |device| device.mailbox.begin_drain(link))
-        .flatten();
+    let begun = account.with_device(device, |device| device.mailbox.begin_drain(link)).flatten();
     let Some((waiting, last_waiting)) = begun else {
         return;
     };
@@ -261,11 +235,7 @@ pub(crate) async fn drain(account: Arc<Account>, device: u16, link: u64, outgoin
         }
         for (seq, node) in batch {
             after = seq;
-            let node = if seq <= last_waiting {
-                Arc::new(as_offline(&node))
-            } else {
-                node
-            };
+            let node = if seq <= last_waiting { Arc::new(as_offline(&node)) } else { node };
             if outgoing.send(node).await.is_err() {
                 return;
             }
@@ -274,13 +244,8 @@ pub(crate) async fn drain(account: Arc<Account>, device: u16, link: u64, outgoin
 }
 
 fn end_marker(count: usize) -> Node {
-    let offline = NodeBuilder::new("offline")
-        .attr("count", count.to_string())
-        .build();
-    NodeBuilder::new("ib")
-        .attr("from", server())
-        .children([offline])
-        .build()
+    let offline = NodeBuilder::new("offline").attr("count", count.to_string()).build();
+    NodeBuilder::new("ib").attr("from", server()).children([offline]).build()
 }
 
 fn as_offline(node: &Node) -> Node {
@@ -294,12 +259,7 @@ mod tests {
     use super::*;
 
     fn message(id: &str) -> Arc<Node> {
-        Arc::new(
-            NodeBuilder::new("message")
-                .attr("id", id)
-                .attr("from", Jid::pn("15550100001"))
-                .build(),
-        )
+        Arc::new(NodeBuilder::new("message").attr("id", id).attr("from", Jid::pn("15550100001")).build())
     }
 
     #[test]
@@ -307,16 +267,8 @@ mod tests {
         let mut mailbox = Mailbox::default();
         assert_eq!(mailbox.post(message("A"), 10), Posted::Queued);
         assert!(mailbox.acknowledge("receipt", "A", |_| true).is_none());
-        assert!(
-            mailbox
-                .acknowledge("message", "A", |from| from.user == "15550100002")
-                .is_none()
-        );
-        assert!(
-            mailbox
-                .acknowledge("message", "A", |from| from.user == "15550100001")
-                .is_some()
-        );
+        assert!(mailbox.acknowledge("message", "A", |from| from.user == "15550100002").is_none());
+        assert!(mailbox.acknowledge("message", "A", |from| from.user == "15550100001").is_some());
         assert_eq!(mailbox.len(), 0);
     }
 

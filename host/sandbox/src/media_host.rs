@@ -77,10 +77,7 @@ impl MediaHost {
 
     /// A file by its path.
     pub(crate) fn get(&self, path: &str) -> Option<Bytes> {
-        held(&self.files)
-            .whole
-            .get(path.strip_prefix(PATH_PREFIX)?)
-            .cloned()
+        held(&self.files).whole.get(path.strip_prefix(PATH_PREFIX)?).cloned()
     }
 
     fn keep_partial(&self, token: &str, bytes: Bytes) {
@@ -140,9 +137,7 @@ async fn upload(
     let path = format!("{PATH_PREFIX}{token}");
     if query.resume == Some(1) {
         return match (host.get(&path), host.partial(&token)) {
-            (Some(_), _) => {
-                Json(json!({"resume": "complete", "url": url(&path), "direct_path": path})).into_response()
-            }
+            (Some(_), _) => Json(json!({"resume": "complete", "url": url(&path), "direct_path": path})).into_response(),
             (None, Some(partial)) => Json(json!({"resume": partial.len().to_string()})).into_response(),
             (None, None) => Json(json!({"resume": "0"})).into_response(),
         };
@@ -157,9 +152,7 @@ async fn upload(
     let mut stream = body.into_data_stream();
     while let Some(chunk) = stream.next().await {
         match chunk {
-            Ok(chunk) if whole.len() + chunk.len() <= network.limits.body_bytes_max => {
-                whole.extend_from_slice(&chunk)
-            }
+            Ok(chunk) if whole.len() + chunk.len() <= network.limits.body_bytes_max => whole.extend_from_slice(&chunk),
             Ok(_) => return StatusCode::PAYLOAD_TOO_LARGE.into_response(),
             Err(_) => {
                 host.keep_partial(&token, whole.freeze());
@@ -180,11 +173,7 @@ fn url(path: &str) -> String {
     format!("https://{MEDIA_HOST}{path}")
 }
 
-async fn download(
-    State(network): State<Arc<Network>>,
-    Path(token): Path<String>,
-    headers: HeaderMap,
-) -> Response {
+async fn download(State(network): State<Arc<Network>>, Path(token): Path<String>, headers: HeaderMap) -> Response {
     let Some(bytes) = network.media.get(&format!("{PATH_PREFIX}{token}")) else {
         return StatusCode::NOT_FOUND.into_response();
     };
@@ -196,20 +185,11 @@ async fn download(
     match range(asked, total) {
         Some((first, last)) => {
             let shown = format!("bytes {first}-{last}/{total}");
-            (
-                StatusCode::PARTIAL_CONTENT,
-                [(header::CONTENT_RANGE, shown)],
-                bytes.slice(first..=last),
-            )
-                .into_response()
+            (StatusCode::PARTIAL_CONTENT, [(header::CONTENT_RANGE, shown)], bytes.slice(first..=last)).into_response()
         }
         None => {
             let shown = format!("bytes */{total}");
-            (
-                StatusCode::RANGE_NOT_SATISFIABLE,
-                [(header::CONTENT_RANGE, shown)],
-            )
-                .into_response()
+            (StatusCode::RANGE_NOT_SATISFIABLE, [(header::CONTENT_RANGE, shown)]).into_response()
         }
     }
 }
@@ -219,10 +199,7 @@ fn range(text: &str, total: usize) -> Option<(usize, usize)> {
     let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
     let end = total.checked_sub(1)?;
     let (first, last) = match (first.trim(), last.trim()) {
-        ("", count) => (
-            total.saturating_sub(count.parse().ok().filter(|count| *count > 0)?),
-            end,
-        ),
+        ("", count) => (total.saturating_sub(count.parse().ok().filter(|count| *count > 0)?), end),
         (first, "") => (first.parse().ok()?, end),
         (first, last) => (first.parse().ok()?, last.parse::<usize>().ok()?.min(end)),
     };
@@ -247,10 +224,7 @@ mod tests {
 
     #[test]
     fn the_oldest_file_goes_first() {
-        let host = MediaHost::new(&Limits {
-            media_files_max: 2,
-            ..Limits::default()
-        });
+        let host = MediaHost::new(&Limits { media_files_max: 2, ..Limits::default() });
         let paths = ["a", "b", "c"].map(|token| host.put(token, Bytes::from_static(b"x")));
         assert!(paths.first().is_some_and(|path| host.get(path).is_none()));
         assert!(paths.last().is_some_and(|path| host.get(path).is_some()));

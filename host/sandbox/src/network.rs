@@ -96,11 +96,7 @@ impl Network {
     }
 
     /// Creates an account and its phone.
-    pub(crate) fn create_account(
-        self: &Arc<Self>,
-        number: &str,
-        name: Option<&str>,
-    ) -> Result<Arc<Account>, Error> {
+    pub(crate) fn create_account(self: &Arc<Self>, number: &str, name: Option<&str>) -> Result<Arc<Account>, Error> {
         if !(7..=15).contains(&number.len()) || !number.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(Error::InvalidNumber);
         }
@@ -111,14 +107,7 @@ impl Network {
         let raw_id = u32::from_be_bytes(random());
         let mut state = AccountState::new(name.clone());
         state.app_state = phone.initial_app_state(&name)?;
-        let account = Arc::new(Account::new(
-            number.to_owned(),
-            lid,
-            identity,
-            raw_id,
-            phone,
-            state,
-        ));
+        let account = Arc::new(Account::new(number.to_owned(), lid, identity, raw_id, phone, state));
         self.adopt(Arc::clone(&account))?;
         self.touch();
         Ok(account)
@@ -126,8 +115,7 @@ impl Network {
 
     /// Puts an account on the network and starts its phone.
     pub(crate) fn adopt(self: &Arc<Self>, account: Arc<Account>) -> Result<(), Error> {
-        self.directory
-            .insert(Arc::clone(&account), self.limits.accounts_max)?;
+        self.directory.insert(Arc::clone(&account), self.limits.accounts_max)?;
         self.tasks.spawn(run::run(Arc::clone(self), account));
         Ok(())
     }

@@ -83,13 +83,8 @@ pub(crate) struct Pairing {
 impl Pairing {
     /// Registers a connection and returns the request that makes it show QR texts.
     pub(crate) fn offer(&self, network: &Network, applicant: &Arc<Applicant>) -> Node {
-        let refs: Vec<String> = (0..REFS_PER_CONNECTION)
-            .map(|_| format!("2@{}", random_hex::<16>()))
-            .collect();
-        let nodes = refs
-            .iter()
-            .map(|one| leaf("ref", one.as_bytes()))
-            .collect::<Vec<_>>();
+        let refs: Vec<String> = (0..REFS_PER_CONNECTION).map(|_| format!("2@{}", random_hex::<16>())).collect();
+        let nodes = refs.iter().map(|one| leaf("ref", one.as_bytes())).collect::<Vec<_>>();
         let mut state = held(&self.state);
         for one in refs {
             state.refs.insert(one, Arc::clone(applicant));
@@ -102,9 +97,7 @@ impl Pairing {
     pub(crate) fn withdraw(&self, applicant: &Applicant) {
         let mut state = held(&self.state);
         state.refs.retain(|_, other| other.id != applicant.id);
-        state
-            .codes
-            .retain(|_, pending| pending.applicant.id != applicant.id);
+        state.codes.retain(|_, pending| pending.applicant.id != applicant.id);
         let broken: Vec<_> = state
             .awaiting
             .iter()
@@ -114,9 +107,7 @@ impl Pairing {
         for id in broken {
             if let Some(awaiting) = state.awaiting.remove(&id) {
                 // Nobody waits any more when the scan has timed out.
-                let _ = awaiting.done.send(Err(Error::PairingFailed {
-                    why: "it closed the connection",
-                }));
+                let _ = awaiting.done.send(Err(Error::PairingFailed { why: "it closed the connection" }));
             }
         }
     }
@@ -148,9 +139,7 @@ pub(crate) async fn link(
 ) -> Result<Paired, Error> {
     let device = account.with(|state| {
         if state.devices.len() > network.limits.companions_max {
-            return Err(Error::LimitReached {
-                limit: "companions_max",
-            });
+            return Err(Error::LimitReached { limit: "companions_max" });
         }
         state.last_device = state.last_device.wrapping_add(1).max(1);
         Ok(state.last_device)
@@ -159,24 +148,13 @@ pub(crate) async fn link(
     let success = NodeBuilder::new("pair-success").children([
         leaf("device-identity", container),
         NodeBuilder::new("platform").attr("name", "android").build(),
-        NodeBuilder::new("device")
-            .attr("jid", account.pn_jid(device))
-            .attr("lid", account.lid_jid(device))
-            .build(),
+        NodeBuilder::new("device").attr("jid", account.pn_jid(device)).attr("lid", account.lid_jid(device)).build(),
     ]);
     let id = network.stanza_id();
     let (done, finished) = oneshot::channel();
-    let awaiting = Awaiting {
-        account: Arc::clone(account),
-        device,
-        applicant: Arc::clone(&applicant),
-        done,
-    };
+    let awaiting = Awaiting { account: Arc::clone(account), device, applicant: Arc::clone(&applicant), done };
     held(&network.pairing.state).awaiting.insert(id.clone(), awaiting);
-    let offered = applicant
-        .outgoing
-        .send(Arc::new(request(&id, "md", success.build())))
-        .await;
+    let offered = applicant.outgoing.send(Arc::new(request(&id, "md", success.build()))).await;
     let waited = network.limits.pairing_timeout;
     let outcome = match offered {
         Ok(()) => tokio::time::timeout(waited, finished).await,
@@ -184,16 +162,11 @@ pub(crate) async fn link(
     };
     match outcome {
         Ok(Ok(outcome)) => outcome,
-        Ok(Err(_)) => Err(Error::PairingFailed {
-            why: "the sandbox is stopping",
-        }),
+        Ok(Err(_)) => Err(Error::PairingFailed { why: "the sandbox is stopping" }),
         Err(_) => {
             held(&network.pairing.state).awaiting.remove(&id);
             let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
-            Err(Error::Timeout {
-                what: "the client's signature",
-                waited_ms,
-            })
+            Err(Error::Timeout { what: "the client's signature", waited_ms })
         }
     }
 }
@@ -211,12 +184,7 @@ pub(crate) async fn answered(
     let Some(awaiting) = held(&network.pairing.state).awaiting.remove(id) else {
         return Ok(false);
     };
-    let Awaiting {
-        account,
-        device,
-        applicant,
-        done,
-    } = awaiting;
+    let Awaiting { account, device, applicant, done } = awaiting;
     let linked = register(&account, device, &applicant, answer);
     let paired = linked.map(|()| Paired {
         phone: account.pn.clone(),
@@ -230,27 +198,20 @@ pub(crate) async fn answered(
     if ok {
         network.touch();
         announce(network, &account, device);
-        session
-            .send(NodeBuilder::new("stream:error").attr("code", 515u16).build())
-            .await?;
+        session.send(NodeBuilder::new("stream:error").attr("code", 515u16).build()).await?;
     }
     Ok(true)
 }
 
 fn register(account: &Account, device: u16, applicant: &Applicant, answer: &Node) -> Result<(), Error> {
-    let refused = Error::PairingFailed {
-        why: "it refused the account's signature",
-    };
-    let Some(signed) = answer
-        .get_optional_child("pair-device-sign")
-        .and_then(|sign| child_content(sign, "device-identity"))
+    let refused = Error::PairingFailed { why: "it refused the account's signature" };
+    let Some(signed) =
+        answer.get_optional_child("pair-device-sign").and_then(|sign| child_content(sign, "device-identity"))
     else {
         return Err(refused);
     };
     if !is_signed(account, applicant, signed) {
-        return Err(Error::PairingFailed {
-            why: "its device signature does not verify",
-        });
+        return Err(Error::PairingFailed { why: "its device signature does not verify" });
     }
     let companion = Companion {
         noise: applicant.noise,
@@ -261,13 +222,7 @@ fn register(account: &Account, device: u16, applicant: &Applicant, answer: &Node
         asked_for_keys: false,
     };
     account.with(|state| {
-        state.devices.insert(
-            device,
-            Device {
-                companion: Some(companion),
-                ..Device::default()
-            },
-        );
+        state.devices.insert(device, Device { companion: Some(companion), ..Device::default() });
     });
     Ok(())
 }
@@ -282,24 +237,14 @@ fn is_signed(account: &Account, applicant: &Applicant, signed: &[u8]) -> bool {
     let Ok(identity) = PublicKey::from_djb_public_key_bytes(&applicant.identity) else {
         return false;
     };
-    let parts: [&[u8]; 4] = [
-        &DEVICE_SIGNATURE_PREFIX,
-        &details,
-        &applicant.identity,
-        &account.identity_public(),
-    ];
+    let parts: [&[u8]; 4] = [&DEVICE_SIGNATURE_PREFIX, &details, &applicant.identity, &account.identity_public()];
     identity.verify_signature_for_multipart_message(&parts, &signature)
 }
 
 /// `ADVSignedKeyIndexList` of the account: which devices are valid. Without it clients skip companions.
 pub(crate) fn key_index_list(account: &Account) -> Option<(u64, Vec<u8>)> {
     let mut valid: Vec<u32> = vec![0];
-    valid.extend(account.with(|state| {
-        state
-            .companions()
-            .map(|(_, one)| one.key_index)
-            .collect::<Vec<_>>()
-    }));
+    valid.extend(account.with(|state| state.companions().map(|(_, one)| one.key_index).collect::<Vec<_>>()));
     if valid.len() == 1 {
         return None;
     }

@@ -1,7 +1,7 @@
 //! Keeping the world over a restart: one snapshot file, replaced atomically.
 //!
 //! Written a moment after a change ([`Limits::snapshot_delay`](crate::Limits::snapshot_delay)) and on shutdown: to a
-//! temporary file, synced, renamed over the old one. A crash loses at most that moment. Media, events, presence and
+//! temporary file, synced, renamed over the old one. A crash loses what came after the last writing. Media, events, presence and
 //! open pairings are not kept. Invariant: the file is readable by its owner only, since it holds private keys.
 
 mod world;
@@ -32,14 +32,8 @@ pub(crate) struct Store {
 impl Store {
     /// Takes a folder, creating it when needed.
     pub(crate) fn open(folder: PathBuf) -> Result<Self, Error> {
-        fs::create_dir_all(&folder).map_err(|source| Error::Data {
-            path: folder.clone(),
-            source,
-        })?;
-        Ok(Self {
-            folder,
-            writing: tokio::sync::Mutex::new(()),
-        })
+        fs::create_dir_all(&folder).map_err(|source| Error::Data { path: folder.clone(), source })?;
+        Ok(Self { folder, writing: tokio::sync::Mutex::new(()) })
     }
 
     /// The world of the snapshot, or a new one, saved at once so that its keys are never made twice.
@@ -49,14 +43,13 @@ impl Store {
             Ok(file) => file,
             Err(source) if source.kind() == io::ErrorKind::NotFound => {
                 let network = Network::new(limits, Trust::generate()?);
-                self.write(&World::of(&network))
-                    .map_err(|source| Error::Data { path, source })?;
+                self.write(&World::of(&network)).map_err(|source| Error::Data { path, source })?;
                 return Ok(network);
             }
             Err(source) => return Err(Error::Data { path, source }),
         };
-        let world: World = serde_json::from_reader(BufReader::new(file))
-            .map_err(|source| Error::Snapshot { path, source })?;
+        let world: World =
+            serde_json::from_reader(BufReader::new(file)).map_err(|source| Error::Snapshot { path, source })?;
         world.into_network(limits)
     }
 
@@ -100,10 +93,7 @@ impl Store {
         let mut writer = BufWriter::new(create_private(&temporary)?);
         serde_json::to_writer(&mut writer, world)?;
         writer.flush()?;
-        writer
-            .into_inner()
-            .map_err(io::IntoInnerError::into_error)?
-            .sync_all()?;
+        writer.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
         fs::rename(&temporary, self.folder.join(FILE))?;
         // The rename itself has to survive a power cut.
         File::open(&self.folder)?.sync_all()

@@ -4,12 +4,14 @@
 //! keeps a log of what it saw and sent. [`run`] is its life, [`receive`] and [`send`] its conversation,
 //! [`companions`] its duties towards linked devices, [`handle`] what tests hold.
 
+mod acts;
 pub(crate) mod companions;
 pub(crate) mod event;
 pub(crate) mod handle;
 pub(crate) mod inbox;
 pub(crate) mod media;
 pub(crate) mod receive;
+pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod send;
 pub(crate) mod signal;
@@ -80,19 +82,9 @@ impl PhoneCore {
             },
             one_time: VecDeque::new(),
         };
-        let app_key = AppStateKey {
-            id: random(),
-            key: random(),
-        };
+        let app_key = AppStateKey { id: random(), key: random() };
         let one_time = Arc::new(Mutex::new(OneTimeKeys::default()));
-        Ok(Self::assemble(
-            identity,
-            bundle,
-            signed,
-            one_time,
-            app_key,
-            PhoneLog::new(limits),
-        ))
+        Ok(Self::assemble(identity, bundle, signed, one_time, app_key, PhoneLog::new(limits)))
     }
 
     /// A phone from its parts, with no sessions yet, online.
@@ -119,10 +111,7 @@ impl PhoneCore {
 
     /// The phone's keys with a one-time key made for this caller, so a phone never runs out.
     pub(crate) fn hand_out_keys(&self, limits: &Limits) -> (KeyBundle, OneTimeKey) {
-        (
-            self.bundle.clone(),
-            held(&self.one_time).hand_out(limits.phone_keys_max),
-        )
+        (self.bundle.clone(), held(&self.one_time).hand_out(limits.phone_keys_max))
     }
 
     /// Reads or changes the log, waking readers when it grew.
@@ -132,8 +121,7 @@ impl PhoneCore {
             let outcome = action(&mut log);
             (outcome, log.newest())
         };
-        self.newest
-            .send_if_modified(|seen| std::mem::replace(seen, newest.max(*seen)) < newest);
+        self.newest.send_if_modified(|seen| std::mem::replace(seen, newest.max(*seen)) < newest);
         outcome
     }
 
@@ -150,34 +138,20 @@ impl PhoneCore {
         let set = wa::syncd_mutation::SyncdOperation::SET;
         let index = br#"["setting_pushName"]"#;
         let (mutation, _) = encode_record(set, index, &value, &keys, &self.app_key.id, &random(), 1);
-        let mut hash = HashState {
-            version: 1,
-            ..HashState::default()
-        };
+        let mut hash = HashState { version: 1, ..HashState::default() };
         let (_, updated) = hash.update_hash(std::slice::from_ref(&mutation), |_, _| Ok(None));
-        updated.map_err(|_| Error::Invalid {
-            why: "the push name cannot be written as app state",
-        })?;
+        updated.map_err(|_| Error::Invalid { why: "the push name cannot be written as app state" })?;
         let mut patch = wa::SyncdPatch {
             snapshot_mac: Some(hash.generate_snapshot_mac(PUSH_NAME_COLLECTION, &keys.snapshot_mac)),
-            key_id: MessageField::some(wa::KeyId {
-                id: Some(self.app_key.id.to_vec()),
-            }),
+            key_id: MessageField::some(wa::KeyId { id: Some(self.app_key.id.to_vec()) }),
             mutations: vec![mutation],
             ..Default::default()
         };
-        patch.patch_mac = Some(generate_patch_mac(
-            &patch,
-            PUSH_NAME_COLLECTION,
-            &keys.patch_mac,
-            1,
-        ));
+        patch.patch_mac = Some(generate_patch_mac(&patch, PUSH_NAME_COLLECTION, &keys.patch_mac, 1));
         let mut state = AppState::default();
         state
             .append(PUSH_NAME_COLLECTION, 0, &patch.encode_to_vec(), usize::MAX)
-            .map_err(|_| Error::Invalid {
-                why: "the push name cannot be kept as app state",
-            })?;
+            .map_err(|_| Error::Invalid { why: "the push name cannot be kept as app state" })?;
         Ok(state)
     }
 }

@@ -41,9 +41,7 @@ pub(crate) fn message(network: &Network, author: &Author, node: &Node) -> Node {
         return ack.attr("error", 479u16).build();
     };
     network.counters.messages.fetch_add(1, Ordering::Relaxed);
-    author
-        .account
-        .with_device(author.device, |device| device.counters.messages_in += 1);
+    author.account.with_device(author.device, |device| device.counters.messages_in += 1);
     if !matches!(to.server, Server::Pn | Server::Lid) {
         return ack.attr("error", 501u16).build();
     }
@@ -67,11 +65,7 @@ fn targets<'a>(node: &'a Node, to: &Jid) -> Vec<(Jid, &'a Node)> {
             .iter()
             .filter_map(|entry| Some((jid_attr(entry, "jid")?, entry.get_optional_child("enc")?)))
             .collect(),
-        None => node
-            .get_optional_child("enc")
-            .map(|enc| (to.clone(), enc))
-            .into_iter()
-            .collect(),
+        None => node.get_optional_child("enc").map(|enc| (to.clone(), enc)).into_iter().collect(),
     }
 }
 
@@ -81,9 +75,8 @@ fn deliver(network: &Network, author: &Author, node: &Node, to: &Jid, target: &J
     };
     let own = Arc::ptr_eq(&account, &author.account);
     let blocked = !own
-        && account.with(|state| {
-            state.blocked.contains(&author.account.lid) || state.blocked.contains(&author.account.pn)
-        });
+        && account
+            .with(|state| state.blocked.contains(&author.account.lid) || state.blocked.contains(&author.account.pn));
     // A blocked author learns nothing: the acknowledgement is the same, the copy is not made.
     if blocked || (own && target.device == author.device) {
         return;
@@ -102,14 +95,9 @@ fn deliver(network: &Network, author: &Author, node: &Node, to: &Jid, target: &J
     }
     if own && !peer {
         // Without device: the chat this message belongs to. A resend names it in `recipient`.
-        message = message.attr(
-            "recipient",
-            jid_attr(node, "recipient").unwrap_or_else(|| to.to_non_ad()),
-        );
+        message = message.attr("recipient", jid_attr(node, "recipient").unwrap_or_else(|| to.to_non_ad()));
     } else if !own && target.server == Server::Lid {
-        message = message
-            .attr("sender_pn", Jid::pn(author.account.pn.as_str()))
-            .attr("addressing_mode", "lid");
+        message = message.attr("sender_pn", Jid::pn(author.account.pn.as_str())).attr("addressing_mode", "lid");
     } else if !own {
         message = message.attr("sender_lid", Jid::lid(author.account.lid.as_str()));
     }
@@ -117,12 +105,7 @@ fn deliver(network: &Network, author: &Author, node: &Node, to: &Jid, target: &J
     if attr(enc, "type").is_some_and(|kind| kind == "pkmsg") {
         inside.extend(node.get_optional_child("device-identity").cloned());
     }
-    inside.extend(
-        children(node)
-            .iter()
-            .filter(|child| SHARED_CHILDREN.contains(&child.tag.as_ref()))
-            .cloned(),
-    );
+    inside.extend(children(node).iter().filter(|child| SHARED_CHILDREN.contains(&child.tag.as_ref())).cloned());
     if network.post(&account, target.device, message.children(inside).build()) {
         network.counters.deliveries.fetch_add(1, Ordering::Relaxed);
     }
@@ -139,13 +122,11 @@ pub(crate) fn acknowledged(network: &Network, author: &Author, node: &Node) {
 fn remove_queued(network: &Network, author: &Author, tag: &str, id: &str, to: Option<&Jid>) {
     let from_account = to.and_then(|to| network.directory.find_jid(to));
     let removed = author.account.with_device(author.device, |device| {
-        let removed = device
-            .mailbox
-            .acknowledge(tag, id, |from| match (&from_account, to) {
-                (Some(account), _) => account.is(from),
-                (None, Some(to)) => from.user == to.user && from.server == to.server,
-                (None, None) => true,
-            });
+        let removed = device.mailbox.acknowledge(tag, id, |from| match (&from_account, to) {
+            (Some(account), _) => account.is(from),
+            (None, Some(to)) => from.user == to.user && from.server == to.server,
+            (None, None) => true,
+        });
         device.counters.acknowledged += u64::from(removed.is_some());
         removed.is_some()
     });

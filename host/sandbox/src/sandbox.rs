@@ -9,6 +9,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
 use axum::serve::ListenerExt;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -39,12 +41,7 @@ impl Sandbox {
     /// [`Error::NotLoopback`], [`Error::Listen`], [`Error::Data`], [`Error::Snapshot`].
     pub async fn start(config: Config) -> Result<Self, Error> {
         config.validate()?;
-        let Config {
-            network: network_addr,
-            admin: admin_addr,
-            data_dir,
-            limits,
-        } = config;
+        let Config { network: network_addr, admin: admin_addr, data_dir, limits } = config;
         let store = data_dir.map(Store::open).transpose()?.map(Arc::new);
         let network = match &store {
             Some(store) => store.load(limits)?,
@@ -55,17 +52,10 @@ impl Sandbox {
         serve(&network, front, front_routes(&network, network_addr));
         serve(&network, back, admin::routes(&network));
         if let Some(store) = &store {
-            network
-                .tasks
-                .spawn(Arc::clone(store).keep_saving(Arc::clone(&network)));
+            network.tasks.spawn(Arc::clone(store).keep_saving(Arc::clone(&network)));
         }
         tracing::info!(network = %network_addr, admin = %admin_addr, "sandbox network is listening");
-        Ok(Self {
-            network,
-            network_addr,
-            admin_addr,
-            store,
-        })
+        Ok(Self { network, network_addr, admin_addr, store })
     }
 
     /// Where clients connect: `ws://127.0.0.1:PORT/ws/chat`.
@@ -108,9 +98,7 @@ impl Sandbox {
     /// All phones, by number.
     pub fn phones(&self) -> Vec<Phone> {
         let all = self.network.directory.all();
-        all.into_iter()
-            .map(|account| Phone::new(Arc::clone(&self.network), account))
-            .collect()
+        all.into_iter().map(|account| Phone::new(Arc::clone(&self.network), account)).collect()
     }
 
     /// Closes every connection, stops every task and writes the last snapshot.
@@ -120,7 +108,9 @@ impl Sandbox {
             account.cut_all();
         }
         self.network.tasks.close();
-        self.network.tasks.wait().await;
+        if tokio::time::timeout(self.network.limits.shutdown_timeout, self.network.tasks.wait()).await.is_err() {
+            tracing::warn!("sandbox stops with requests still open");
+        }
         if let Some(store) = &self.store {
             store.save_logged(&self.network).await;
         }
@@ -135,11 +125,7 @@ impl Drop for Sandbox {
 }
 
 /// Creates a phone for the handle or the admin API.
-pub(crate) fn create_phone(
-    network: &Arc<Network>,
-    number: Option<&str>,
-    name: Option<&str>,
-) -> Result<Phone, Error> {
+pub(crate) fn create_phone(network: &Arc<Network>, number: Option<&str>, name: Option<&str>) -> Result<Phone, Error> {
     let account = match number {
         Some(number) => network.create_account(number, name)?,
         None => network.create_account(&network.directory.free_number(), name)?,
@@ -161,8 +147,7 @@ fn serve(network: &Arc<Network>, listener: TcpListener, routes: Router) {
             // Small stanzas must not wait for each other; a socket that refuses is only slower.
             let _ = stream.set_nodelay(true);
         });
-        let serving =
-            axum::serve(listener, routes).with_graceful_shutdown(async move { stop.cancelled().await });
+        let serving = axum::serve(listener, routes).with_graceful_shutdown(async move { stop.cancelled().await });
         if let Err(error) = serving.await {
             tracing::error!(%error, "sandbox listener ended");
         }
@@ -170,19 +155,10 @@ fn serve(network: &Arc<Network>, listener: TcpListener, routes: Router) {
 }
 
 fn front_routes(network: &Arc<Network>, address: SocketAddr) -> Router {
-    let front = Front {
-        network: Arc::clone(network),
-        address,
-    };
-    let chat = Router::new()
-        .route("/", get(describe))
-        .route("/ws/chat", get(upgrade))
-        .with_state(front);
+    let front = Front { network: Arc::clone(network), address };
+    let chat = Router::new().route("/", get(describe)).route("/ws/chat", get(upgrade)).with_state(front);
     let limit = DefaultBodyLimit::max(network.limits.body_bytes_max);
-    media_host::routes()
-        .with_state(Arc::clone(network))
-        .layer(limit)
-        .merge(chat)
+    media_host::routes().with_state(Arc::clone(network)).layer(limit).merge(chat)
 }
 
 /// Says where everything is, so that one address is enough to configure a gateway.
@@ -193,6 +169,7 @@ async fn describe(State(front): State<Front>) -> Response {
         "ws_url": format!("ws://{address}/ws/chat"),
         "media_base": format!("http://{address}"),
         "media_host": MEDIA_HOST,
+        "root_key": BASE64_STANDARD.encode(front.network.trust.root_public()),
     }))
     .into_response()
 }

@@ -52,11 +52,7 @@ pub(crate) fn child_number(node: &Node, tag: &str) -> Option<u32> {
     if bytes.is_empty() || bytes.len() > 4 {
         return None;
     }
-    Some(
-        bytes
-            .iter()
-            .fold(0, |number, byte| (number << 8) | u32::from(*byte)),
-    )
+    Some(bytes.iter().fold(0, |number, byte| (number << 8) | u32::from(*byte)))
 }
 
 /// The children, or none.
@@ -71,15 +67,8 @@ pub(crate) fn leaf(tag: &'static str, bytes: impl Into<Vec<u8>>) -> Node {
 
 /// The successful answer to an IQ.
 pub(crate) fn result(id: &str, children: Vec<Node>) -> Node {
-    let iq = NodeBuilder::new("iq")
-        .attr("from", server())
-        .attr("type", "result")
-        .attr("id", id);
-    if children.is_empty() {
-        iq.build()
-    } else {
-        iq.children(children).build()
-    }
+    let iq = NodeBuilder::new("iq").attr("from", server()).attr("type", "result").attr("id", id);
+    if children.is_empty() { iq.build() } else { iq.children(children).build() }
 }
 
 /// The refusal of an IQ.
@@ -88,10 +77,7 @@ pub(crate) fn error(id: &str, code: u16, text: &str) -> Node {
         .attr("from", server())
         .attr("type", "error")
         .attr("id", id)
-        .children([NodeBuilder::new("error")
-            .attr("code", code)
-            .attr("text", text)
-            .build()])
+        .children([NodeBuilder::new("error").attr("code", code).attr("text", text).build()])
         .build()
 }
 
@@ -110,12 +96,7 @@ pub(crate) fn request(id: &str, xmlns: &str, child: Node) -> Node {
 /// The server's acknowledgement of a stanza, to its author.
 pub(crate) fn ack(of: &Node, class: &'static str) -> NodeBuilder {
     let mut ack = NodeBuilder::new("ack").attr("class", class);
-    for (theirs, ours) in [
-        ("id", "id"),
-        ("to", "from"),
-        ("participant", "participant"),
-        ("type", "type"),
-    ] {
+    for (theirs, ours) in [("id", "id"), ("to", "from"), ("participant", "participant"), ("type", "type")] {
         if let Some(value) = of.attrs.get(theirs)
             && !(class == "message" && theirs == "type")
         {

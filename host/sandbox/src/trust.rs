@@ -93,10 +93,7 @@ mod tests {
         assert!(root.verify_signature(&details, &intermediate.signature.ok_or("unsigned")?));
         let key = Details::decode_from_slice(&details)?.key.ok_or("no key")?;
         let above = PublicKey::from_djb_public_key_bytes(&key)?;
-        assert!(above.verify_signature(
-            &leaf.details.ok_or("no details")?,
-            &leaf.signature.ok_or("unsigned")?
-        ));
+        assert!(above.verify_signature(&leaf.details.ok_or("no details")?, &leaf.signature.ok_or("unsigned")?));
         Ok(())
     }
 }

@@ -26,9 +26,7 @@ pub(super) async fn stream(
     Asked(resume): Asked<Resume>,
     headers: HeaderMap,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let last = headers
-        .get("last-event-id")
-        .and_then(|id| id.to_str().ok()?.parse().ok());
+    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let after = resume.after.or(last).unwrap_or(0);
     let events = stream::unfold((phone, after, VecDeque::new()), next);
     Sse::new(events).keep_alive(KeepAlive::default())
@@ -48,9 +46,6 @@ async fn next((phone, mut after, mut ready): Place) -> Option<(Result<Event, Inf
     }
     let event = ready.pop_front()?;
     let id = event.seq.to_string();
-    let sse = Event::default()
-        .id(id)
-        .json_data(&event)
-        .unwrap_or_else(|_| Event::default().comment("unwritable"));
+    let sse = Event::default().id(id).json_data(&event).unwrap_or_else(|_| Event::default().comment("unwritable"));
     Some((Ok(sse), (phone, after, ready)))
 }

@@ -34,9 +34,8 @@ impl<T: DeserializeOwned> FromRequest<Arc<Network>> for Input<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, network: &Arc<Network>) -> Result<Self, Problem> {
-        let bytes = Bytes::from_request(request, network)
-            .await
-            .map_err(|rejection| Problem::invalid(rejection.body_text()))?;
+        let bytes =
+            Bytes::from_request(request, network).await.map_err(|rejection| Problem::invalid(rejection.body_text()))?;
         let bytes: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
         let input = serde_json::from_slice(bytes)
             .map_err(|error| Problem::invalid(format!("the body is not the JSON expected here: {error}")))?;

@@ -39,10 +39,7 @@ pub(super) async fn inbox(Named(phone): Named, Asked(page): Asked<Page>) -> Json
 }
 
 /// `GET /phones/{number}/inbox/{id}/media`: the decrypted file.
-pub(super) async fn media(
-    Named(phone): Named,
-    Path((_, id)): Path<(String, String)>,
-) -> Result<Response, Problem> {
+pub(super) async fn media(Named(phone): Named, Path((_, id)): Path<(String, String)>) -> Result<Response, Problem> {
     let bytes = phone.download(&id).await?;
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response())
 }
@@ -79,20 +76,8 @@ impl NewMedia {
         let bytes = BASE64_STANDARD
             .decode(self.base64)
             .map_err(|_| Problem::invalid("media.base64 is not standard base64: encode the file's bytes"))?;
-        let Self {
-            kind,
-            mime,
-            caption,
-            file_name,
-            ..
-        } = self;
-        Ok(Media {
-            kind,
-            mime,
-            bytes,
-            caption,
-            file_name,
-        })
+        let Self { kind, mime, caption, file_name, .. } = self;
+        Ok(Media { kind, mime, bytes, caption, file_name })
     }
 }
 
@@ -113,21 +98,13 @@ pub(super) async fn send(
             return Ok(Json(json!({"sent": ids.len(), "ids": ids})));
         }
         _ => {
-            return Err(Problem::invalid(
-                "give either text (with count for a burst) or media",
-            ));
+            return Err(Problem::invalid("give either text (with count for a burst) or media"));
         }
     };
     Ok(Json(json!({"id": id})))
 }
 
-async fn burst(
-    phone: &Phone,
-    to: &str,
-    text: &str,
-    count: u32,
-    rate: Option<f64>,
-) -> Result<Vec<String>, Problem> {
+async fn burst(phone: &Phone, to: &str, text: &str, count: u32, rate: Option<f64>) -> Result<Vec<String>, Problem> {
     let pause = match rate {
         Some(rate) if rate.is_finite() && rate > 0.0 => Some(Duration::from_secs_f64(1.0 / rate)),
         Some(_) => return Err(Problem::invalid("rate is the number of texts a second, above 0")),

@@ -11,7 +11,8 @@ use super::input::{Asked, Input, Named};
 use super::problem::Problem;
 use crate::network::Network;
 use crate::phone::event::Presence;
-use crate::phone::handle::{DeviceReport, Phone};
+use crate::phone::handle::Phone;
+use crate::phone::report::DeviceReport;
 use crate::sandbox::create_phone;
 use crate::{Error, Paired};
 
@@ -59,11 +60,7 @@ pub(super) async fn create(
 
 /// `GET /phones`
 pub(super) async fn list(State(network): State<Arc<Network>>) -> Json<Vec<PhoneReport>> {
-    let all = network
-        .directory
-        .all()
-        .into_iter()
-        .map(|account| Phone::new(Arc::clone(&network), account));
+    let all = network.directory.all().into_iter().map(|account| Phone::new(Arc::clone(&network), account));
     Json(all.map(|phone| PhoneReport::from(&phone)).collect())
 }
 
@@ -101,23 +98,13 @@ pub(super) struct Code {
 }
 
 /// `POST /phones/{number}/enter-code`
-pub(super) async fn enter_code(
-    Named(phone): Named,
-    Input(code): Input<Code>,
-) -> Result<Json<Paired>, Problem> {
+pub(super) async fn enter_code(Named(phone): Named, Input(code): Input<Code>) -> Result<Json<Paired>, Problem> {
     Ok(Json(phone.enter_code(&code.code).await?))
 }
 
 /// `DELETE /phones/{number}/devices/{device}`
-pub(super) async fn unlink(
-    Named(phone): Named,
-    Path((_, device)): Path<(String, u16)>,
-) -> Result<StatusCode, Problem> {
-    if phone.unlink(device) {
-        Ok(StatusCode::NO_CONTENT)
-    } else {
-        Err(Error::UnknownPhone.into())
-    }
+pub(super) async fn unlink(Named(phone): Named, Path((_, device)): Path<(String, u16)>) -> Result<StatusCode, Problem> {
+    if phone.unlink(device) { Ok(StatusCode::NO_CONTENT) } else { Err(Error::UnknownPhone.into()) }
 }
 
 #[derive(Deserialize)]
@@ -137,10 +124,7 @@ pub(super) struct Watched {
 }
 
 /// `POST /phones/{number}/watch`
-pub(super) async fn watch(
-    Named(phone): Named,
-    Input(watched): Input<Watched>,
-) -> Result<StatusCode, Problem> {
+pub(super) async fn watch(Named(phone): Named, Input(watched): Input<Watched>) -> Result<StatusCode, Problem> {
     phone.watch(&watched.chat)?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -17,28 +17,16 @@ pub(super) struct Problem {
 impl Problem {
     pub(super) fn not_found() -> Self {
         let detail = "there is no such path: see the README of the sandbox for the list".to_owned();
-        Self {
-            status: StatusCode::NOT_FOUND,
-            code: "not_found",
-            detail,
-        }
+        Self { status: StatusCode::NOT_FOUND, code: "not_found", detail }
     }
 
     pub(super) fn method() -> Self {
         let detail = "this path has another method: see the README of the sandbox for the list".to_owned();
-        Self {
-            status: StatusCode::METHOD_NOT_ALLOWED,
-            code: "method_not_allowed",
-            detail,
-        }
+        Self { status: StatusCode::METHOD_NOT_ALLOWED, code: "method_not_allowed", detail }
     }
 
     pub(super) fn invalid(detail: impl Into<String>) -> Self {
-        Self {
-            status: StatusCode::BAD_REQUEST,
-            code: "invalid",
-            detail: detail.into(),
-        }
+        Self { status: StatusCode::BAD_REQUEST, code: "invalid", detail: detail.into() }
     }
 }
 
@@ -59,19 +47,12 @@ impl From<Error> for Problem {
             Error::PairingFailed { .. } => (StatusCode::BAD_GATEWAY, "pairing_failed"),
             Error::Timeout { .. } => (StatusCode::GATEWAY_TIMEOUT, "timeout"),
             Error::LimitReached { .. } => (StatusCode::INSUFFICIENT_STORAGE, "limit_reached"),
-            Error::Signal(_) | Error::Key(_) | Error::Media { .. } => {
-                (StatusCode::INTERNAL_SERVER_ERROR, "crypto")
+            Error::Signal(_) | Error::Key(_) | Error::Media { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "crypto"),
+            Error::NotLoopback { .. } | Error::Listen { .. } | Error::Data { .. } | Error::Snapshot { .. } => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "internal")
             }
-            Error::NotLoopback { .. }
-            | Error::Listen { .. }
-            | Error::Data { .. }
-            | Error::Snapshot { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         };
-        Self {
-            status,
-            code,
-            detail: error.to_string(),
-        }
+        Self { status, code, detail: error.to_string() }
     }
 }
 
@@ -96,11 +77,6 @@ impl IntoResponse for Problem {
             "code": self.code,
             "detail": self.detail,
         });
-        (
-            self.status,
-            [(header::CONTENT_TYPE, "application/problem+json")],
-            body.to_string(),
-        )
-            .into_response()
+        (self.status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
     }
 }

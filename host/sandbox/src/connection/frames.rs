@@ -24,11 +24,7 @@ pub(super) struct Frames {
 
 impl Frames {
     pub(super) fn new(stream: SplitStream<WebSocket>) -> Self {
-        Self {
-            stream,
-            buffer: BytesMut::new(),
-            begun: false,
-        }
+        Self { stream, buffer: BytesMut::new(), begun: false }
     }
 
     /// The next whole frame, without its length.
@@ -54,11 +50,7 @@ impl Frames {
 
 fn length(buffer: &[u8]) -> Option<usize> {
     let bytes: [u8; LENGTH] = buffer.get(..LENGTH)?.try_into().ok()?;
-    Some(
-        bytes
-            .iter()
-            .fold(0, |length, byte| (length << 8) | usize::from(*byte)),
-    )
+    Some(bytes.iter().fold(0, |length, byte| (length << 8) | usize::from(*byte)))
 }
 
 fn split_frame(buffer: &mut BytesMut) -> Option<BytesMut> {

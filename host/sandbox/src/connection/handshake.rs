@@ -55,10 +55,8 @@ pub(super) async fn respond(trust: &Trust, sink: &mut Sink, frames: &mut Frames)
         .client_hello
         .into_option()
         .ok_or(Ended::Malformed("no client hello"))?;
-    let theirs: [u8; 32] = hello
-        .ephemeral
-        .and_then(|key| key.try_into().ok())
-        .ok_or(Ended::Malformed("no ephemeral key"))?;
+    let theirs: [u8; 32] =
+        hello.ephemeral.and_then(|key| key.try_into().ok()).ok_or(Ended::Malformed("no ephemeral key"))?;
     match (hello.r#static, hello.payload) {
         (Some(client_static), Some(payload)) => match read_ik(trust, &theirs, &client_static, &payload) {
             Ok(resumed) => finish_ik(trust, sink, &theirs, resumed).await,
@@ -75,31 +73,15 @@ fn read_ik(trust: &Trust, theirs: &[u8; 32], client_static: &[u8], payload: &[u8
     noise.authenticate(&public_bytes(server));
     noise.authenticate(theirs);
     mix(&mut noise, server, theirs)?;
-    let client_static: [u8; 32] = noise
-        .decrypt(client_static)
-        .map_err(failed)?
-        .try_into()
-        .map_err(|_| Ended::Malformed("static key"))?;
+    let client_static: [u8; 32] =
+        noise.decrypt(client_static).map_err(failed)?.try_into().map_err(|_| Ended::Malformed("static key"))?;
     mix(&mut noise, server, &client_static)?;
     let payload = noise.decrypt(payload).map_err(failed)?;
-    Ok(Resumed {
-        noise,
-        client_static,
-        payload,
-    })
+    Ok(Resumed { noise, client_static, payload })
 }
 
-async fn finish_ik(
-    trust: &Trust,
-    sink: &mut Sink,
-    theirs: &[u8; 32],
-    resumed: Resumed,
-) -> Result<Secured, Ended> {
-    let Resumed {
-        mut noise,
-        client_static,
-        payload,
-    } = resumed;
+async fn finish_ik(trust: &Trust, sink: &mut Sink, theirs: &[u8; 32], resumed: Resumed) -> Result<Secured, Ended> {
+    let Resumed { mut noise, client_static, payload } = resumed;
     let ephemeral = key_pair();
     noise.authenticate(&public_bytes(&ephemeral));
     mix(&mut noise, &ephemeral, theirs)?;
@@ -138,24 +120,15 @@ async fn full(
         .try_into()
         .map_err(|_| Ended::Malformed("static key"))?;
     mix(&mut noise, &ephemeral, &client_static)?;
-    let payload = noise
-        .decrypt(&finish.payload.unwrap_or_default())
-        .map_err(failed)?;
+    let payload = noise.decrypt(&finish.payload.unwrap_or_default()).map_err(failed)?;
     secured(noise, client_static, &payload)
 }
 
 fn mix(noise: &mut NoiseHandshake, ours: &KeyPair, theirs: &[u8; 32]) -> Result<(), Ended> {
-    noise
-        .mix_shared_secret(ours.private_key.serialize(), theirs)
-        .map_err(failed)
+    noise.mix_shared_secret(ours.private_key.serialize(), theirs).map_err(failed)
 }
 
-async fn say(
-    sink: &mut Sink,
-    ephemeral: &KeyPair,
-    shown: Option<Vec<u8>>,
-    chain: Vec<u8>,
-) -> Result<(), Ended> {
+async fn say(sink: &mut Sink, ephemeral: &KeyPair, shown: Option<Vec<u8>>, chain: Vec<u8>) -> Result<(), Ended> {
     let hello = wa::HandshakeMessage {
         server_hello: MessageField::some(ServerHello {
             ephemeral: Some(public_bytes(ephemeral).to_vec()),
@@ -173,10 +146,5 @@ fn secured(noise: NoiseHandshake, client_static: [u8; 32], payload: &[u8]) -> Re
     // The initiator's writing key comes first.
     let (inbound, outbound) = noise.finish().map_err(failed)?;
     let payload = wa::ClientPayload::decode_from_slice(payload).map_err(failed)?;
-    Ok(Secured {
-        inbound,
-        outbound,
-        client_static,
-        payload,
-    })
+    Ok(Secured { inbound, outbound, client_static, payload })
 }

@@ -45,21 +45,9 @@ impl Session {
         let id = network.next();
         if let Some(data) = payload.device_pairing_data.as_option() {
             let identity = data.e_ident.as_deref()?.try_into().ok()?;
-            let applicant = Arc::new(Applicant {
-                id,
-                noise: client_static,
-                identity,
-                outgoing: outgoing.clone(),
-            });
-            let session = Self {
-                id,
-                standing: Standing::Applicant(Arc::clone(&applicant)),
-                outgoing,
-            };
-            session
-                .send(network.pairing.offer(network, &applicant))
-                .await
-                .ok()?;
+            let applicant = Arc::new(Applicant { id, noise: client_static, identity, outgoing: outgoing.clone() });
+            let session = Self { id, standing: Standing::Applicant(Arc::clone(&applicant)), outgoing };
+            session.send(network.pairing.offer(network, &applicant)).await.ok()?;
             return Some(session);
         }
         let device = u16::try_from(payload.device.unwrap_or(0)).ok()?;
@@ -84,17 +72,11 @@ impl Session {
                 (Standing::Device(author), success.build())
             }
             None => {
-                let failure = NodeBuilder::new("failure")
-                    .attr("reason", 401u16)
-                    .attr("location", "sandbox");
+                let failure = NodeBuilder::new("failure").attr("reason", 401u16).attr("location", "sandbox");
                 (Standing::Nobody, failure.build())
             }
         };
-        let session = Self {
-            id,
-            standing,
-            outgoing,
-        };
+        let session = Self { id, standing, outgoing };
         session.send(greeting).await.ok()?;
         Some(session)
     }
@@ -107,12 +89,7 @@ impl Session {
     /// Begins sending what waited for the device, then everything new.
     pub(crate) fn activate(&self, network: &Network) {
         if let Standing::Device(author) = &self.standing {
-            let drain = drain(
-                Arc::clone(&author.account),
-                author.device,
-                self.id,
-                self.outgoing.clone(),
-            );
+            let drain = drain(Arc::clone(&author.account), author.device, self.id, self.outgoing.clone());
             network.tasks.spawn(drain);
         }
     }
@@ -121,9 +98,7 @@ impl Session {
     pub(super) fn close(self, network: &Network) {
         match &self.standing {
             Standing::Device(author) => {
-                let ours = author
-                    .account
-                    .with_device(author.device, |device| device.mailbox.detach(self.id));
+                let ours = author.account.with_device(author.device, |device| device.mailbox.detach(self.id));
                 // A replaced connection must not hide the one that replaced it.
                 if ours != Some(false) {
                     presence::show(network, author, false);
@@ -140,10 +115,7 @@ fn proves(author: &Author, client_static: &[u8; 32]) -> bool {
     author
         .account
         .with_device(author.device, |device| {
-            device
-                .companion
-                .as_ref()
-                .is_some_and(|companion| companion.noise == *client_static)
+            device.companion.as_ref().is_some_and(|companion| companion.noise == *client_static)
         })
         .unwrap_or(false)
 }

@@ -14,14 +14,8 @@ pub(super) fn sync(network: &Network, author: &Author, request: &Request<'_>) ->
     let Some(sync) = request.child.filter(|child| child.tag == "sync") else {
         return error(request.id, 400, "bad-request");
     };
-    let collections = children(sync)
-        .iter()
-        .map(|asked| collection(network, author, asked))
-        .collect::<Vec<_>>();
-    result(
-        request.id,
-        vec![NodeBuilder::new("sync").children(collections).build()],
-    )
+    let collections = children(sync).iter().map(|asked| collection(network, author, asked)).collect::<Vec<_>>();
+    result(request.id, vec![NodeBuilder::new("sync").children(collections).build()])
 }
 
 fn collection(network: &Network, author: &Author, asked: &Node) -> Node {
@@ -42,63 +36,35 @@ fn collection(network: &Network, author: &Author, asked: &Node) -> Node {
             }
             with_patches(node, patches)
         }
-        Err(Refused::Conflict(missing)) => with_patches(
-            node.attr("type", "error"),
-            Patches {
-                error: Some((409, "conflict")),
-                ..missing
-            },
-        ),
+        Err(Refused::Conflict(missing)) => {
+            with_patches(node.attr("type", "error"), Patches { error: Some((409, "conflict")), ..missing })
+        }
         Err(Refused::Unreadable) => refusal(node, 400, "bad-request"),
         Err(Refused::Full) => refusal(node, 500, "internal-server-error"),
     }
 }
 
 fn refusal(node: NodeBuilder, code: u16, text: &'static str) -> Node {
-    let error = NodeBuilder::new("error")
-        .attr("code", code)
-        .attr("text", text)
-        .build();
+    let error = NodeBuilder::new("error").attr("code", code).attr("text", text).build();
     node.attr("type", "error").children([error]).build()
 }
 
 fn with_patches(node: NodeBuilder, patches: Patches) -> Node {
     let mut inside = Vec::new();
     if let Some((code, text)) = patches.error {
-        inside.push(
-            NodeBuilder::new("error")
-                .attr("code", u16::from(code))
-                .attr("text", text)
-                .build(),
-        );
+        inside.push(NodeBuilder::new("error").attr("code", code).attr("text", text).build());
     }
     if !patches.patches.is_empty() {
-        let list = patches
-            .patches
-            .into_iter()
-            .map(|patch| leaf("patch", patch))
-            .collect::<Vec<_>>();
+        let list = patches.patches.into_iter().map(|patch| leaf("patch", patch)).collect::<Vec<_>>();
         inside.push(NodeBuilder::new("patches").children(list).build());
     }
     let node = node.attr("version", patches.version);
-    if inside.is_empty() {
-        node.build()
-    } else {
-        node.children(inside).build()
-    }
+    if inside.is_empty() { node.build() } else { node.children(inside).build() }
 }
 
 fn tell_siblings(network: &Network, author: &Author, name: &str, version: u64) {
-    for device in author
-        .account
-        .device_numbers()
-        .into_iter()
-        .filter(|device| *device != author.device)
-    {
-        let changed = NodeBuilder::new("collection")
-            .attr("name", name)
-            .attr("version", version)
-            .build();
+    for device in author.account.device_numbers().into_iter().filter(|device| *device != author.device) {
+        let changed = NodeBuilder::new("collection").attr("name", name).attr("version", version).build();
         let note = notification("server_sync", server(), &network.stanza_id()).children([changed]);
         network.post(&author.account, device, note.build());
     }

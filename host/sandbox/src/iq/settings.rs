@@ -45,15 +45,8 @@ fn list(author: &Author) -> Node {
         let jid = whatsapp_rust::Jid::lid(user.as_str());
         NodeBuilder::new("item").attr("jid", jid).build()
     });
-    let dhash = format!(
-        "{}-{}",
-        blocked.len(),
-        blocked.iter().next_back().map(String::as_str).unwrap_or_default()
-    );
-    NodeBuilder::new("list")
-        .attr("dhash", dhash)
-        .children(items.collect::<Vec<_>>())
-        .build()
+    let dhash = format!("{}-{}", blocked.len(), blocked.iter().next_back().map(String::as_str).unwrap_or_default());
+    NodeBuilder::new("list").attr("dhash", dhash).children(items.collect::<Vec<_>>()).build()
 }
 
 /// The block list.
@@ -69,21 +62,16 @@ pub(super) fn block(network: &Network, author: &Author, request: &Request<'_>) -
     let Some(jid) = jid_attr(item, "jid").or_else(|| jid_attr(item, "pn_jid")) else {
         return error(request.id, 400, "bad-request");
     };
-    let user = network
-        .directory
-        .find_jid(&jid)
-        .map_or_else(|| jid.user.to_string(), |account| account.lid.clone());
-    author
-        .account
-        .with(|state| match attr_or_empty(item, "action").as_str() {
-            "unblock" => {
-                state.blocked.remove(&user);
-            }
-            _ if state.blocked.len() < BLOCKED_MAX => {
-                state.blocked.insert(user);
-            }
-            _ => {}
-        });
+    let user = network.directory.find_jid(&jid).map_or_else(|| jid.user.to_string(), |account| account.lid.clone());
+    author.account.with(|state| match attr_or_empty(item, "action").as_str() {
+        "unblock" => {
+            state.blocked.remove(&user);
+        }
+        _ if state.blocked.len() < BLOCKED_MAX => {
+            state.blocked.insert(user);
+        }
+        _ => {}
+    });
     network.touch();
     result(request.id, vec![list(author)])
 }
@@ -91,22 +79,14 @@ pub(super) fn block(network: &Network, author: &Author, request: &Request<'_>) -
 fn categories(set: &BTreeMap<String, String>) -> Node {
     let nodes = PRIVACY.iter().map(|(name, default)| {
         let value = set.get(*name).map_or(*default, String::as_str);
-        NodeBuilder::new("category")
-            .attr("name", *name)
-            .attr("value", value)
-            .build()
+        NodeBuilder::new("category").attr("name", *name).attr("value", value).build()
     });
-    NodeBuilder::new("privacy")
-        .children(nodes.collect::<Vec<_>>())
-        .build()
+    NodeBuilder::new("privacy").children(nodes.collect::<Vec<_>>()).build()
 }
 
 /// The privacy settings.
 pub(super) fn privacy(author: &Author, request: &Request<'_>) -> Node {
-    result(
-        request.id,
-        vec![author.account.with(|state| categories(&state.privacy))],
-    )
+    result(request.id, vec![author.account.with(|state| categories(&state.privacy))])
 }
 
 /// Sets privacy categories. Tokens (`<tokens>`) are accepted and kept nowhere: no account here is restricted.
@@ -137,10 +117,7 @@ pub(super) fn set_about(network: &Network, author: &Author, request: &Request<'_
         state.about.clone_from(&text);
         state.contacts.clone()
     });
-    for contact in contacts
-        .iter()
-        .filter_map(|number| network.directory.find(number))
-    {
+    for contact in contacts.iter().filter_map(|number| network.directory.find(number)) {
         for device in contact.device_numbers() {
             let note = notification("status", author.account.pn_jid(PHONE), &network.stanza_id())
                 .children([leaf("set", text.as_bytes())]);

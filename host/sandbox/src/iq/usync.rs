@@ -29,14 +29,8 @@ pub(super) fn answer(network: &Network, request: &Request<'_>) -> Node {
     if asked.len() > USERS_MAX {
         return error(request.id, 400, "bad-request");
     }
-    let users = asked
-        .iter()
-        .filter_map(|user| describe(network, user, &protocols))
-        .collect::<Vec<_>>();
-    let states = protocols
-        .into_iter()
-        .map(|tag| NodeBuilder::new_dynamic(tag).build())
-        .collect::<Vec<_>>();
+    let users = asked.iter().filter_map(|user| describe(network, user, &protocols)).collect::<Vec<_>>();
+    let states = protocols.into_iter().map(|tag| NodeBuilder::new_dynamic(tag).build()).collect::<Vec<_>>();
     let mut usync = NodeBuilder::new("usync").attr("index", "0").attr("last", "true");
     for key in ["sid", "mode", "context"] {
         usync = usync.attr(key, attr_or_empty(query, key));
@@ -64,10 +58,8 @@ fn describe(network: &Network, user: &Node, protocols: &[String]) -> Option<Node
     if let Some(account) = account.as_deref().filter(|_| jid.is_lid()) {
         node = node.attr("pn_jid", Jid::pn(account.pn.as_str()));
     }
-    let answers: Vec<Node> = protocols
-        .iter()
-        .filter_map(|protocol| protocol_of(protocol, account.as_deref()))
-        .collect();
+    let answers: Vec<Node> =
+        protocols.iter().filter_map(|protocol| protocol_of(protocol, account.as_deref())).collect();
     Some(node.attr("jid", jid).children(answers).build())
 }
 
@@ -78,27 +70,15 @@ fn protocol_of(protocol: &str, account: Option<&Account>) -> Option<Node> {
     }
     let account = account?;
     match protocol {
-        "lid" => Some(
-            NodeBuilder::new("lid")
-                .attr("val", Jid::lid(account.lid.as_str()))
-                .build(),
-        ),
+        "lid" => Some(NodeBuilder::new("lid").attr("val", Jid::lid(account.lid.as_str())).build()),
         "devices" => Some(devices(account)),
         "status" => {
             let about = account.with(|state| state.about.clone());
-            Some(
-                NodeBuilder::new("status")
-                    .attr("t", now_s())
-                    .string_content(about)
-                    .build(),
-            )
+            Some(NodeBuilder::new("status").attr("t", now_s()).string_content(about).build())
         }
-        "disappearing_mode" => Some(
-            NodeBuilder::new("disappearing_mode")
-                .attr("duration", 0u8)
-                .attr("t", now_s())
-                .build(),
-        ),
+        "disappearing_mode" => {
+            Some(NodeBuilder::new("disappearing_mode").attr("duration", 0u8).attr("t", now_s()).build())
+        }
         // No picture, no business, no username: leaving the answer out says so.
         _ => None,
     }
@@ -109,22 +89,12 @@ fn devices(account: &Account) -> Node {
     list.extend(account.with(|state| {
         state
             .companions()
-            .map(|(device, one)| {
-                NodeBuilder::new("device")
-                    .attr("id", device)
-                    .attr("key-index", one.key_index)
-                    .build()
-            })
+            .map(|(device, one)| NodeBuilder::new("device").attr("id", device).attr("key-index", one.key_index).build())
             .collect::<Vec<_>>()
     }));
     let mut nodes = vec![NodeBuilder::new("device-list").children(list).build()];
     if let Some((timestamp, signed)) = key_index_list(account) {
-        nodes.push(
-            NodeBuilder::new("key-index-list")
-                .attr("ts", timestamp)
-                .bytes(signed)
-                .build(),
-        );
+        nodes.push(NodeBuilder::new("key-index-list").attr("ts", timestamp).bytes(signed).build());
     }
     NodeBuilder::new("devices").children(nodes).build()
 }

@@ -55,8 +55,7 @@ pub(crate) fn answer(network: &Network, session: &Session, id: &str, node: &Node
     };
     match attr(node, "stage").as_deref() {
         Some("companion_hello") => {
-            let Some(wrapped) = child_content(node, "link_code_pairing_wrapped_companion_ephemeral_pub")
-            else {
+            let Some(wrapped) = child_content(node, "link_code_pairing_wrapped_companion_ephemeral_pub") else {
                 return error(id, 400, "bad-request");
             };
             let reference = random_hex::<16>().into_bytes();
@@ -72,10 +71,7 @@ pub(crate) fn answer(network: &Network, session: &Session, id: &str, node: &Node
         }
         Some("companion_finish") => match read_bundle(node) {
             Some(bundle) => {
-                let waiting = network
-                    .pairing
-                    .pending_code(&number, |pending| pending.finish.take())
-                    .flatten();
+                let waiting = network.pairing.pending_code(&number, |pending| pending.finish.take()).flatten();
                 match waiting.map(|waiting| waiting.send(bundle)) {
                     Some(Ok(())) => result(id, vec![]),
                     _ => error(id, 404, "item-not-found"),
@@ -90,34 +86,20 @@ pub(crate) fn answer(network: &Network, session: &Session, id: &str, node: &Node
 fn read_bundle(node: &Node) -> Option<Bundle> {
     Some(Bundle {
         sealed: child_content(node, "link_code_pairing_wrapped_key_bundle")?.to_vec(),
-        identity: child_content(node, "companion_identity_public")?
-            .try_into()
-            .ok()?,
+        identity: child_content(node, "companion_identity_public")?.try_into().ok()?,
     })
 }
 
 /// The phone's user types the code.
-pub(crate) async fn enter(
-    network: &Arc<Network>,
-    account: &Arc<Account>,
-    code: &str,
-) -> Result<Paired, Error> {
-    let code: String = code
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .collect::<String>()
-        .to_ascii_uppercase();
+pub(crate) async fn enter(network: &Arc<Network>, account: &Arc<Account>, code: &str) -> Result<Paired, Error> {
+    let code: String = code.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_uppercase();
     let ephemeral = key_pair();
     let (finish, bundle) = oneshot::channel();
     let (applicant, reference, wrapped) = network
         .pairing
         .pending_code(&account.pn, |pending| {
             pending.finish = Some(finish);
-            (
-                Arc::clone(&pending.applicant),
-                pending.reference.clone(),
-                pending.wrapped.clone(),
-            )
+            (Arc::clone(&pending.applicant), pending.reference.clone(), pending.wrapped.clone())
         })
         .ok_or(Error::NoPendingCode)?;
     let ours = public_bytes(&ephemeral);
@@ -127,55 +109,33 @@ pub(crate) async fn enter(
         (theirs, PairCodeUtils::encrypt_ephemeral_pub(&ours, &code))
     })
     .await
-    .map_err(|_| Error::PairingFailed {
-        why: "the sandbox is stopping",
-    })?;
+    .map_err(|_| Error::PairingFailed { why: "the sandbox is stopping" })?;
     let theirs = PublicKey::from_djb_public_key_bytes(&theirs.map_err(|_| Error::WrongCode)?)?;
     let hello = NodeBuilder::new(STAGE).attr("stage", "primary_hello").children([
         leaf("link_code_pairing_wrapped_primary_ephemeral_pub", wrapped_ours),
         leaf("primary_identity_pub", account.identity_public()),
         leaf("link_code_pairing_ref", reference),
     ]);
-    let hello = notification(STAGE, server(), &network.stanza_id())
-        .children([hello.build()])
-        .build();
-    applicant
-        .outgoing
-        .send(Arc::new(hello))
-        .await
-        .map_err(|_| Error::NoPendingCode)?;
+    let hello = notification(STAGE, server(), &network.stanza_id()).children([hello.build()]).build();
+    applicant.outgoing.send(Arc::new(hello)).await.map_err(|_| Error::NoPendingCode)?;
     let waited = network.limits.pairing_timeout;
     let bundle = tokio::time::timeout(waited, bundle)
         .await
-        .map_err(|_| Error::Timeout {
-            what: "the client's key bundle",
-            waited_ms: u64::try_from(waited.as_millis()).unwrap_or(u64::MAX),
-        })?
-        .map_err(|_| Error::PairingFailed {
-            why: "it closed the connection or began anew",
-        })?;
+        .map_err(|_| Error::timeout("the client's key bundle", waited))?
+        .map_err(|_| Error::PairingFailed { why: "it closed the connection or began anew" })?;
     let secret = open(account, &ephemeral, &theirs, &bundle)?;
     if bundle.identity != applicant.identity {
-        return Err(Error::PairingFailed {
-            why: "it named another identity than it registered",
-        });
+        return Err(Error::PairingFailed { why: "it named another identity than it registered" });
     }
     link(network, account, applicant, &secret).await
 }
 
 /// Opens the client's bundle and derives the secret; a wrong code shows here.
-fn open(
-    account: &Account,
-    ephemeral: &KeyPair,
-    theirs: &PublicKey,
-    bundle: &Bundle,
-) -> Result<[u8; 32], Error> {
+fn open(account: &Account, ephemeral: &KeyPair, theirs: &PublicKey, bundle: &Bundle) -> Result<[u8; 32], Error> {
     let agreed = ephemeral.calculate_agreement(theirs)?;
-    let (Some(salt), Some(iv), Some(sealed)) = (
-        bundle.sealed.get(..32),
-        bundle.sealed.get(32..44),
-        bundle.sealed.get(44..),
-    ) else {
+    let (Some(salt), Some(iv), Some(sealed)) =
+        (bundle.sealed.get(..32), bundle.sealed.get(32..44), bundle.sealed.get(44..))
+    else {
         return Err(Error::WrongCode);
     };
     let mut key = [0; 32];
@@ -184,26 +144,15 @@ fn open(
     let mut opened = Vec::new();
     aes_256_gcm_decrypt(&key, iv, b"", sealed, &mut opened).map_err(|_| Error::WrongCode)?;
     // The bundle: client's identity, our identity, a random value; 32 bytes each.
-    let (Some(client), Some(primary), Some(random)) =
-        (opened.get(..32), opened.get(32..64), opened.get(64..96))
-    else {
+    let (Some(client), Some(primary), Some(random)) = (opened.get(..32), opened.get(32..64), opened.get(64..96)) else {
         return Err(Error::WrongCode);
     };
     if client != bundle.identity || primary != account.identity_public() {
-        return Err(Error::PairingFailed {
-            why: "its bundle names other identities",
-        });
+        return Err(Error::PairingFailed { why: "its bundle names other identities" });
     }
-    let identity = account
-        .identity
-        .calculate_agreement(&PublicKey::from_djb_public_key_bytes(client)?)?;
+    let identity = account.identity.calculate_agreement(&PublicKey::from_djb_public_key_bytes(client)?)?;
     let mut secret = [0; 32];
-    hkdf_sha256_into(
-        &[&agreed[..], &identity, random].concat(),
-        None,
-        SECRET_LABEL,
-        &mut secret,
-    )
-    .map_err(|_| Error::WrongCode)?;
+    hkdf_sha256_into(&[&agreed[..], &identity, random].concat(), None, SECRET_LABEL, &mut secret)
+        .map_err(|_| Error::WrongCode)?;
     Ok(secret)
 }

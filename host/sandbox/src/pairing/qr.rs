@@ -38,42 +38,21 @@ fn parse(text: &str) -> Result<QrText<'_>, Error> {
             [*reference, *noise, *identity, *secret]
         }
         _ => {
-            return Err(Error::InvalidQr {
-                why: "it has not 4 or 5 fields",
-            });
+            return Err(Error::InvalidQr { why: "it has not 4 or 5 fields" });
         }
     };
-    let decode = |field: &str| {
-        BASE64_STANDARD
-            .decode(field)
-            .ok()
-            .filter(|bytes| bytes.len() == ADV_SECRET)
-    };
+    let decode = |field: &str| BASE64_STANDARD.decode(field).ok().filter(|bytes| bytes.len() == ADV_SECRET);
     if decode(noise).is_none() || decode(identity).is_none() {
-        return Err(Error::InvalidQr {
-            why: "its keys are not base64 of 32 bytes",
-        });
+        return Err(Error::InvalidQr { why: "its keys are not base64 of 32 bytes" });
     }
-    let adv_secret = decode(secret).ok_or(Error::InvalidQr {
-        why: "its secret is not base64 of 32 bytes",
-    })?;
-    Ok(QrText {
-        reference,
-        adv_secret,
-    })
+    let adv_secret = decode(secret).ok_or(Error::InvalidQr { why: "its secret is not base64 of 32 bytes" })?;
+    Ok(QrText { reference, adv_secret })
 }
 
 /// Links the client that shows this QR to the account.
-pub(crate) async fn scan(
-    network: &Arc<Network>,
-    account: &Arc<Account>,
-    text: &str,
-) -> Result<Paired, Error> {
+pub(crate) async fn scan(network: &Arc<Network>, account: &Arc<Account>, text: &str) -> Result<Paired, Error> {
     let qr = parse(text)?;
-    let applicant = network
-        .pairing
-        .take_applicant(qr.reference)
-        .ok_or(Error::StaleQr)?;
+    let applicant = network.pairing.take_applicant(qr.reference).ok_or(Error::StaleQr)?;
     link(network, account, applicant, &qr.adv_secret).await
 }
 
@@ -99,9 +78,8 @@ pub(super) fn sealed_identity(
         device_signature: None,
     }
     .encode_to_vec();
-    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(adv_secret).map_err(|_| Error::InvalidQr {
-        why: "its secret has the wrong length",
-    })?;
+    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(adv_secret)
+        .map_err(|_| Error::InvalidQr { why: "its secret has the wrong length" })?;
     mac.update(&signed);
     Ok(wa::ADVSignedDeviceIdentityHMAC {
         hmac: Some(mac.finalize().into_bytes().to_vec()),
@@ -117,12 +95,7 @@ mod tests {
 
     fn text(fields: usize) -> String {
         let key = BASE64_STANDARD.encode([1; 32]);
-        ["2@ref", &key, &key, &key, "1", "more"]
-            .iter()
-            .take(fields)
-            .copied()
-            .collect::<Vec<_>>()
-            .join(",")
+        ["2@ref", &key, &key, &key, "1", "more"].iter().take(fields).copied().collect::<Vec<_>>().join(",")
     }
 
     #[test]
@@ -130,13 +103,7 @@ mod tests {
         for fields in [4, 5] {
             for prefix in ["", URL_PREFIX] {
                 let text = format!("{prefix}{}\n", text(fields));
-                assert!(matches!(
-                    parse(&text),
-                    Ok(QrText {
-                        reference: "2@ref",
-                        ..
-                    })
-                ));
+                assert!(matches!(parse(&text), Ok(QrText { reference: "2@ref", .. })));
             }
         }
     }

@@ -87,10 +87,7 @@ impl World {
     /// Copies the network. Blocks on each phone's sessions: call it off the runtime's own threads.
     pub(super) fn of(network: &Network) -> Self {
         let accounts = network.directory.all();
-        Self {
-            trust: network.trust.clone(),
-            accounts: accounts.iter().map(|account| save(account)).collect(),
-        }
+        Self { trust: network.trust.clone(), accounts: accounts.iter().map(|account| save(account)).collect() }
     }
 
     /// Makes a network of it and starts its phones.
@@ -113,10 +110,7 @@ fn save(account: &Account) -> SavedAccount {
         signed: phone.signed.clone(),
         one_time: held(&phone.one_time).clone(),
         app_key: phone.app_key.clone(),
-        sessions: sessions
-            .into_iter()
-            .map(|(address, bytes)| (address, Blob(bytes)))
-            .collect(),
+        sessions: sessions.into_iter().map(|(address, bytes)| (address, Blob(bytes))).collect(),
         log: held(&phone.log).save(),
     };
     account.with(|state| SavedAccount {
@@ -133,11 +127,7 @@ fn save(account: &Account) -> SavedAccount {
         blocked: state.blocked.clone(),
         privacy: state.privacy.clone(),
         app_state: state.app_state.clone(),
-        devices: state
-            .devices
-            .iter()
-            .map(|(number, device)| save_device(*number, device))
-            .collect(),
+        devices: state.devices.iter().map(|(number, device)| save_device(*number, device)).collect(),
     })
 }
 
@@ -153,12 +143,7 @@ fn save_device(number: u16, device: &Device) -> SavedDevice {
         }),
         counters: device.counters,
         dropped: device.mailbox.dropped,
-        queue: device
-            .mailbox
-            .nodes()
-            .filter_map(|node| marshal(node).ok())
-            .map(Blob)
-            .collect(),
+        queue: device.mailbox.nodes().filter_map(|node| marshal(node).ok()).map(Blob).collect(),
     }
 }
 
@@ -166,19 +151,8 @@ fn restore(saved: SavedAccount, limits: &Limits) -> Arc<Account> {
     let phone = saved.phone;
     let log = PhoneLog::restored(phone.log, limits);
     let one_time = Arc::new(Mutex::new(phone.one_time));
-    let mut core = PhoneCore::assemble(
-        &saved.identity,
-        phone.bundle,
-        phone.signed,
-        one_time,
-        phone.app_key,
-        log,
-    );
-    let sessions = phone
-        .sessions
-        .into_iter()
-        .map(|(address, Blob(bytes))| (address, bytes))
-        .collect();
+    let mut core = PhoneCore::assemble(&saved.identity, phone.bundle, phone.signed, one_time, phone.app_key, log);
+    let sessions = phone.sessions.into_iter().map(|(address, Blob(bytes))| (address, bytes)).collect();
     core.signal.get_mut().import(sessions);
     core.online.send_replace(phone.online);
     let mut state = AccountState::new(saved.name);
@@ -189,29 +163,12 @@ fn restore(saved: SavedAccount, limits: &Limits) -> Arc<Account> {
     state.blocked = saved.blocked;
     state.privacy = saved.privacy;
     state.app_state = saved.app_state;
-    state.devices = saved
-        .devices
-        .into_iter()
-        .map(|device| (device.number, restore_device(device)))
-        .collect();
-    Arc::new(Account::new(
-        saved.number,
-        saved.lid,
-        saved.identity,
-        saved.raw_id,
-        core,
-        state,
-    ))
+    state.devices = saved.devices.into_iter().map(|device| (device.number, restore_device(device))).collect();
+    Arc::new(Account::new(saved.number, saved.lid, saved.identity, saved.raw_id, core, state))
 }
 
 fn restore_device(saved: SavedDevice) -> Device {
-    let mut mailbox = Mailbox::restored(
-        saved
-            .queue
-            .into_iter()
-            .filter_map(|Blob(bytes)| read_node(bytes))
-            .collect(),
-    );
+    let mut mailbox = Mailbox::restored(saved.queue.into_iter().filter_map(|Blob(bytes)| read_node(bytes)).collect());
     mailbox.dropped = saved.dropped;
     Device {
         mailbox,

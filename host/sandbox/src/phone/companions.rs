@@ -8,8 +8,8 @@ use whatsapp_rust::wacore_binary::builder::NodeBuilder;
 use whatsapp_rust::wacore_binary::{Jid, Node};
 use whatsapp_rust::waproto::whatsapp as wa;
 use whatsapp_rust::waproto::whatsapp::message::{
-    AppStateSyncKey, AppStateSyncKeyData, AppStateSyncKeyFingerprint, AppStateSyncKeyId,
-    AppStateSyncKeyShare, ProtocolMessage, protocol_message,
+    AppStateSyncKey, AppStateSyncKeyData, AppStateSyncKeyFingerprint, AppStateSyncKeyId, AppStateSyncKeyShare,
+    ProtocolMessage, protocol_message,
 };
 
 use super::event::Change;
@@ -26,9 +26,7 @@ use crate::stanza::notification;
 /// Tells the account's contacts and its own other devices about a new device.
 pub(crate) fn announce(network: &Network, account: &Account, device: u16) {
     tell(network, account, device, "add");
-    account
-        .phone
-        .with_log(|log| log.record(Change::Linked { device }));
+    account.phone.with_log(|log| log.record(Change::Linked { device }));
 }
 
 /// Removes a device, tells everyone who may know it and ends its connection.
@@ -39,19 +37,10 @@ pub(crate) fn unlink(network: &Network, account: &Account, device: u16) -> bool 
     let Some(mut gone) = account.with(|state| state.devices.remove(&device)) else {
         return false;
     };
-    let conflict = NodeBuilder::new("conflict")
-        .attr("type", "device_removed")
-        .build();
-    gone.mailbox.dismiss(
-        NodeBuilder::new("stream:error")
-            .attr("code", 401u16)
-            .children([conflict])
-            .build(),
-    );
+    let conflict = NodeBuilder::new("conflict").attr("type", "device_removed").build();
+    gone.mailbox.dismiss(NodeBuilder::new("stream:error").attr("code", 401u16).children([conflict]).build());
     tell(network, account, device, "remove");
-    account
-        .phone
-        .with_log(|log| log.record(Change::Unlinked { device }));
+    account.phone.with_log(|log| log.record(Change::Unlinked { device }));
     network.touch();
     true
 }
@@ -63,51 +52,32 @@ fn tell(network: &Network, account: &Account, device: u16, what: &'static str) {
         index = index.bytes(list);
     }
     let index = index.build();
-    let entry = |jid: Jid| {
-        NodeBuilder::new("device")
-            .attr("jid", jid)
-            .attr("key-index", device)
-    };
+    let entry = |jid: Jid| NodeBuilder::new("device").attr("jid", jid).attr("key-index", device);
     let change = NodeBuilder::new(what)
-        .children([
-            entry(account.pn_jid(device))
-                .attr("lid", account.lid_jid(device))
-                .build(),
-            index.clone(),
-        ])
+        .children([entry(account.pn_jid(device)).attr("lid", account.lid_jid(device)).build(), index.clone()])
         .build();
     for contact in account.with(|state| state.contacts.clone()) {
         let Some(contact) = network.directory.find(&contact) else {
             continue;
         };
-        for companion in contact
-            .device_numbers()
-            .into_iter()
-            .filter(|companion| *companion != PHONE)
-        {
+        for companion in contact.device_numbers().into_iter().filter(|companion| *companion != PHONE) {
             let note = notification("devices", account.pn_jid(PHONE), &network.stanza_id())
                 .attr("lid", account.lid_jid(PHONE))
                 .children([change.clone()]);
             network.post(&contact, companion, note.build());
         }
     }
-    let mut all: Vec<Node> = vec![
-        NodeBuilder::new("device")
-            .attr("jid", account.pn_jid(PHONE))
-            .build(),
-    ];
+    let mut all: Vec<Node> = vec![NodeBuilder::new("device").attr("jid", account.pn_jid(PHONE)).build()];
     let linked = account.with(|state| state.companions().map(|(device, _)| device).collect::<Vec<_>>());
-    all.extend(linked.iter().map(|one| {
-        NodeBuilder::new("device")
-            .attr("jid", account.pn_jid(*one))
-            .attr("key-index", *one)
-            .build()
-    }));
+    all.extend(
+        linked
+            .iter()
+            .map(|one| NodeBuilder::new("device").attr("jid", account.pn_jid(*one)).attr("key-index", *one).build()),
+    );
     all.push(index);
     for sibling in linked.into_iter().filter(|sibling| *sibling != device) {
         let devices = NodeBuilder::new("devices").children(all.clone()).build();
-        let note =
-            notification("account_sync", account.pn_jid(PHONE), &network.stanza_id()).children([devices]);
+        let note = notification("account_sync", account.pn_jid(PHONE), &network.stanza_id()).children([devices]);
         network.post(account, sibling, note.build());
     }
 }
@@ -115,10 +85,7 @@ fn tell(network: &Network, account: &Account, device: u16, what: &'static str) {
 /// Shares the app-state key with a companion that has just uploaded its keys, once.
 pub(crate) async fn share_key(network: &Arc<Network>, account: &Arc<Account>, device: u16) {
     let first = account.with_device(device, |device| {
-        device
-            .companion
-            .as_mut()
-            .is_some_and(|companion| !std::mem::replace(&mut companion.shared_key, true))
+        device.companion.as_mut().is_some_and(|companion| !std::mem::replace(&mut companion.shared_key, true))
     });
     if first == Some(true) {
         share_key_again(network, account, device).await;
@@ -145,43 +112,28 @@ async fn share(network: &Arc<Network>, account: &Arc<Account>, device: u16) -> R
         .attr("category", "peer")
         .children([enc.build()])
         .build();
-    relay::message(
-        network,
-        &Author {
-            account: Arc::clone(account),
-            device: PHONE,
-        },
-        &message,
-    );
+    relay::message(network, &Author { account: Arc::clone(account), device: PHONE }, &message);
     Ok(())
 }
 
 fn key_share(account: &Account) -> wa::Message {
-    let indexes = account.with(|state| {
-        state
-            .companions()
-            .map(|(_, one)| one.key_index)
-            .collect::<Vec<_>>()
-    });
+    let indexes = account.with(|state| state.companions().map(|(_, one)| one.key_index).collect::<Vec<_>>());
     let key = &account.phone.app_key;
     let shared = AppStateSyncKey {
-        key_id: MessageField::some(AppStateSyncKeyId {
-            key_id: Some(key.id.to_vec()),
-        }),
+        key_id: MessageField::some(AppStateSyncKeyId { key_id: Some(key.id.to_vec()) }),
         key_data: MessageField::some(AppStateSyncKeyData {
             key_data: Some(key.key.to_vec()),
             fingerprint: MessageField::some(AppStateSyncKeyFingerprint {
                 raw_id: Some(account.raw_id),
                 current_index: Some(0),
                 device_indexes: std::iter::once(0).chain(indexes).collect(),
-                ..Default::default()
             }),
             timestamp: i64::try_from(now_ms()).ok(),
         }),
     };
     wa::Message {
         protocol_message: MessageField::some(ProtocolMessage {
-            r#type: Some(protocol_message::Type::AppStateSyncKeyShare.into()),
+            r#type: Some(protocol_message::Type::AppStateSyncKeyShare),
             app_state_sync_key_share: MessageField::some(AppStateSyncKeyShare { keys: vec![shared] }),
             ..Default::default()
         }),

@@ -127,11 +127,7 @@ struct LogLimits {
 
 fn push_bounded<T>(queue: &mut VecDeque<T>, item: T, max: usize) -> Option<T> {
     queue.push_back(item);
-    if queue.len() > max {
-        queue.pop_front()
-    } else {
-        None
-    }
+    if queue.len() > max { queue.pop_front() } else { None }
 }
 
 impl PhoneLog {
@@ -151,11 +147,7 @@ impl PhoneLog {
             events: VecDeque::new(),
             inbox: saved.inbox,
             sent_order: saved.sent.iter().map(|sent| sent.record.id.clone()).collect(),
-            sent: saved
-                .sent
-                .into_iter()
-                .map(|sent| (sent.record.id.clone(), sent))
-                .collect(),
+            sent: saved.sent.into_iter().map(|sent| (sent.record.id.clone(), sent)).collect(),
             seen: saved.seen.iter().cloned().collect(),
             seen_order: saved.seen,
             attempts: HashMap::new(),
@@ -170,11 +162,7 @@ impl PhoneLog {
             text_cursor: self.text_cursor,
             duplicates: self.duplicates,
             inbox: self.inbox.clone(),
-            sent: self
-                .sent_order
-                .iter()
-                .filter_map(|id| self.sent.get(id).cloned())
-                .collect(),
+            sent: self.sent_order.iter().filter_map(|id| self.sent.get(id).cloned()).collect(),
             seen: self.seen_order.clone(),
         }
     }
@@ -187,11 +175,7 @@ impl PhoneLog {
     /// Records something noticed.
     pub(crate) fn record(&mut self, change: Change) {
         self.newest += 1;
-        let event = PhoneEvent {
-            seq: self.newest,
-            t_ms: now_ms(),
-            change,
-        };
+        let event = PhoneEvent { seq: self.newest, t_ms: now_ms(), change };
         push_bounded(&mut self.events, event, self.limits.events_max);
     }
 
@@ -208,14 +192,7 @@ impl PhoneLog {
         }
         entry.seq = self.newest + 1;
         entry.t_ms = now_ms();
-        push_bounded(
-            &mut self.inbox,
-            Stored {
-                entry: entry.clone(),
-                media,
-            },
-            self.limits.inbox_max,
-        );
+        push_bounded(&mut self.inbox, Stored { entry: entry.clone(), media }, self.limits.inbox_max);
         self.record(Change::Message { message: entry });
         true
     }
@@ -247,10 +224,7 @@ impl PhoneLog {
 
     /// Changes the record of a sent message.
     pub(crate) fn update_sent(&mut self, id: &str, change: impl FnOnce(&mut SentRecord)) -> bool {
-        self.sent
-            .get_mut(id)
-            .map(|sent| change(&mut sent.record))
-            .is_some()
+        self.sent.get_mut(id).map(|sent| change(&mut sent.record)).is_some()
     }
 
     /// A sent message.
@@ -260,31 +234,18 @@ impl PhoneLog {
 
     /// Everything sent, oldest first.
     pub(crate) fn sent(&self) -> Vec<SentRecord> {
-        self.sent_order
-            .iter()
-            .filter_map(|id| self.sent.get(id))
-            .map(|sent| sent.record.clone())
-            .collect()
+        self.sent_order.iter().filter_map(|id| self.sent.get(id)).map(|sent| sent.record.clone()).collect()
     }
 
     /// The inbox after an event number, oldest first.
     pub(crate) fn inbox(&self, after: u64, limit: usize) -> Vec<InboxEntry> {
         let start = self.inbox.partition_point(|stored| stored.entry.seq <= after);
-        self.inbox
-            .iter()
-            .skip(start)
-            .take(limit)
-            .map(|stored| stored.entry.clone())
-            .collect()
+        self.inbox.iter().skip(start).take(limit).map(|stored| stored.entry.clone()).collect()
     }
 
     /// The media of an inbox message.
     pub(crate) fn find_media(&self, id: &str) -> Option<MediaRef> {
-        self.inbox
-            .iter()
-            .rev()
-            .find(|stored| stored.entry.id == id)
-            .and_then(|stored| stored.media.clone())
+        self.inbox.iter().rev().find(|stored| stored.entry.id == id).and_then(|stored| stored.media.clone())
     }
 
     /// Events after a number, oldest first.
@@ -295,9 +256,7 @@ impl PhoneLog {
 
     /// The next received text after the cursor, moving the cursor past it.
     pub(crate) fn next_text(&mut self) -> Option<InboxEntry> {
-        let start = self
-            .inbox
-            .partition_point(|stored| stored.entry.seq <= self.text_cursor);
+        let start = self.inbox.partition_point(|stored| stored.entry.seq <= self.text_cursor);
         let entry = self
             .inbox
             .iter()

@@ -83,19 +83,9 @@ pub(crate) struct MediaRef {
 
 /// Encrypts a file, puts it on the media host and describes it in a message.
 pub(crate) fn upload(host: &MediaHost, media: &Media) -> Result<wa::Message, Error> {
-    let EncryptedMedia {
-        data_to_upload,
-        media_key,
-        file_sha256,
-        file_enc_sha256,
-        ..
-    } = encrypt_media(&media.bytes, media.kind.library()).map_err(|error| Error::Media {
-        why: error.to_string(),
-    })?;
-    let path = host.put(
-        &BASE64_URL_SAFE_NO_PAD.encode(file_enc_sha256),
-        data_to_upload.into(),
-    );
+    let EncryptedMedia { data_to_upload, media_key, file_sha256, file_enc_sha256, .. } =
+        encrypt_media(&media.bytes, media.kind.library()).map_err(|error| Error::Media { why: error.to_string() })?;
+    let path = host.put(&BASE64_URL_SAFE_NO_PAD.encode(file_enc_sha256), data_to_upload.into());
     let url = Some(format!("https://{MEDIA_HOST}{path}"));
     let (direct_path, mimetype) = (Some(path), Some(media.mime.clone()));
     let (media_key, file_sha256) = (Some(media_key.to_vec()), Some(file_sha256.to_vec()));
@@ -120,10 +110,7 @@ pub(crate) fn upload(host: &MediaHost, media: &Media) -> Result<wa::Message, Err
         MediaKind::Sticker => message.sticker_message = describe!(StickerMessage {}),
         MediaKind::Document => {
             let file_name = media.file_name.clone();
-            message.document_message = describe!(DocumentMessage {
-                caption: caption,
-                file_name: file_name
-            });
+            message.document_message = describe!(DocumentMessage { caption: caption, file_name: file_name });
         }
     }
     Ok(message)
@@ -132,11 +119,8 @@ pub(crate) fn upload(host: &MediaHost, media: &Media) -> Result<wa::Message, Err
 /// Fetches and opens received media.
 pub(crate) fn download(host: &MediaHost, media: &MediaRef) -> Result<Vec<u8>, Error> {
     let sealed = host.get(&media.path).ok_or(Error::UnknownMedia)?;
-    DownloadUtils::verify_and_decrypt(&sealed, &media.key, media.kind.library()).map_err(|error| {
-        Error::Media {
-            why: error.to_string(),
-        }
-    })
+    DownloadUtils::verify_and_decrypt(&sealed, &media.key, media.kind.library())
+        .map_err(|error| Error::Media { why: error.to_string() })
 }
 
 /// What the inbox shows of a media message.
@@ -169,25 +153,12 @@ pub(crate) fn read(message: &wa::Message) -> Option<Shown> {
             }
         };
     }
-    shown!(
-        image_message,
-        Image,
-        |one: &ImageMessage| one.caption.clone(),
-        |_| None
-    );
-    shown!(
-        video_message,
-        Video,
-        |one: &VideoMessage| one.caption.clone(),
-        |_| None
-    );
+    shown!(image_message, Image, |one: &ImageMessage| one.caption.clone(), |_| None);
+    shown!(video_message, Video, |one: &VideoMessage| one.caption.clone(), |_| None);
     shown!(audio_message, Audio, |_: &AudioMessage| None, |_| None);
     shown!(sticker_message, Sticker, |_: &StickerMessage| None, |_| None);
-    shown!(
-        document_message,
-        Document,
-        |one: &DocumentMessage| one.caption.clone(),
-        |one: &DocumentMessage| one.file_name.clone()
-    );
+    shown!(document_message, Document, |one: &DocumentMessage| one.caption.clone(), |one: &DocumentMessage| one
+        .file_name
+        .clone());
     None
 }

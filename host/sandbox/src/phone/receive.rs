@@ -46,20 +46,12 @@ impl Incoming<'_> {
 
 /// Handles one `<message>`.
 pub(crate) async fn message(network: &Arc<Network>, account: &Arc<Account>, node: &Node) {
-    let me = Author {
-        account: Arc::clone(account),
-        device: PHONE,
-    };
+    let me = Author { account: Arc::clone(account), device: PHONE };
     let known = jid_attr(node, "from").and_then(|from| Some((network.directory.find_jid(&from)?, from)));
     let Some((author, from)) = known else {
         return super::run::settle(network, &me, node);
     };
-    let incoming = Incoming {
-        node,
-        id: attr_or_empty(node, "id"),
-        from,
-        author,
-    };
+    let incoming = Incoming { node, id: attr_or_empty(node, "id"), from, author };
     let enc = node.get_optional_child("enc");
     let kind = enc.and_then(|enc| EncKind::read(&attr_or_empty(enc, "type")));
     let (Some(kind), Some(sealed)) = (kind, enc.and_then(content)) else {
@@ -67,22 +59,14 @@ pub(crate) async fn message(network: &Arc<Network>, account: &Arc<Account>, node
         return super::run::settle(network, &me, node);
     };
     let from_address = address(&incoming.author, incoming.from.device);
-    let opened = account
-        .phone
-        .signal
-        .lock()
-        .await
-        .decrypt(&from_address, kind, sealed)
-        .await;
+    let opened = account.phone.signal.lock().await.decrypt(&from_address, kind, sealed).await;
     match opened {
         Ok(plain) => match decode_plaintext(&plain, PADDING_VERSION) {
             Ok(message) => take(network, account, &incoming, message).await,
             Err(_) => super::run::settle(network, &me, node),
         },
         Err(SignalProtocolError::DuplicatedMessage(..)) => {
-            account
-                .phone
-                .with_log(|log| log.repeat(incoming.id.clone(), incoming.author.pn.clone()));
+            account.phone.with_log(|log| log.repeat(incoming.id.clone(), incoming.author.pn.clone()));
             confirm(network, account, &incoming);
         }
         Err(error) => {
@@ -96,21 +80,14 @@ async fn take(network: &Arc<Network>, account: &Arc<Account>, incoming: &Incomin
     let device = incoming.from.device;
     let message = unwrap_device_sent(message);
     let own = incoming.own(account);
-    let asks_for_key = message
-        .protocol_message
-        .as_option()
-        .is_some_and(|inside| inside.app_state_sync_key_request.is_set());
+    let asks_for_key =
+        message.protocol_message.as_option().is_some_and(|inside| inside.app_state_sync_key_request.is_set());
     if own && asks_for_key {
         share_key_again(network, account, device).await;
     } else if let Some(shown) = describe(&message) {
-        let chat = if own {
-            jid_attr(incoming.node, "recipient")
-        } else {
-            None
-        };
-        let chat = chat
-            .and_then(|jid| network.directory.find_jid(&jid))
-            .unwrap_or_else(|| Arc::clone(&incoming.author));
+        let chat = if own { jid_attr(incoming.node, "recipient") } else { None };
+        let chat =
+            chat.and_then(|jid| network.directory.find_jid(&jid)).unwrap_or_else(|| Arc::clone(&incoming.author));
         let entry = InboxEntry {
             seq: 0,
             id: incoming.id.clone(),
@@ -133,9 +110,7 @@ async fn take(network: &Arc<Network>, account: &Arc<Account>, incoming: &Incomin
 
 /// Sends the receipt that confirms a message and settles the phone's queue.
 fn confirm(network: &Network, account: &Arc<Account>, incoming: &Incoming<'_>) {
-    let mut receipt = NodeBuilder::new("receipt")
-        .attr("to", &incoming.from)
-        .attr("id", incoming.id.as_str());
+    let mut receipt = NodeBuilder::new("receipt").attr("to", &incoming.from).attr("id", incoming.id.as_str());
     if incoming.peer() {
         receipt = receipt.attr("type", "peer_msg");
     } else if incoming.own(account) {
@@ -144,22 +119,14 @@ fn confirm(network: &Network, account: &Arc<Account>, incoming: &Incoming<'_>) {
             receipt = receipt.attr("recipient", recipient);
         }
     }
-    let me = Author {
-        account: Arc::clone(account),
-        device: PHONE,
-    };
+    let me = Author { account: Arc::clone(account), device: PHONE };
     receipt::receipt(network, &me, &receipt.build());
 }
 
 /// Asks the author's device to encrypt the message again, with keys for a new session.
 fn ask_again(network: &Network, account: &Arc<Account>, incoming: &Incoming<'_>) {
-    let me = Author {
-        account: Arc::clone(account),
-        device: PHONE,
-    };
-    let attempt = account
-        .phone
-        .with_log(|log| log.failed(&incoming.author.pn, &incoming.id));
+    let me = Author { account: Arc::clone(account), device: PHONE };
+    let attempt = account.phone.with_log(|log| log.failed(&incoming.author.pn, &incoming.id));
     account.phone.with_log(|log| {
         log.record(Change::Undecryptable {
             id: incoming.id.clone(),
@@ -183,18 +150,12 @@ fn ask_again(network: &Network, account: &Arc<Account>, incoming: &Incoming<'_>)
         one_time_node(&one_time),
         signed_node(&bundle.signed),
     ]);
-    let mut receipt = NodeBuilder::new("receipt")
-        .attr("to", &incoming.from)
-        .attr("id", incoming.id.as_str())
-        .attr("type", "retry");
+    let mut receipt =
+        NodeBuilder::new("receipt").attr("to", &incoming.from).attr("id", incoming.id.as_str()).attr("type", "retry");
     if let Some(recipient) = jid_attr(incoming.node, "recipient") {
         receipt = receipt.attr("recipient", recipient);
     }
-    let children = [
-        retry.build(),
-        leaf("registration", bundle.registration.to_be_bytes()),
-        keys.build(),
-    ];
+    let children = [retry.build(), leaf("registration", bundle.registration.to_be_bytes()), keys.build()];
     receipt::receipt(network, &me, &receipt.children(children).build());
 }
 
@@ -210,14 +171,7 @@ struct Shown {
 
 impl Shown {
     fn plain(kind: &'static str, text: Option<String>) -> Self {
-        Self {
-            kind,
-            text,
-            mime: None,
-            file_name: None,
-            bytes: None,
-            media: None,
-        }
+        Self { kind, text, mime: None, file_name: None, bytes: None, media: None }
     }
 }
 
@@ -240,15 +194,11 @@ fn describe(message: &wa::Message) -> Option<Shown> {
         return Some(Shown::plain("reaction", reaction.text.clone()));
     }
     match message.protocol_message.as_option() {
-        Some(inside) if inside.r#type == Some(ProtocolType::REVOKE.into()) => Some(Shown::plain(
-            "revoke",
-            inside.key.as_option().and_then(|key| key.id.clone()),
-        )),
+        Some(inside) if inside.r#type == Some(ProtocolType::REVOKE) => {
+            Some(Shown::plain("revoke", inside.key.as_option().and_then(|key| key.id.clone())))
+        }
         Some(inside) if inside.edited_message.is_set() => {
-            let text = inside
-                .edited_message
-                .as_option()
-                .and_then(|edited| edited.text_content());
+            let text = inside.edited_message.as_option().and_then(|edited| edited.text_content());
             Some(Shown::plain("edit", text.map(str::to_owned)))
         }
         Some(_) => None,

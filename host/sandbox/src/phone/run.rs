@@ -28,22 +28,11 @@ pub(crate) async fn run(network: Arc<Network>, account: Arc<Account>) {
         let cut = network.stop.child_token();
         let link = network.next();
         let (outgoing, incoming) = mpsc::channel(network.limits.outgoing_max);
-        account.with_device(PHONE, |phone| {
-            phone.mailbox.attach(link, outgoing.clone(), cut.clone())
-        });
-        network
-            .tasks
-            .spawn(drain(Arc::clone(&account), PHONE, link, outgoing));
+        account.with_device(PHONE, |phone| phone.mailbox.attach(link, outgoing.clone(), cut.clone()));
+        network.tasks.spawn(drain(Arc::clone(&account), PHONE, link, outgoing));
         connected(&network, &account, incoming, &cut).await;
         account.with_device(PHONE, |phone| phone.mailbox.detach(link));
-        presence::show(
-            &network,
-            &Author {
-                account: Arc::clone(&account),
-                device: PHONE,
-            },
-            false,
-        );
+        presence::show(&network, &Author { account: Arc::clone(&account), device: PHONE }, false);
     }
 }
 
@@ -65,10 +54,7 @@ async fn connected(
 }
 
 async fn handle(network: &Arc<Network>, account: &Arc<Account>, node: &Node) {
-    let me = Author {
-        account: Arc::clone(account),
-        device: PHONE,
-    };
+    let me = Author { account: Arc::clone(account), device: PHONE };
     match node.tag.as_ref() {
         "message" => receive::message(network, account, node).await,
         "receipt" => {
@@ -84,9 +70,7 @@ async fn handle(network: &Arc<Network>, account: &Arc<Account>, node: &Node) {
 
 /// Acknowledges a queued stanza that is no message.
 pub(super) fn settle(network: &Network, me: &Author, node: &Node) {
-    let mut ack = NodeBuilder::new("ack")
-        .attr("class", node.tag.as_ref())
-        .attr("id", attr_or_empty(node, "id"));
+    let mut ack = NodeBuilder::new("ack").attr("class", node.tag.as_ref()).attr("id", attr_or_empty(node, "id"));
     if let Some(from) = jid_attr(node, "from") {
         ack = ack.attr("to", from);
     }
@@ -98,19 +82,9 @@ fn watch(network: &Network, account: &Account, node: &Node) {
         return;
     };
     let hidden = attr(node, "type").is_some_and(|kind| kind == "unavailable");
-    let state = if hidden {
-        Presence::Unavailable
-    } else {
-        Presence::Available
-    };
+    let state = if hidden { Presence::Unavailable } else { Presence::Available };
     let last_s = attr(node, "last").and_then(|last| last.parse().ok());
-    account.phone.with_log(|log| {
-        log.record(Change::Presence {
-            from: other.pn.clone(),
-            state,
-            last_s,
-        })
-    });
+    account.phone.with_log(|log| log.record(Change::Presence { from: other.pn.clone(), state, last_s }));
 }
 
 fn typing(network: &Network, account: &Account, node: &Node) {
@@ -126,10 +100,5 @@ fn typing(network: &Network, account: &Account, node: &Node) {
         ("composing", false) => Typing::Composing,
         _ => Typing::Paused,
     };
-    account.phone.with_log(|log| {
-        log.record(Change::Typing {
-            from: other.pn.clone(),
-            state,
-        })
-    });
+    account.phone.with_log(|log| log.record(Change::Typing { from: other.pn.clone(), state }));
 }

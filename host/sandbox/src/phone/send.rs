@@ -62,12 +62,7 @@ pub(crate) async fn send(
         retries: 0,
     };
     let encoded = outgoing.message.encode_to_vec();
-    account.phone.with_log(|log| {
-        log.remember_sent(Sent {
-            record,
-            message: encoded,
-        })
-    });
+    account.phone.with_log(|log| log.remember_sent(Sent { record, message: encoded }));
     let mut signal = account.phone.signal.lock().await;
     let entries = fan_out(network, account, to, &mut signal, outgoing.message).await?;
     let kind = if outgoing.kind == "text" { "text" } else { "media" };
@@ -77,14 +72,7 @@ pub(crate) async fn send(
         .attr("type", kind)
         .children([NodeBuilder::new("participants").children(entries).build()])
         .build();
-    let ack = relay::message(
-        network,
-        &Author {
-            account: Arc::clone(account),
-            device: PHONE,
-        },
-        &node,
-    );
+    let ack = relay::message(network, &Author { account: Arc::clone(account), device: PHONE }, &node);
     drop(signal);
     let error = attr(&ack, "error").and_then(|code| code.parse().ok());
     account.phone.with_log(|log| {
@@ -111,11 +99,7 @@ async fn fan_out(
             entries.extend(entry(network, signal, to, device, &plain).await?);
         }
     }
-    let companions = account
-        .device_numbers()
-        .into_iter()
-        .filter(|device| *device != PHONE)
-        .collect::<Vec<_>>();
+    let companions = account.device_numbers().into_iter().filter(|device| *device != PHONE).collect::<Vec<_>>();
     if !companions.is_empty() {
         let wrapped = wrap_device_sent(message, to.pn_jid(PHONE).to_string());
         let plain = MessageUtils::encode_and_pad(&wrapped);
@@ -136,12 +120,7 @@ async fn entry(
     let Some(enc) = encrypt(network, signal, to, device, plain).await? else {
         return Ok(None);
     };
-    Ok(Some(
-        NodeBuilder::new("to")
-            .attr("jid", to.pn_jid(device))
-            .children([enc.build()])
-            .build(),
-    ))
+    Ok(Some(NodeBuilder::new("to").attr("jid", to.pn_jid(device)).children([enc.build()]).build()))
 }
 
 /// Encrypts for one device, beginning a session when there is none; `None` when the device has no keys yet.
@@ -157,12 +136,7 @@ pub(crate) async fn encrypt(
         return Ok(None);
     }
     let (kind, sealed) = signal.encrypt(&address, plain).await?;
-    Ok(Some(
-        NodeBuilder::new("enc")
-            .attr("v", 2u8)
-            .attr("type", kind.word())
-            .bytes(sealed),
-    ))
+    Ok(Some(NodeBuilder::new("enc").attr("v", 2u8).attr("type", kind.word()).bytes(sealed)))
 }
 
 /// Begins a session with the keys the server has; false when it has none.
@@ -199,21 +173,16 @@ pub(crate) async fn receipt(network: &Arc<Network>, account: &Arc<Account>, node
         let now = now_ms();
         account.phone.with_log(|log| {
             let known = log.update_sent(&id, |record| match kind.as_str() {
-                "delivered" => drop(record.delivered_ms.get_or_insert(now)),
-                "inactive" => drop(record.inactive_ms.get_or_insert(now)),
-                "read" => drop(record.read_ms.get_or_insert(now)),
-                "played" => drop(record.played_ms.get_or_insert(now)),
+                "delivered" => first(&mut record.delivered_ms, now),
+                "inactive" => first(&mut record.inactive_ms, now),
+                "read" => first(&mut record.read_ms, now),
+                "played" => first(&mut record.played_ms, now),
                 "retry" => record.retries += 1,
                 _ => {}
             });
             if known {
                 let (from, device) = (reader.pn.clone(), from.device);
-                log.record(Change::Receipt {
-                    id: id.clone(),
-                    from,
-                    device,
-                    kind: kind.clone(),
-                });
+                log.record(Change::Receipt { id: id.clone(), from, device, kind: kind.clone() });
             }
         });
         if kind == "retry"
@@ -222,6 +191,11 @@ pub(crate) async fn receipt(network: &Arc<Network>, account: &Arc<Account>, node
             tracing::debug!(%error, "sandbox phone cannot encrypt a message again");
         }
     }
+}
+
+/// Keeps the time of the first receipt of a kind.
+fn first(time: &mut Option<u64>, now: u64) {
+    time.get_or_insert(now);
 }
 
 /// Encrypts a sent message again for one device that could not read it, in a new session.
@@ -234,28 +208,21 @@ async fn again(
     node: &Node,
 ) -> Result<(), Error> {
     let retry = node.get_optional_child("retry");
-    let count: u8 = retry
-        .and_then(|retry| attr(retry, "count")?.parse().ok())
-        .unwrap_or(1);
+    let count: u8 = retry.and_then(|retry| attr(retry, "count")?.parse().ok()).unwrap_or(1);
     let sent = account.phone.with_log(|log| log.find_sent(id).cloned());
     let Some(sent) = sent.filter(|_| count <= RETRIES_MAX) else {
         return Ok(());
     };
-    let to = network
-        .directory
-        .find(&sent.record.to)
-        .ok_or(Error::UnknownRecipient)?;
+    let to = network.directory.find(&sent.record.to).ok_or(Error::UnknownRecipient)?;
     let own = Arc::ptr_eq(reader, account);
-    let mut message = wa::Message::decode_from_slice(&sent.message).map_err(|_| Error::Invalid {
-        why: "the kept message is unreadable",
-    })?;
+    let mut message = wa::Message::decode_from_slice(&sent.message)
+        .map_err(|_| Error::Invalid { why: "the kept message is unreadable" })?;
     if own {
         message = wrap_device_sent(message, to.pn_jid(PHONE).to_string());
     }
     let mut signal = account.phone.signal.lock().await;
-    let offered = node
-        .get_optional_child("keys")
-        .and_then(|keys| KeyBundle::read(keys, child_number(node, "registration")?));
+    let offered =
+        node.get_optional_child("keys").and_then(|keys| KeyBundle::read(keys, child_number(node, "registration")?));
     match offered {
         Some(keys) => {
             let bundle = keys.for_session(device, keys.one_time.front())?;
@@ -270,11 +237,7 @@ async fn again(
     let Some(enc) = encrypt(network, &mut signal, reader, device, &plain).await? else {
         return Ok(());
     };
-    let kind = if sent.record.kind == "text" {
-        "text"
-    } else {
-        "media"
-    };
+    let kind = if sent.record.kind == "text" { "text" } else { "media" };
     let mut stanza = NodeBuilder::new("message")
         .attr("to", reader.pn_jid(device))
         .attr("id", id)
@@ -283,13 +246,6 @@ async fn again(
     if own {
         stanza = stanza.attr("recipient", to.pn_jid(PHONE));
     }
-    relay::message(
-        network,
-        &Author {
-            account: Arc::clone(account),
-            device: PHONE,
-        },
-        &stanza.build(),
-    );
+    relay::message(network, &Author { account: Arc::clone(account), device: PHONE }, &stanza.build());
     Ok(())
 }

@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use whatsapp_rust::async_trait;
 use whatsapp_rust::wacore::libsignal::protocol::{
     CiphertextMessage, CiphertextMessageType, Direction, GenericSignedPreKey, IdentityChange, IdentityKey,
-    IdentityKeyPair, IdentityKeyStore, KeyPair, PreKeyBundle, PreKeyId, PreKeyRecord, PreKeySignalMessage,
-    PreKeyStore, ProtocolAddress, SessionRecord, SessionStore, SignalMessage, SignalProtocolError,
-    SignedPreKeyId, SignedPreKeyRecord, SignedPreKeyStore, Timestamp, UsePQRatchet, message_decrypt,
-    message_encrypt, process_prekey_bundle,
+    IdentityKeyPair, IdentityKeyStore, KeyPair, PreKeyBundle, PreKeyId, PreKeyRecord, PreKeySignalMessage, PreKeyStore,
+    ProtocolAddress, SessionRecord, SessionStore, SignalMessage, SignalProtocolError, SignedPreKeyId,
+    SignedPreKeyRecord, SignedPreKeyStore, Timestamp, UsePQRatchet, message_decrypt, message_encrypt,
+    process_prekey_bundle,
 };
 use whatsapp_rust::wacore::types::jid::JidExt;
 
@@ -36,10 +36,7 @@ impl OneTimeKeys {
         // Ids have 24 bits on the wire.
         self.last_id = (self.last_id + 1) & 0x00FF_FFFF;
         let pair = key_pair();
-        let key = OneTimeKey {
-            id: self.last_id,
-            public: public_bytes(&pair),
-        };
+        let key = OneTimeKey { id: self.last_id, public: public_bytes(&pair) };
         self.handed_out.insert(self.last_id, pair);
         while self.handed_out.len() > keys_max.max(1) {
             self.handed_out.pop_first();
@@ -110,16 +107,10 @@ impl Signal {
         signed: &KeyPair,
         one_time: Arc<Mutex<OneTimeKeys>>,
     ) -> Self {
-        let pair = IdentityKeyPair::new(
-            IdentityKey::new(identity.public_key),
-            identity.private_key.clone(),
-        );
+        let pair = IdentityKeyPair::new(IdentityKey::new(identity.public_key), identity.private_key.clone());
         Self {
             sessions: Sessions::default(),
-            identity: Identity {
-                pair,
-                registration: bundle.registration,
-            },
+            identity: Identity { pair, registration: bundle.registration },
             one_time: OneTimeStore(one_time),
             signed: SignedStore {
                 id: bundle.signed.id,
@@ -136,19 +127,13 @@ impl Signal {
 
     /// Begins a session, archiving an earlier one.
     pub(crate) async fn begin(&mut self, to: &ProtocolAddress, bundle: &PreKeyBundle) -> Outcome<()> {
-        let Self {
-            sessions, identity, ..
-        } = self;
+        let Self { sessions, identity, .. } = self;
         process_prekey_bundle(to, sessions, identity, bundle, &mut rng(), UsePQRatchet::No).await?;
         Ok(())
     }
 
     /// Encrypts padded plaintext.
-    pub(crate) async fn encrypt(
-        &mut self,
-        to: &ProtocolAddress,
-        plain: &[u8],
-    ) -> Outcome<(EncKind, Vec<u8>)> {
+    pub(crate) async fn encrypt(&mut self, to: &ProtocolAddress, plain: &[u8]) -> Outcome<(EncKind, Vec<u8>)> {
         let sealed = message_encrypt(plain, to, &mut self.sessions, &mut self.identity).await?;
         let kind = match sealed.message_type() {
             CiphertextMessageType::PreKey => EncKind::PreKey,
@@ -158,42 +143,21 @@ impl Signal {
     }
 
     /// Decrypts to padded plaintext.
-    pub(crate) async fn decrypt(
-        &mut self,
-        from: &ProtocolAddress,
-        kind: EncKind,
-        sealed: &[u8],
-    ) -> Outcome<Vec<u8>> {
+    pub(crate) async fn decrypt(&mut self, from: &ProtocolAddress, kind: EncKind, sealed: &[u8]) -> Outcome<Vec<u8>> {
         let sealed = match kind {
             EncKind::PreKey => CiphertextMessage::PreKeySignalMessage(PreKeySignalMessage::try_from(sealed)?),
             EncKind::Plain => CiphertextMessage::SignalMessage(SignalMessage::try_from(sealed)?),
         };
-        let Self {
-            sessions,
-            identity,
-            one_time,
-            signed,
-        } = self;
-        let opened = message_decrypt(
-            &sealed,
-            from,
-            sessions,
-            identity,
-            one_time,
-            signed,
-            &mut rng(),
-            UsePQRatchet::No,
-        )
-        .await?;
+        let Self { sessions, identity, one_time, signed } = self;
+        let opened =
+            message_decrypt(&sealed, from, sessions, identity, one_time, signed, &mut rng(), UsePQRatchet::No).await?;
         Ok(opened.plaintext.to_vec())
     }
 
     /// Copies the sessions out.
     pub(crate) fn export(&self) -> Vec<(String, Vec<u8>)> {
         let records = self.sessions.0.iter();
-        records
-            .filter_map(|(address, record)| Some((address.clone(), record.serialize().ok()?)))
-            .collect()
+        records.filter_map(|(address, record)| Some((address.clone(), record.serialize().ok()?))).collect()
     }
 
     /// Puts exported sessions back; an unreadable one is left out, and its peer will be asked to begin anew.
@@ -254,10 +218,7 @@ impl IdentityKeyStore for Identity {
 impl PreKeyStore for OneTimeStore {
     async fn get_pre_key(&self, id: PreKeyId) -> Outcome<PreKeyRecord> {
         let keys = held(&self.0);
-        let pair = keys
-            .handed_out
-            .get(&u32::from(id))
-            .ok_or(SignalProtocolError::InvalidPreKeyId)?;
+        let pair = keys.handed_out.get(&u32::from(id)).ok_or(SignalProtocolError::InvalidPreKeyId)?;
         Ok(PreKeyRecord::new(id, pair))
     }
 
@@ -277,12 +238,7 @@ impl SignedPreKeyStore for SignedStore {
         if u32::from(id) != self.id {
             return Err(SignalProtocolError::InvalidSignedPreKeyId);
         }
-        Ok(SignedPreKeyRecord::new(
-            id,
-            Timestamp::from_epoch_millis(0),
-            &self.pair,
-            &self.signature,
-        ))
+        Ok(SignedPreKeyRecord::new(id, Timestamp::from_epoch_millis(0), &self.pair, &self.signature))
     }
 
     async fn save_signed_pre_key(&mut self, _: SignedPreKeyId, _: &SignedPreKeyRecord) -> Outcome<()> {

@@ -45,11 +45,7 @@ pub(crate) fn show(network: &Network, author: &Author, available: bool) {
     });
     for (number, device) in change.unwrap_or_default() {
         if let Some(watcher) = network.directory.find(&number) {
-            offer(
-                &watcher,
-                device,
-                current(&author.account, &Jid::pn(author.account.pn.as_str())),
-            );
+            offer(&watcher, device, current(&author.account, &Jid::pn(author.account.pn.as_str())));
         }
     }
 }

@@ -53,9 +53,7 @@ pub(crate) fn receipt(network: &Network, reader: &Author, node: &Node) -> Node {
     let kind = attr_or_empty(node, "type");
     if kind == "retry" {
         network.counters.retries.fetch_add(1, Ordering::Relaxed);
-        reader
-            .account
-            .with_device(reader.device, |device| device.counters.retries += 1);
+        reader.account.with_device(reader.device, |device| device.counters.retries += 1);
     }
     if let Some(to) = to {
         forward(network, reader, node, &kind, &to);
@@ -66,20 +64,13 @@ pub(crate) fn receipt(network: &Network, reader: &Author, node: &Node) -> Node {
 fn forward(network: &Network, reader: &Author, node: &Node, kind: &str, to: &Jid) {
     let onward = onward(kind);
     let siblings = onward == Onward::Siblings;
-    let account = if siblings {
-        Some(Arc::clone(&reader.account))
-    } else {
-        network.directory.find_jid(to)
-    };
+    let account = if siblings { Some(Arc::clone(&reader.account)) } else { network.directory.find_jid(to) };
     let Some(account) = account else { return };
     let mut receipt = NodeBuilder::new("receipt")
         .attr("from", reader.jid_like(to))
         .attr("id", attr_or_empty(node, "id"))
         .attr("t", now_s());
-    for (key, value) in [
-        ("type", kind.to_owned()),
-        ("participant", attr_or_empty(node, "participant")),
-    ] {
+    for (key, value) in [("type", kind.to_owned()), ("participant", attr_or_empty(node, "participant"))] {
         if !value.is_empty() {
             receipt = receipt.attr(key, value);
         }
@@ -111,10 +102,7 @@ mod tests {
     fn a_list_names_further_messages() {
         let item = NodeBuilder::new("item").attr("id", "B").build();
         let list = NodeBuilder::new("list").children([item]).build();
-        let node = NodeBuilder::new("receipt")
-            .attr("id", "A")
-            .children([list])
-            .build();
+        let node = NodeBuilder::new("receipt").attr("id", "A").children([list]).build();
         assert_eq!(ids(&node), ["A", "B"]);
     }
 

@@ -30,27 +30,13 @@ async fn call(sandbox: &Sandbox, method: &str, path: &str, body: &str) -> Result
 #[tokio::test]
 async fn a_script_drives_a_phone() -> Outcome {
     let sandbox = Sandbox::start(Config::default()).await?;
-    let (status, phone) = call(
-        &sandbox,
-        "POST",
-        "/phones",
-        &json!({"number": "15550100002", "name": "Bob"}).to_string(),
-    )
-    .await?;
+    let (status, phone) =
+        call(&sandbox, "POST", "/phones", &json!({"number": "15550100002", "name": "Bob"}).to_string()).await?;
     assert_eq!((status, &phone["name"]), (201, &json!("Bob")));
     let client = TestClient::new(&sandbox).await?;
     let qr = client.qr().await?;
-    let (status, paired) = call(
-        &sandbox,
-        "POST",
-        "/admin/mock-phone/scan-qr?phone=15550100001",
-        &qr,
-    )
-    .await?;
-    assert_eq!(
-        (status, &paired["jid"]),
-        (200, &json!("15550100001:1@s.whatsapp.net"))
-    );
+    let (status, paired) = call(&sandbox, "POST", "/admin/mock-phone/scan-qr?phone=15550100001", &qr).await?;
+    assert_eq!((status, &paired["jid"]), (200, &json!("15550100001:1@s.whatsapp.net")));
     client.connected().await?;
 
     let burst = json!({"to": "15550100001", "text": "load", "count": 5}).to_string();
@@ -64,16 +50,9 @@ async fn a_script_drives_a_phone() -> Outcome {
     let (_, inbox) = call(&sandbox, "GET", "/phones/15550100002/inbox?after=0&limit=1", "").await?;
     assert_eq!(inbox[0]["text"], "thanks");
     let (_, records) = call(&sandbox, "GET", "/phones/15550100002/sent", "").await?;
-    assert!(
-        records
-            .as_array()
-            .is_some_and(|all| all.len() == 5 && all.iter().all(|one| one["ack_ms"].is_u64()))
-    );
+    assert!(records.as_array().is_some_and(|all| all.len() == 5 && all.iter().all(|one| one["ack_ms"].is_u64())));
     let (_, network) = call(&sandbox, "GET", "/network", "").await?;
-    assert_eq!(
-        (&network["accounts"], &network["connected_devices"]),
-        (&json!(2), &json!(1))
-    );
+    assert_eq!((&network["accounts"], &network["connected_devices"]), (&json!(2), &json!(1)));
     client.stop().await;
     sandbox.shutdown().await;
     Ok(())
@@ -91,11 +70,7 @@ async fn mistakes_are_answered_with_a_code_and_advice() -> Outcome {
         ("PUT", "/phones", "", 405, "method_not_allowed"),
     ] {
         let (got, problem) = call(&sandbox, method, path, body).await?;
-        assert_eq!(
-            (got, problem["code"].as_str()),
-            (status, Some(code)),
-            "{method} {path}"
-        );
+        assert_eq!((got, problem["code"].as_str()), (status, Some(code)), "{method} {path}");
         assert!(problem["detail"].as_str().is_some_and(|detail| detail.len() > 10));
     }
     sandbox.shutdown().await;

@@ -24,9 +24,7 @@ pub(crate) async fn wait_until(holds: impl Fn() -> bool) -> anyhow::Result<()> {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, looking)
-        .await
-        .map_err(|_| anyhow::anyhow!("the state did not come in time"))
+    tokio::time::timeout(PATIENCE, looking).await.map_err(|_| anyhow::anyhow!("the state did not come in time"))
 }
 
 /// One client and what it noticed.
@@ -48,10 +46,7 @@ impl TestClient {
         let bot = Bot::builder()
             .with_backend_arc(store)
             .with_transport_factory(TokioWebSocketTransportFactory::new().with_url(sandbox.ws_url()))
-            .with_http_client(LoopbackHttp {
-                inner: UreqHttpClient::new(),
-                base: sandbox.media_base(),
-            })
+            .with_http_client(LoopbackHttp { inner: UreqHttpClient::new(), base: sandbox.media_base() })
             .with_runtime(TokioRuntime)
             .with_version((2, 3000, 1_023_000_000))
             .with_wanted_pre_key_count(30)
@@ -60,12 +55,7 @@ impl TestClient {
         let client = bot.client();
         let (handler, events) = ChannelEventHandler::new();
         let subscription = client.subscribe_handler(handler);
-        Ok(Self {
-            bot: bot.spawn(),
-            client,
-            events,
-            _subscription: subscription,
-        })
+        Ok(Self { bot: bot.spawn(), client, events, _subscription: subscription })
     }
 
     /// A client linked to a phone by QR, connected.
@@ -87,18 +77,15 @@ impl TestClient {
 
     /// Waits until the client says it is connected.
     pub(crate) async fn connected(&self) -> anyhow::Result<()> {
-        self.next("connected", |event| {
-            matches!(event, Event::Connected(_)).then_some(())
-        })
-        .await
+        self.next("connected", |event| matches!(event, Event::Connected(_)).then_some(())).await
     }
 
     /// The next text, with its id.
     pub(crate) async fn next_text(&self) -> anyhow::Result<(String, String)> {
         self.next("a text", |event| match event {
-            Event::Messages(batch) => batch
-                .iter()
-                .find_map(|one| Some((one.message.text_content()?.to_owned(), one.info.id.clone()))),
+            Event::Messages(batch) => {
+                batch.iter().find_map(|one| Some((one.message.text_content()?.to_owned(), one.info.id.clone())))
+            }
             _ => None,
         })
         .await
@@ -113,22 +100,13 @@ impl TestClient {
                 }
             }
         };
-        tokio::time::timeout(PATIENCE, waiting)
-            .await
-            .map_err(|_| anyhow::anyhow!("no {what} in time"))?
+        tokio::time::timeout(PATIENCE, waiting).await.map_err(|_| anyhow::anyhow!("no {what} in time"))?
     }
 
     /// Sends a text to a number; the message id.
     pub(crate) async fn send_text(&self, number: &str, text: &str) -> anyhow::Result<String> {
-        let message = wa::Message {
-            conversation: Some(text.to_owned()),
-            ..Default::default()
-        };
-        Ok(self
-            .client
-            .send_message(Jid::pn(number), message)
-            .await?
-            .message_id)
+        let message = wa::Message { conversation: Some(text.to_owned()), ..Default::default() };
+        Ok(self.client.send_message(Jid::pn(number), message).await?.message_id)
     }
 
     /// Stops the client.
@@ -146,10 +124,7 @@ struct LoopbackHttp {
 
 impl LoopbackHttp {
     fn map(&self, mut request: HttpRequest) -> anyhow::Result<HttpRequest> {
-        let path = request
-            .url
-            .strip_prefix(&format!("https://{MEDIA_HOST}"))
-            .map(str::to_owned);
+        let path = request.url.strip_prefix(&format!("https://{MEDIA_HOST}")).map(str::to_owned);
         let path = path.ok_or_else(|| anyhow::anyhow!("a sandbox client must stay on loopback"))?;
         request.url = format!("{}{path}", self.base);
         Ok(request)
@@ -174,12 +149,7 @@ impl HttpClient for LoopbackHttp {
         true
     }
 
-    fn execute_upload(
-        &self,
-        request: HttpRequest,
-        body: UploadBody,
-        length: u64,
-    ) -> anyhow::Result<HttpResponse> {
+    fn execute_upload(&self, request: HttpRequest, body: UploadBody, length: u64) -> anyhow::Result<HttpResponse> {
         self.inner.execute_upload(self.map(request)?, body, length)
     }
 }

@@ -4,6 +4,7 @@
 mod admin;
 mod chat;
 mod client;
+mod load;
 mod offline;
 mod pairing;
 mod restart;

@@ -19,8 +19,7 @@ async fn an_offline_phone_gets_its_messages_on_return_and_confirms_only_then() -
     for n in 1..=3 {
         ids.push(client.send_text("15550100002", &format!("text {n}")).await?);
     }
-    own.wait_until("the copies", |phone| phone.inbox(0, 10).len() == 3)
-        .await?;
+    own.wait_until("the copies", |phone| phone.inbox(0, 10).len() == 3).await?;
     let queued = |phone: &Phone| phone.devices().first().map_or(0, |device| device.queued);
     assert_eq!(queued(&other), 3);
     assert!(other.inbox(0, 10).is_empty());
@@ -53,12 +52,9 @@ async fn an_offline_client_gets_its_messages_on_reconnect() -> Outcome {
     let mut seen = Vec::new();
     while seen.len() < expected.len() {
         let texts = |event: &Event| match event {
-            Event::Messages(batch) => Some(
-                batch
-                    .iter()
-                    .filter_map(|one| one.message.text_content().map(str::to_owned))
-                    .collect::<Vec<_>>(),
-            ),
+            Event::Messages(batch) => {
+                Some(batch.iter().filter_map(|one| one.message.text_content().map(str::to_owned)).collect::<Vec<_>>())
+            }
             _ => None,
         };
         seen.extend(client.next("texts", texts).await?);
@@ -81,11 +77,7 @@ async fn a_second_login_replaces_the_first() -> Outcome {
     own.scan_qr(&first.qr().await?).await?;
     first.connected().await?;
     let second = TestClient::with_store(&sandbox, store).await?;
-    first
-        .next("replaced", |event| {
-            matches!(event, Event::StreamReplaced(_)).then_some(())
-        })
-        .await?;
+    first.next("replaced", |event| matches!(event, Event::StreamReplaced(_)).then_some(())).await?;
     second.connected().await?;
     first.stop().await;
     second.stop().await;

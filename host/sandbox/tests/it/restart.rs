@@ -12,10 +12,7 @@ use crate::client::TestClient;
 #[tokio::test]
 async fn a_restarted_world_goes_on_where_it_was() -> Outcome {
     let folder = tempfile::tempdir()?;
-    let config = || Config {
-        data_dir: Some(folder.path().to_owned()),
-        ..Config::default()
-    };
+    let config = || Config { data_dir: Some(folder.path().to_owned()), ..Config::default() };
     let store = Arc::new(InMemoryBackend::new());
     let sandbox = Sandbox::start(config()).await?;
     let root = sandbox.root_key();
@@ -52,14 +49,9 @@ async fn a_restarted_world_goes_on_where_it_was() -> Outcome {
 async fn the_snapshot_is_private() -> Outcome {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir()?;
-    let config = Config {
-        data_dir: Some(folder.path().to_owned()),
-        ..Config::default()
-    };
+    let config = Config { data_dir: Some(folder.path().to_owned()), ..Config::default() };
     let sandbox = Sandbox::start(config).await?;
-    let mode = std::fs::metadata(folder.path().join("world.json"))?
-        .permissions()
-        .mode();
+    let mode = std::fs::metadata(folder.path().join("world.json"))?.permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     sandbox.shutdown().await;
     Ok(())
@@ -69,10 +61,7 @@ async fn the_snapshot_is_private() -> Outcome {
 async fn a_client_that_remembers_another_server_key_falls_back() -> Outcome {
     let store = Arc::new(InMemoryBackend::new());
     let folder = tempfile::tempdir()?;
-    let config = || Config {
-        data_dir: Some(folder.path().to_owned()),
-        ..Config::default()
-    };
+    let config = || Config { data_dir: Some(folder.path().to_owned()), ..Config::default() };
     let sandbox = Sandbox::start(config()).await?;
     let own = sandbox.phone("15550100001")?;
     let client = TestClient::with_store(&sandbox, store.clone()).await?;
@@ -84,10 +73,7 @@ async fn a_client_that_remembers_another_server_key_falls_back() -> Outcome {
     // Another world's server keys, this world's accounts.
     let file = folder.path().join("world.json");
     let fresh_folder = tempfile::tempdir()?;
-    let fresh = Config {
-        data_dir: Some(fresh_folder.path().to_owned()),
-        ..Config::default()
-    };
+    let fresh = Config { data_dir: Some(fresh_folder.path().to_owned()), ..Config::default() };
     Sandbox::start(fresh).await?.shutdown().await;
     let fresh_world: serde_json::Value =
         serde_json::from_slice(&std::fs::read(fresh_folder.path().join("world.json"))?)?;
@@ -105,12 +91,6 @@ async fn a_client_that_remembers_another_server_key_falls_back() -> Outcome {
 
 #[tokio::test]
 async fn an_address_outside_loopback_is_refused() {
-    let config = Config {
-        network: SocketAddr::from(([0, 0, 0, 0], 0)),
-        ..Config::default()
-    };
-    assert!(matches!(
-        Sandbox::start(config).await,
-        Err(portico_sandbox::Error::NotLoopback { .. })
-    ));
+    let config = Config { network: SocketAddr::from(([0, 0, 0, 0], 0)), ..Config::default() };
+    assert!(matches!(Sandbox::start(config).await, Err(portico_sandbox::Error::NotLoopback { .. })));
 }
