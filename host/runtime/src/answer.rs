@@ -1,0 +1,71 @@
+//! Rules that every answer of a guest has to keep before the host uses it.
+
+/// Headers that are the host's own business.
+const HOSTS_OWN: [&str; 9] = [
+    "host",
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "keep-alive",
+    "upgrade",
+    "te",
+    "trailer",
+    "proxy-connection",
+];
+
+/// Headers of a delivery that the host signs with or the subscription's owner relies on.
+const DELIVERYS_OWN: [&str; 5] = ["content-type", "webhook-id", "webhook-timestamp", "webhook-signature", "user-agent"];
+
+/// Checks one header: a name made of token characters, a value without line breaks, both not too long.
+pub(crate) fn check_header(name: &str, value: &str, bytes_max: usize) -> Result<(), String> {
+    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    if name.is_empty() || !name.bytes().all(token) {
+        return Err("a header's name has characters that are not allowed there".into());
+    }
+    if value.bytes().any(|b| b != b'\t' && !(0x20..0x7f).contains(&b)) {
+        return Err(format!("the value of the header `{name}` must be printable ASCII"));
+    }
+    if name.len() + value.len() > bytes_max {
+        return Err(format!("the header `{name}` is longer than {bytes_max} bytes"));
+    }
+    Ok(())
+}
+
+/// Checks the headers of an HTTP answer.
+pub(crate) fn check_headers(headers: &[(String, String)], count_max: usize, bytes_max: usize) -> Result<(), String> {
+    if headers.len() > count_max {
+        return Err(format!("{} headers, at most {count_max} are allowed", headers.len()));
+    }
+    for (name, value) in headers {
+        check_header(name, value, bytes_max)?;
+        if HOSTS_OWN.contains(&name.to_ascii_lowercase().as_str()) {
+            return Err(format!("the header `{name}` is set by the host"));
+        }
+    }
+    Ok(())
+}
+
+/// Checks the name of a header that a delivery may carry.
+pub(crate) fn check_delivery_header(name: &str) -> Result<(), String> {
+    let lower = name.to_ascii_lowercase();
+    if HOSTS_OWN.contains(&lower.as_str()) || DELIVERYS_OWN.contains(&lower.as_str()) {
+        return Err(format!("the header `{name}` is set by the host"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_that_break_messages_apart_are_refused() {
+        assert!(check_header("x-good", "yes", 100).is_ok());
+        for (name, value) in [("x", "a\r\nset-cookie: b"), ("x y", "a"), ("", "a"), ("x", "é"), ("x\n", "a")] {
+            assert!(check_header(name, value, 100).is_err(), "{name:?}: {value:?}");
+        }
+        assert!(check_header("x", &"a".repeat(200), 100).is_err());
+        assert!(check_headers(&[("Content-Length".into(), "1".into())], 9, 100).is_err());
+        assert!(check_delivery_header("Webhook-Signature").is_err());
+    }
+}

@@ -1,0 +1,11 @@
+//! Generated from `wit/gateway`: the types and functions on the wall between host and guest.
+
+wasmtime::component::bindgen!({
+    path: "../../wit/gateway",
+    world: "everything",
+    imports: { default: async | trappable },
+    exports: { default: async },
+});
+
+pub(crate) use exports::portico::plugin::{http_handler, pacing, webhook_format};
+pub(crate) use portico::plugin::{log, rest, types};

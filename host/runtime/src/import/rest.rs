@@ -1,0 +1,108 @@
+//! The import `rest`: requests of the REST core, checked and bounded.
+
+use portico_core::access::Caller;
+use portico_core::ports::plugins::{PluginResponse, Rest, RestRequest};
+
+use crate::answer;
+use crate::limits::{HEADER_BYTES_MAX, RESPONSE_HEADERS_MAX};
+
+/// What a guest asks for.
+pub(crate) struct Request {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+/// Why the host did not pass it on.
+pub(crate) enum Refusal {
+    Denied(String),
+    Invalid(String),
+    TooLarge(String),
+    Unavailable(String),
+}
+
+/// Headers that say who asks. The caller's credentials are the only ones.
+const CREDENTIALS: [&str; 5] = ["authorization", "cookie", "x-api-key", "x-api-token", "proxy-authorization"];
+
+/// Checks the request, runs it, and checks that the answer is not too large to hand over.
+pub(crate) async fn run(
+    rest: &dyn Rest,
+    caller: Option<Caller>,
+    request: Request,
+    body_bytes_max: usize,
+) -> Result<PluginResponse, Refusal> {
+    let request = checked(request, body_bytes_max)?;
+    let response = rest.call(caller, request).await;
+    if response.body.len() > body_bytes_max {
+        return Err(Refusal::TooLarge(format!("the answer is larger than {body_bytes_max} bytes")));
+    }
+    Ok(response)
+}
+
+fn checked(request: Request, body_bytes_max: usize) -> Result<RestRequest, Refusal> {
+    let Request { method, path, headers, body } = request;
+    if !matches!(method.as_str(), "GET" | "POST" | "PUT" | "PATCH" | "DELETE") {
+        return Err(Refusal::Invalid("the method must be GET, POST, PUT, PATCH or DELETE".into()));
+    }
+    check_path(&path)?;
+    if body.len() > body_bytes_max {
+        return Err(Refusal::TooLarge(format!("the body is larger than {body_bytes_max} bytes")));
+    }
+    if headers.len() > RESPONSE_HEADERS_MAX {
+        return Err(Refusal::Invalid(format!("more than {RESPONSE_HEADERS_MAX} headers")));
+    }
+    let mut kept = Vec::with_capacity(headers.len());
+    for (name, value) in headers {
+        let name = name.to_ascii_lowercase();
+        answer::check_header(&name, &value, HEADER_BYTES_MAX).map_err(Refusal::Invalid)?;
+        if !CREDENTIALS.contains(&name.as_str()) {
+            kept.push((name, value));
+        }
+    }
+    Ok(RestRequest { method, path, headers: kept, body })
+}
+
+/// Inside `/v1/`, without a way out of it.
+fn check_path(path: &str) -> Result<(), Refusal> {
+    let plain = path.split('?').next().unwrap_or_default();
+    let climbs = plain.split('/').any(|s| matches!(s, "." | "..") || s.to_ascii_lowercase().contains("%2e%2e"));
+    let ascii = path.bytes().all(|b| b.is_ascii_graphic());
+    if !path.starts_with("/v1/") || climbs || !ascii || path.len() > HEADER_BYTES_MAX || path.contains('#') {
+        return Err(Refusal::Invalid("the path must start with `/v1/`, be percent-encoded and hold no `..`".into()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(method: &str, path: &str) -> Request {
+        Request { method: method.into(), path: path.into(), headers: Vec::new(), body: Vec::new() }
+    }
+
+    #[test]
+    fn requests_stay_inside_the_rest_core() {
+        assert!(checked(request("GET", "/v1/devices?limit=1"), 10).is_ok());
+        for path in ["/v1", "/metrics", "/v1/../metrics", "/v1/%2E%2E/metrics", "v1/devices", "/v1/a b", "/v1/é"] {
+            assert!(checked(request("GET", path), 10).is_err(), "{path}");
+        }
+        assert!(checked(request("CONNECT", "/v1/devices"), 10).is_err());
+    }
+
+    #[test]
+    fn a_guest_brings_no_credentials_of_its_own() {
+        let mut asked = request("GET", "/v1/devices");
+        asked.headers = vec![("Authorization".into(), "Bearer x".into()), ("Accept".into(), "text/html".into())];
+        let Ok(passed) = checked(asked, 10) else { panic!("refused") };
+        assert_eq!(passed.headers, [("accept".to_owned(), "text/html".to_owned())]);
+    }
+
+    #[test]
+    fn large_bodies_are_refused() {
+        let mut asked = request("POST", "/v1/devices");
+        asked.body = vec![0; 11];
+        assert!(matches!(checked(asked, 10), Err(Refusal::TooLarge(_))));
+    }
+}

@@ -1,0 +1,54 @@
+//! The hook `http-handler`: a request at a dialect's mount in, an HTTP answer out.
+
+use portico_core::ports::plugins::{Hook, PluginRequest, PluginResponse};
+use wasmtime::Store;
+use wasmtime::component::Instance;
+
+use crate::answer::check_headers;
+use crate::bindings::http_handler as wit;
+use crate::bindings::types::Context;
+use crate::call::{HookCall, Said};
+use crate::guest::Guest;
+use crate::limits::{HEADER_BYTES_MAX, RESPONSE_BODY_BYTES_MAX, RESPONSE_HEADERS_MAX};
+use crate::plugin::Exports;
+
+/// One request.
+pub(crate) struct Handle(wit::Request);
+
+impl Handle {
+    /// A request of a caller with good credentials, or without any.
+    pub(crate) fn new(request: PluginRequest, authenticated: bool) -> Self {
+        let PluginRequest { method, path, query, headers, body } = request;
+        let caller = if authenticated { "key" } else { "anonymous" };
+        Self(wit::Request { method, path, query, headers, body, caller: caller.into() })
+    }
+}
+
+impl HookCall for Handle {
+    const HOOK: Hook = Hook::HttpHandler;
+    const PURE: bool = false;
+    type Raw = wit::Response;
+    type Answer = PluginResponse;
+
+    async fn run(
+        &self,
+        store: &mut Store<Guest>,
+        exports: &Exports,
+        instance: &Instance,
+        context: &Context,
+    ) -> wasmtime::Result<Said<Self::Raw>> {
+        let indices = exports.http_handler.as_ref().ok_or_else(|| wasmtime::format_err!("no such export"))?;
+        indices.load(&mut *store, instance)?.call_handle(store, context, &self.0).await
+    }
+
+    fn check(&self, raw: Self::Raw) -> Result<Self::Answer, String> {
+        if !(200..600).contains(&raw.status) {
+            return Err(format!("{} is no final HTTP status", raw.status));
+        }
+        check_headers(&raw.headers, RESPONSE_HEADERS_MAX, HEADER_BYTES_MAX)?;
+        if raw.body.len() > RESPONSE_BODY_BYTES_MAX {
+            return Err(format!("the body is larger than {RESPONSE_BODY_BYTES_MAX} bytes"));
+        }
+        Ok(PluginResponse { status: raw.status, headers: raw.headers, body: raw.body })
+    }
+}

@@ -1,0 +1,167 @@
+//! The hook `webhook-format`: events in, HTTP parts out.
+
+use portico_core::event::Event;
+use portico_core::ports::plugins::{Formatted, Hook, Parts, Signing, SigningScheme};
+use wasmtime::Store;
+use wasmtime::component::Instance;
+
+use crate::answer::{check_delivery_header, check_header, check_headers};
+use crate::bindings::types::Context;
+use crate::bindings::webhook_format as wit;
+use crate::call::{HookCall, Said};
+use crate::guest::Guest;
+use crate::limits::{
+    BATCH_BYTES_MAX, BATCH_ITEMS_MAX, DETAIL_BYTES_MAX, HEADER_BYTES_MAX, WEBHOOK_BODY_BYTES_MAX, WEBHOOK_HEADERS_MAX,
+};
+use crate::plugin::Exports;
+
+/// One batch of events of one subscription.
+pub(crate) struct Format(Vec<wit::Event>);
+
+/// Cuts events into batches that one call may carry.
+pub(crate) fn batches(events: &[Event]) -> Vec<Format> {
+    let mut batches = Vec::new();
+    let mut batch = Vec::new();
+    let mut bytes = 0;
+    for event in events.iter().map(to_wit) {
+        let full = batch.len() >= BATCH_ITEMS_MAX || bytes + event.payload.len() > BATCH_BYTES_MAX;
+        if full && !batch.is_empty() {
+            batches.push(Format(std::mem::take(&mut batch)));
+            bytes = 0;
+        }
+        bytes += event.payload.len();
+        batch.push(event);
+    }
+    if !batch.is_empty() {
+        batches.push(Format(batch));
+    }
+    batches
+}
+
+/// The batch of the smoke test at install.
+pub(crate) fn empty() -> Format {
+    Format(Vec::new())
+}
+
+fn to_wit(event: &Event) -> wit::Event {
+    wit::Event {
+        id: event.id.to_string(),
+        seq: u64::try_from(event.seq).unwrap_or(0),
+        name: event.kind.as_str().to_owned(),
+        at: u64::try_from(event.timestamp.0).unwrap_or(0),
+        device: event.device.as_ref().map(ToString::to_string),
+        payload: event.data.to_string(),
+    }
+}
+
+impl HookCall for Format {
+    const HOOK: Hook = Hook::WebhookFormat;
+    const PURE: bool = true;
+    type Raw = Vec<wit::Outcome>;
+    type Answer = Vec<Formatted>;
+
+    async fn run(
+        &self,
+        store: &mut Store<Guest>,
+        exports: &Exports,
+        instance: &Instance,
+        context: &Context,
+    ) -> wasmtime::Result<Said<Self::Raw>> {
+        let indices = exports.webhook_format.as_ref().ok_or_else(|| wasmtime::format_err!("no such export"))?;
+        indices.load(&mut *store, instance)?.call_format(store, context, &self.0).await
+    }
+
+    fn check(&self, raw: Self::Raw) -> Result<Self::Answer, String> {
+        if raw.len() != self.0.len() {
+            return Err(format!("{} answers for {} events", raw.len(), self.0.len()));
+        }
+        raw.into_iter()
+            .map(|outcome| match outcome {
+                wit::Outcome::Send(parts) => Ok(Formatted::Send(checked(parts)?)),
+                wit::Outcome::Skip(why) => Ok(Formatted::Skip(crate::import::log::cut(&why, DETAIL_BYTES_MAX).into())),
+            })
+            .collect()
+    }
+}
+
+fn checked(parts: wit::Parts) -> Result<Parts, String> {
+    if !matches!(parts.method.as_str(), "POST" | "PUT" | "PATCH") {
+        return Err("the method must be POST, PUT or PATCH".into());
+    }
+    check_headers(&parts.headers, WEBHOOK_HEADERS_MAX, HEADER_BYTES_MAX)?;
+    for (name, _) in &parts.headers {
+        check_delivery_header(name)?;
+    }
+    check_header("content-type", &parts.content_type, HEADER_BYTES_MAX)?;
+    if parts.content_type.is_empty() {
+        return Err("the content type is empty".into());
+    }
+    if parts.body.len() > WEBHOOK_BODY_BYTES_MAX {
+        return Err(format!("the body is larger than {WEBHOOK_BODY_BYTES_MAX} bytes"));
+    }
+    Ok(Parts {
+        method: parts.method,
+        headers: parts.headers,
+        content_type: parts.content_type,
+        body: parts.body,
+        signing: parts.signing.map(signing).transpose()?,
+    })
+}
+
+fn signing(signing: wit::Signing) -> Result<Signing, String> {
+    check_delivery_header(&signing.header)?;
+    check_header(&signing.header, &signing.prefix, HEADER_BYTES_MAX)?;
+    let scheme = match signing.scheme {
+        wit::Scheme::HmacSha256Hex => SigningScheme::HmacSha256Hex,
+        wit::Scheme::HmacSha256Base64 => SigningScheme::HmacSha256Base64,
+    };
+    Ok(Signing { scheme, header: signing.header, prefix: signing.prefix })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts() -> wit::Parts {
+        wit::Parts {
+            method: "POST".into(),
+            headers: vec![("x-kind".into(), "a".into())],
+            content_type: "application/json".into(),
+            body: b"{}".to_vec(),
+            signing: Some(wit::Signing {
+                scheme: wit::Scheme::HmacSha256Hex,
+                header: "x-signature".into(),
+                prefix: "sha256=".into(),
+            }),
+        }
+    }
+
+    #[test]
+    fn good_parts_pass() {
+        let parts = checked(parts()).expect("good");
+        assert_eq!(parts.signing.expect("signed").scheme, SigningScheme::HmacSha256Hex);
+    }
+
+    #[test]
+    fn parts_that_break_a_rule_are_refused() {
+        let breakers: [fn(&mut wit::Parts); 7] = [
+            |p| p.method = "GET".into(),
+            |p| p.headers = vec![("webhook-id".into(), "forged".into())],
+            |p| p.headers = vec![("x".into(), "a\r\nb: c".into())],
+            |p| p.content_type = String::new(),
+            |p| p.content_type = "a\nb".into(),
+            |p| p.body = vec![0; WEBHOOK_BODY_BYTES_MAX + 1],
+            |p| p.signing.as_mut().expect("signing").header = "webhook-signature".into(),
+        ];
+        for (i, breaks) in breakers.iter().enumerate() {
+            let mut parts = parts();
+            breaks(&mut parts);
+            assert!(checked(parts).is_err(), "rule {i}");
+        }
+    }
+
+    #[test]
+    fn as_many_answers_as_events() {
+        assert!(empty().check(vec![wit::Outcome::Skip("one too many".into())]).is_err());
+    }
+}

@@ -1,0 +1,258 @@
+//! From a file to a plugin that can be called. The checks run in the order of [`LoadError`]'s variants, cheap ones first; the
+//! expensive one, compiling, comes after everything that can be read off the component.
+
+use std::path::PathBuf;
+
+use portico_core::ports::plugins::{Hook, PluginInfo};
+use sha2::{Digest, Sha256};
+use wasmtime::Engine;
+use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
+
+use crate::bindings::{Everything, http_handler, pacing, webhook_format};
+use crate::cache::Cache;
+use crate::compile::{self, CompileError};
+use crate::config::{ComponentBytes, RuntimeConfig, Source};
+use crate::guest::Guest;
+use crate::import::log::LogGate;
+use crate::inspect::{self, Facts};
+use crate::manifest::{Grant, Manifest, WIT_VERSION, hook_name};
+use crate::plugin::{Exports, Parts, Plugin};
+use crate::services::Subject;
+
+/// Why a plugin is refused. Every text says what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The engine could not be made, or the cache's folder.
+    #[error("the plugin runtime can't start: {0}")]
+    Engine(String),
+    /// The file can't be read.
+    #[error("{path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What happened.
+        source: std::io::Error,
+    },
+    /// The file is too large.
+    #[error(
+        "it has {bytes} bytes, {limit} are allowed; build it with `opt-level = \"s\"` and `strip = true`, or raise the limit"
+    )]
+    TooLarge {
+        /// Its size.
+        bytes: u64,
+        /// The limit.
+        limit: usize,
+    },
+    /// The file is something else.
+    #[error("it is no WebAssembly; give the .wasm file that `portico-pack build` made")]
+    NotWasm,
+    /// The file is a core module.
+    #[error("it is a WebAssembly core module, not a component; build it with `portico-pack build`")]
+    NotComponent,
+    /// The file is damaged.
+    #[error("it is a damaged component ({0}); build it anew")]
+    Malformed(String),
+    /// There is no manifest inside.
+    #[error("it carries no manifest; build it with `portico-pack build` from a crate with a plugin.toml")]
+    NoManifest,
+    /// The manifest is wrong.
+    #[error("its manifest can't be used: {0}")]
+    Manifest(String),
+    /// It imports what the host does not offer.
+    #[error(
+        "it imports `{0}`, which this gateway does not offer; plugins may import portico:plugin/log and rest only (no WASI: build for wasm32-unknown-unknown)"
+    )]
+    Import(String),
+    /// It imports what its manifest does not ask for.
+    #[error(
+        "it imports `{import}` without asking for it; add `[[grant]] kind = \"{grant}\"` with a `why` to plugin.toml"
+    )]
+    NotAsked {
+        /// The import.
+        import: String,
+        /// The grant it needs.
+        grant: &'static str,
+    },
+    /// Its exports are not the hooks of its manifest.
+    #[error(
+        "its manifest lists the hooks [{listed}], its exports are [{exported}]; make `hooks` in plugin.toml and `register!` agree"
+    )]
+    Hooks {
+        /// In the manifest.
+        listed: String,
+        /// In the component.
+        exported: String,
+    },
+    /// It does not compile.
+    #[error("it does not compile: {0}")]
+    Compile(#[from] CompileError),
+    /// It can't be instantiated, or a hook has another shape than the host's.
+    #[error("it does not fit this gateway ({0}); build it against portico:plugin@{WIT_VERSION}")]
+    Shape(String),
+    /// A pure hook fails on an empty batch.
+    #[error("its hook `{hook}` fails on an empty batch: {why}")]
+    Smoke {
+        /// The hook.
+        hook: &'static str,
+        /// How.
+        why: String,
+    },
+    /// Two plugins have one id, or one mount.
+    #[error("two plugins claim `{0}`; remove one")]
+    Twice(String),
+    /// Some plugin of several is refused.
+    #[error("plugin {plugin}: {source}")]
+    Plugin {
+        /// Where it came from.
+        plugin: String,
+        /// Why.
+        source: Box<LoadError>,
+    },
+}
+
+/// Loads plugins into one engine.
+pub(crate) struct Loader<'a> {
+    engine: &'a Engine,
+    config: &'a RuntimeConfig,
+    linker: Linker<Guest>,
+    cache: Option<Cache>,
+}
+
+impl<'a> Loader<'a> {
+    pub(crate) fn new(engine: &'a Engine, fingerprint: &str, config: &'a RuntimeConfig) -> Result<Self, LoadError> {
+        let mut linker = Linker::new(engine);
+        Everything::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest)
+            .map_err(|e| LoadError::Engine(format!("{e:#}")))?;
+        let cache = config
+            .cache_dir
+            .as_deref()
+            .map(|dir| Cache::open(dir, fingerprint).map_err(|e| LoadError::Engine(format!("{}: {e}", dir.display()))))
+            .transpose()?;
+        Ok(Self { engine, config, linker, cache })
+    }
+
+    /// Checks, compiles and instantiates; everything but the smoke call.
+    pub(crate) async fn load(&self, source: &Source) -> Result<Plugin, LoadError> {
+        let bytes = self.read(&source.component).await?;
+        let digest = hex::encode(Sha256::digest(&bytes));
+        let facts = inspect::component(&bytes)?;
+        let manifest =
+            Manifest::parse(facts.manifest.as_deref().ok_or(LoadError::NoManifest)?).map_err(LoadError::Manifest)?;
+        check_imports(&facts, &manifest)?;
+        let hooks = check_exports(&facts, &manifest)?;
+        let component = self.component(&digest, bytes).await?;
+        let shape = |e: wasmtime::Error| LoadError::Shape(format!("{e:#}"));
+        let pre = self.linker.instantiate_pre(&component).map_err(shape)?;
+        let exports = find_exports(&pre, &hooks).map_err(shape)?;
+        let parts = Parts {
+            info: PluginInfo {
+                id: manifest.plugin.id.clone(),
+                version: manifest.plugin.version.to_string(),
+                name: manifest.plugin.name.clone(),
+                digest,
+                hooks,
+                mount: manifest.to_mount(),
+            },
+            subject: Subject { id: manifest.plugin.id.clone(), grants: manifest.grants(), log: LogGate::default() },
+            pre,
+            exports,
+            settings: source.settings.to_string(),
+        };
+        Ok(Plugin::new(parts, &self.config.limits))
+    }
+
+    async fn read(&self, component: &ComponentBytes) -> Result<Vec<u8>, LoadError> {
+        let limit = self.config.limits.component_bytes;
+        let too_large = |bytes: u64| LoadError::TooLarge { bytes, limit };
+        match component {
+            ComponentBytes::Memory(_, bytes) if bytes.len() > limit => Err(too_large(bytes.len() as u64)),
+            ComponentBytes::Memory(_, bytes) => Ok(bytes.to_vec()),
+            ComponentBytes::File(path) => {
+                let failed = |source| LoadError::Read { path: path.clone(), source };
+                let size = tokio::fs::metadata(path).await.map_err(failed)?.len();
+                if size > limit as u64 {
+                    return Err(too_large(size));
+                }
+                tokio::fs::read(path).await.map_err(failed)
+            }
+        }
+    }
+
+    /// The machine code: from the cache, or compiled and kept there.
+    async fn component(&self, digest: &str, bytes: Vec<u8>) -> Result<Component, LoadError> {
+        if let Some(compiled) = self.cache.as_ref().and_then(|cache| cache.get(digest)) {
+            match self.deserialize(&compiled) {
+                Ok(component) => return Ok(component),
+                Err(e) => {
+                    tracing::warn!(plugin.digest = digest, error = %e, "a compiled plugin in the cache can't be used; compiling it anew")
+                }
+            }
+        }
+        let compiled = compile::compile(&self.config.compiler, bytes, self.config.limits.compiled_bytes).await?;
+        if let Some(Err(e)) = self.cache.as_ref().map(|cache| cache.put(digest, &compiled)) {
+            tracing::warn!(plugin.digest = digest, error = %e, "a compiled plugin could not be kept; the next start compiles it again");
+        }
+        self.deserialize(&compiled).map_err(|e| LoadError::Shape(format!("{e:#}")))
+    }
+
+    #[expect(unsafe_code, reason = "the only way to run precompiled code; see SAFETY")]
+    fn deserialize(&self, compiled: &[u8]) -> wasmtime::Result<Component> {
+        // SAFETY: the bytes come from our own compiler a moment ago, or from the cache, whose folder only the gateway can
+        // write to and whose hash was checked on these very bytes.
+        unsafe { Component::deserialize(self.engine, compiled) }
+    }
+}
+
+fn check_imports(facts: &Facts, manifest: &Manifest) -> Result<(), LoadError> {
+    let grants = manifest.grants();
+    for import in &facts.imports {
+        let interface = import
+            .strip_prefix("portico:plugin/")
+            .and_then(|rest| rest.split('@').next())
+            .ok_or_else(|| LoadError::Import(import.clone()))?;
+        match Grant::for_import(interface) {
+            Ok(Some(grant)) if !grants.contains(&grant) => {
+                return Err(LoadError::NotAsked { import: import.clone(), grant: grant.as_str() });
+            }
+            Ok(_) => {}
+            Err(()) => return Err(LoadError::Import(import.clone())),
+        }
+    }
+    Ok(())
+}
+
+fn check_exports(facts: &Facts, manifest: &Manifest) -> Result<Vec<Hook>, LoadError> {
+    let listed: Vec<Hook> = manifest.plugin.hooks.iter().map(|name| Hook::from(*name)).collect();
+    let sorted = |mut names: Vec<String>| {
+        names.sort();
+        names.dedup();
+        names.join(", ")
+    };
+    let listed_names = sorted(listed.iter().map(|hook| hook_name(*hook).to_owned()).collect());
+    let exported_names = sorted(
+        facts
+            .exports
+            .iter()
+            .map(|name| {
+                let own = name.strip_prefix("portico:plugin/").and_then(|rest| rest.split('@').next());
+                own.unwrap_or(name).to_owned()
+            })
+            .collect(),
+    );
+    if listed_names != exported_names || listed.is_empty() {
+        return Err(LoadError::Hooks { listed: listed_names, exported: exported_names });
+    }
+    Ok(listed)
+}
+
+fn find_exports(pre: &InstancePre<Guest>, hooks: &[Hook]) -> wasmtime::Result<Exports> {
+    let mut exports = Exports::default();
+    for hook in hooks {
+        match hook {
+            Hook::WebhookFormat => exports.webhook_format = Some(webhook_format::GuestIndices::new(pre)?),
+            Hook::Pacing => exports.pacing = Some(pacing::GuestIndices::new(pre)?),
+            Hook::HttpHandler => exports.http_handler = Some(http_handler::GuestIndices::new(pre)?),
+        }
+    }
+    Ok(exports)
+}

@@ -1,0 +1,237 @@
+//! `plugin.toml`: who a plugin is, what it does and what it asks for. It travels in the component's custom section
+//! `portico:manifest`. Unknown keys are errors, so that a typing mistake in a grant is found at install.
+
+use portico_core::ports::plugins::{Hook, Mount};
+use semver::Version;
+use serde::Deserialize;
+
+/// The version of the package `portico:plugin` this host speaks.
+pub const WIT_VERSION: Version = Version::new(0, 1, 0);
+
+/// The custom section a manifest is in.
+pub const SECTION: &str = "portico:manifest";
+
+/// A manifest.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Who it is.
+    pub plugin: Identity,
+    /// Where a dialect is served.
+    #[serde(default)]
+    pub mount: Option<MountEntry>,
+    /// What it asks for.
+    #[serde(default)]
+    pub grant: Vec<GrantEntry>,
+}
+
+/// Who a plugin is.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// `publisher.name`, or a bare name for the gateway's own.
+    pub id: String,
+    /// Of the plugin.
+    pub version: Version,
+    /// For people.
+    pub name: String,
+    /// Must equal the component's exports.
+    pub hooks: Vec<HookName>,
+    /// The oldest version of the package `portico:plugin` it works with.
+    pub wit: Version,
+}
+
+/// A hook as manifests write it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HookName {
+    /// Shapes webhook bodies.
+    WebhookFormat,
+    /// Says when a message may go.
+    Pacing,
+    /// Serves HTTP requests.
+    HttpHandler,
+}
+
+impl From<HookName> for Hook {
+    fn from(name: HookName) -> Self {
+        match name {
+            HookName::WebhookFormat => Self::WebhookFormat,
+            HookName::Pacing => Self::Pacing,
+            HookName::HttpHandler => Self::HttpHandler,
+        }
+    }
+}
+
+/// Where a dialect is served.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct MountEntry {
+    /// Served at `/d/<name>`.
+    pub name: String,
+    /// Prefixes it takes at the root as well.
+    #[serde(default)]
+    pub root: Vec<String>,
+    /// The header its clients put their key in.
+    pub key_header: String,
+}
+
+/// Something a plugin asks for.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GrantEntry {
+    /// What.
+    pub kind: Grant,
+    /// What for, told to the operator.
+    pub why: String,
+}
+
+/// What can be granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Grant {
+    /// Requests of the REST core with the credentials of the caller being served.
+    Rest,
+}
+
+impl Grant {
+    /// The name in manifests.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rest => "rest",
+        }
+    }
+
+    /// The grant an interface of `portico:plugin` needs; `None` when it is free, `Err` when the host has no such interface.
+    pub(crate) fn for_import(interface: &str) -> Result<Option<Self>, ()> {
+        match interface {
+            "types" | "log" => Ok(None),
+            "rest" => Ok(Some(Self::Rest)),
+            _ => Err(()),
+        }
+    }
+}
+
+/// A hook's name in manifests, exports and logs.
+pub(crate) fn hook_name(hook: Hook) -> &'static str {
+    match hook {
+        Hook::WebhookFormat => "webhook-format",
+        Hook::Pacing => "pacing",
+        Hook::HttpHandler => "http-handler",
+    }
+}
+
+impl Manifest {
+    /// Reads and checks a manifest; the error says what to change.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let manifest: Self = toml::from_str(text).map_err(|e| e.message().to_owned())?;
+        manifest.check()?;
+        Ok(manifest)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let plugin = &self.plugin;
+        if !is_name(&plugin.id, 64, b"-.") {
+            return Err("`plugin.id` must be 1 to 64 lower-case letters, digits, `-` and `.`".into());
+        }
+        if plugin.name.is_empty() || plugin.name.chars().count() > 80 {
+            return Err("`plugin.name` must have 1 to 80 characters".into());
+        }
+        let host = WIT_VERSION;
+        if (plugin.wit.major, plugin.wit.minor) != (host.major, host.minor) || plugin.wit.patch > host.patch {
+            return Err(format!(
+                "`plugin.wit` is {}, this gateway speaks {host}; build the plugin against that",
+                plugin.wit
+            ));
+        }
+        let Some(mount) = &self.mount else { return Ok(()) };
+        if !plugin.hooks.contains(&HookName::HttpHandler) {
+            return Err("`[mount]` needs the hook `http-handler`".into());
+        }
+        if !is_name(&mount.name, 32, b"-") {
+            return Err("`mount.name` must be 1 to 32 lower-case letters, digits and `-`".into());
+        }
+        if !is_name(&mount.key_header, 64, b"-") {
+            return Err("`mount.key-header` must be the name of a header in lower case".into());
+        }
+        match mount.root.iter().find(|prefix| !is_prefix(prefix)) {
+            Some(bad) => Err(format!(
+                "`{bad}` in `mount.root` must be a path such as `/api/things`, below a first segment that is not the gateway's own (v1, d, health, metrics, docs)"
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// The mount as the listener wants it.
+    pub(crate) fn to_mount(&self) -> Option<Mount> {
+        let entry = self.mount.clone()?;
+        Some(Mount { name: entry.name, root: entry.root, key_header: entry.key_header })
+    }
+
+    pub(crate) fn grants(&self) -> Vec<Grant> {
+        self.grant.iter().map(|entry| entry.kind).collect()
+    }
+}
+
+fn is_name(text: &str, longest: usize, also: &[u8]) -> bool {
+    (1..=longest).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || also.contains(&b))
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+}
+
+fn is_prefix(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix('/') else {
+        return false;
+    };
+    let mut segments = rest.split('/');
+    let own = ["v1", "d", "health", "metrics", "docs"];
+    segments.clone().all(|s| !s.is_empty() && s.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')))
+        && segments.next().is_some_and(|first| !own.contains(&first))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+        [plugin]
+        id = "acme.bridge"
+        version = "1.2.0"
+        name = "Bridge"
+        hooks = ["http-handler"]
+        wit = "0.1.0"
+        [mount]
+        name = "bridge"
+        root = ["/api/bridge"]
+        key-header = "x-api-key"
+        [[grant]]
+        kind = "rest"
+        why = "translates requests"
+    "#;
+
+    #[test]
+    fn a_good_manifest_is_read() {
+        let manifest = Manifest::parse(GOOD).expect("good");
+        assert_eq!(manifest.grants(), [Grant::Rest]);
+        assert_eq!(manifest.to_mount().expect("a mount").root, ["/api/bridge"]);
+    }
+
+    #[test]
+    fn every_mistake_is_told() {
+        for (from, to) in [
+            ("acme.bridge", "Acme/Bridge"),
+            ("wit = \"0.1.0\"", "wit = \"0.2.0\""),
+            ("wit = \"0.1.0\"", "wit = \"0.1.7\""),
+            ("kind = \"rest\"", "kind = \"files\""),
+            ("why = \"translates requests\"", ""),
+            ("[\"http-handler\"]", "[\"pacing\"]"),
+            ("/api/bridge", "api/bridge"),
+            ("/api/bridge", "/v1/devices"),
+            ("/api/bridge", "/"),
+            ("x-api-key", "X-API-Key"),
+            ("key-header", "keyheader"),
+        ] {
+            assert!(Manifest::parse(&GOOD.replace(from, to)).is_err(), "{from} -> {to}");
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! A loaded plugin: its code, ready to instantiate, and what is kept per hook between calls.
+
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use portico_core::ports::plugins::{Hook, PluginInfo};
+use wasmtime::component::InstancePre;
+
+use crate::bindings::{http_handler, pacing, webhook_format};
+use crate::breaker::{Breaker, Falls};
+use crate::gate::Gate;
+use crate::guest::Guest;
+use crate::limits::{HookLimits, Limits};
+use crate::services::Subject;
+
+/// A plugin that passed all checks.
+pub(crate) struct Plugin {
+    pub(crate) info: PluginInfo,
+    pub(crate) subject: Arc<Subject>,
+    pub(crate) pre: InstancePre<Guest>,
+    pub(crate) exports: Exports,
+    pub(crate) settings: String,
+    hooks: Vec<HookState>,
+}
+
+/// Where each hook's functions are in the component.
+#[derive(Default)]
+pub(crate) struct Exports {
+    pub(crate) webhook_format: Option<webhook_format::GuestIndices>,
+    pub(crate) pacing: Option<pacing::GuestIndices>,
+    pub(crate) http_handler: Option<http_handler::GuestIndices>,
+}
+
+/// What is kept of one hook between calls.
+pub(crate) struct HookState {
+    hook: Hook,
+    pub(crate) limits: HookLimits,
+    pub(crate) gate: Gate,
+    pub(crate) breaker: Mutex<Breaker>,
+}
+
+/// The parts of a plugin that come out of loading.
+pub(crate) struct Parts {
+    pub(crate) info: PluginInfo,
+    pub(crate) subject: Subject,
+    pub(crate) pre: InstancePre<Guest>,
+    pub(crate) exports: Exports,
+    pub(crate) settings: String,
+}
+
+impl Plugin {
+    pub(crate) fn new(parts: Parts, limits: &Limits) -> Self {
+        let hooks = parts.info.hooks.iter().map(|hook| HookState::new(*hook, limits.of(*hook))).collect();
+        Self {
+            info: parts.info,
+            subject: Arc::new(parts.subject),
+            pre: parts.pre,
+            exports: parts.exports,
+            settings: parts.settings,
+            hooks,
+        }
+    }
+
+    /// The state of a hook; `None` if the plugin lacks it.
+    pub(crate) fn hook(&self, hook: Hook) -> Option<&HookState> {
+        self.hooks.iter().find(|state| state.hook == hook)
+    }
+}
+
+impl HookState {
+    fn new(hook: Hook, limits: HookLimits) -> Self {
+        let falls = match hook {
+            Hook::Pacing => Falls::Closed,
+            Hook::WebhookFormat | Hook::HttpHandler => Falls::Open,
+        };
+        Self {
+            hook,
+            limits,
+            gate: Gate::new(limits.at_once, limits.waiting_max),
+            breaker: Mutex::new(Breaker::new(falls, Instant::now())),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What guests may ask of the host. The one place where grants, budgets and quotas are checked: bindings hand calls on and
+//! decide nothing.
+
+use std::sync::{Arc, OnceLock};
+
+use portico_core::access::Caller;
+use portico_core::ports::plugins::{Hook, PluginResponse, Rest};
+
+use crate::import::log::{Line, LogGate};
+use crate::import::rest::{self, Refusal};
+use crate::limits::Limits;
+use crate::manifest::Grant;
+
+/// The host's side of every import.
+pub(crate) struct HostServices {
+    rest: OnceLock<Arc<dyn Rest>>,
+    limits: Limits,
+}
+
+/// Who calls: one plugin, in one call of one hook.
+pub(crate) struct CallInfo {
+    pub(crate) plugin: Arc<Subject>,
+    pub(crate) hook: Hook,
+    pub(crate) call_id: String,
+    pub(crate) serving: Serving,
+    pub(crate) rest_calls: u32,
+}
+
+/// A plugin as grants see it.
+pub(crate) struct Subject {
+    pub(crate) id: String,
+    pub(crate) grants: Vec<Grant>,
+    pub(crate) log: LogGate,
+}
+
+/// Whose work a call does.
+#[derive(Clone)]
+pub(crate) enum Serving {
+    /// The gateway's own: there are no credentials to lend.
+    Gateway,
+    /// A request's; `None` when it came without good credentials.
+    Request(Option<Caller>),
+}
+
+impl HostServices {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self { rest: OnceLock::new(), limits }
+    }
+
+    /// Gives the REST core, once it is there. Later ones are ignored.
+    pub(crate) fn set_rest(&self, rest: Arc<dyn Rest>) {
+        if self.rest.set(rest).is_err() {
+            tracing::warn!("the REST core was given to the plugin runtime twice; the first one stays");
+        }
+    }
+
+    /// Writes a guest's log line, if the plugin has lines left this minute.
+    pub(crate) fn log(&self, call: &CallInfo, line: &Line) {
+        call.plugin.log.write(call, line, self.limits.log_lines_per_minute);
+    }
+
+    /// Runs a request of the REST core with the credentials of the caller being served.
+    pub(crate) async fn rest(&self, call: &mut CallInfo, request: rest::Request) -> Result<PluginResponse, Refusal> {
+        if !call.plugin.grants.contains(&Grant::Rest) {
+            return Err(Refusal::Denied("the manifest does not ask for the grant `rest`".into()));
+        }
+        let Serving::Request(caller) = &call.serving else {
+            return Err(Refusal::Denied("this hook serves no caller whose credentials `rest` could use".into()));
+        };
+        if call.rest_calls >= self.limits.rest_calls {
+            return Err(Refusal::TooLarge(format!("one call may make {} requests", self.limits.rest_calls)));
+        }
+        call.rest_calls += 1;
+        let rest = self.rest.get().ok_or_else(|| Refusal::Unavailable("the REST core is still starting".into()))?;
+        rest::run(&**rest, caller.clone(), request, self.limits.rest_body_bytes).await
+    }
+}

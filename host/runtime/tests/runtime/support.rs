@@ -1,0 +1,84 @@
+//! What the tests share: components, a runtime with a fixed clock, events and requests.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use portico_core::event::{Event, EventKind};
+use portico_core::id::{DeviceId, EventId, TenantId};
+use portico_core::ports::plugins::PluginRequest;
+use portico_core::ports::{Clock, Rng};
+use portico_core::time::UtcMs;
+use portico_runtime::{Runtime, RuntimeConfig, Source};
+use serde_json::Value;
+
+/// 2026-01-01T00:00:00Z.
+pub const NOW: UtcMs = UtcMs(1_767_225_600_000);
+
+#[derive(Debug)]
+struct Fixed;
+
+impl Clock for Fixed {
+    fn now(&self) -> UtcMs {
+        NOW
+    }
+}
+
+/// Counts up: every call id differs.
+struct Counting(AtomicU64);
+
+impl Rng for Counting {
+    fn fill(&self, out: &mut [u8]) {
+        let next = self.0.fetch_add(1, Ordering::Relaxed).to_le_bytes();
+        out.iter_mut().zip(next.iter().cycle()).for_each(|(o, n)| *o = *n);
+    }
+}
+
+pub fn config() -> RuntimeConfig {
+    RuntimeConfig::new(Arc::new(Fixed), Arc::new(Counting(AtomicU64::new(1))))
+}
+
+/// The component of a crate of this workspace, such as `plugins/pacing`.
+pub fn component(crate_dir: &str) -> PathBuf {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(crate_dir);
+    portico_pack::ensure_built(dir).expect("the guest builds")
+}
+
+pub async fn runtime(crate_dir: &str) -> Arc<Runtime> {
+    runtime_with(config(), crate_dir).await
+}
+
+pub async fn runtime_with(config: RuntimeConfig, crate_dir: &str) -> Arc<Runtime> {
+    Runtime::start(config, vec![Source::file(component(crate_dir))]).await.expect("a runtime")
+}
+
+pub fn tenant() -> TenantId {
+    TenantId::new(NOW.0, 1)
+}
+
+pub fn device() -> DeviceId {
+    DeviceId::new(NOW.0, 2)
+}
+
+pub fn event(kind: EventKind, data: Value) -> Event {
+    Event {
+        id: EventId::new(NOW.0, 3),
+        seq: 7,
+        kind,
+        tenant: tenant(),
+        device: Some(device()),
+        lane: "lane".into(),
+        timestamp: NOW,
+        data,
+    }
+}
+
+pub fn request(method: &str, path: &str, body: Option<&Value>) -> PluginRequest {
+    PluginRequest {
+        method: method.into(),
+        path: path.into(),
+        query: Vec::new(),
+        headers: Vec::new(),
+        body: body.map(|b| b.to_string().into_bytes()).unwrap_or_default(),
+    }
+}

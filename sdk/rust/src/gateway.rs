@@ -1,0 +1,182 @@
+//! The REST core as a dialect uses it: one request, an answer of a known type or a problem.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::bindings::portico::plugin::rest::{self, RestError};
+use crate::http::Transport;
+
+/// Requests of the REST core with the credentials of the caller being served.
+pub struct Gateway<'a>(&'a dyn Transport);
+
+/// Why a request of the REST core gave no answer of the expected type.
+#[derive(Debug, thiserror::Error)]
+pub enum CoreError {
+    /// The REST core said no.
+    #[error("{0}")]
+    Problem(Problem),
+    /// The host did not pass the request on.
+    #[error("the host refused the request: {0}")]
+    Host(String),
+    /// The REST core does not run (yet).
+    #[error("the REST core is not available: {0}")]
+    Unavailable(String),
+    /// The answer is not of the type this plugin was written for.
+    #[error("an answer of the REST core is of an unknown shape: {0}")]
+    Shape(#[from] serde_json::Error),
+}
+
+/// An `application/problem+json` of the REST core.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Problem {
+    /// The HTTP status.
+    #[serde(default)]
+    pub status: u16,
+    /// The stable code, in snake_case.
+    #[serde(default)]
+    pub code: String,
+    /// What kind of problem it is, for people.
+    #[serde(default)]
+    pub title: String,
+    /// What happened and what to do, for people.
+    #[serde(default)]
+    pub detail: String,
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.detail.is_empty() {
+            &self.title
+        } else {
+            &self.detail
+        })
+    }
+}
+
+/// A good answer of the REST core.
+#[derive(Debug)]
+pub struct Answer {
+    /// 200 to 399.
+    pub status: u16,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    /// The body as a type of the plugin's own.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, CoreError> {
+        Ok(serde_json::from_slice(&self.body)?)
+    }
+}
+
+impl<'a> Gateway<'a> {
+    /// The REST core behind a transport.
+    pub fn new(transport: &'a dyn Transport) -> Self {
+        Self(transport)
+    }
+
+    /// `GET` of a path, which carries the query.
+    pub fn get(&self, path: &str) -> Result<Answer, CoreError> {
+        self.send("GET", path, Vec::new())
+    }
+
+    /// `POST` without a body.
+    pub fn post_empty(&self, path: &str) -> Result<Answer, CoreError> {
+        self.send("POST", path, Vec::new())
+    }
+
+    /// `POST` of a JSON body.
+    pub fn post(&self, path: &str, body: &impl Serialize) -> Result<Answer, CoreError> {
+        self.send("POST", path, serde_json::to_vec(body)?)
+    }
+
+    /// `DELETE` of a path.
+    pub fn delete(&self, path: &str) -> Result<Answer, CoreError> {
+        self.send("DELETE", path, Vec::new())
+    }
+
+    fn send(&self, method: &str, path: &str, body: Vec<u8>) -> Result<Answer, CoreError> {
+        let mut headers = vec![("accept".to_owned(), "application/json".to_owned())];
+        if !body.is_empty() {
+            headers.push(("content-type".to_owned(), "application/json".to_owned()));
+        }
+        let request = rest::Request {
+            method: method.into(),
+            path: path.into(),
+            headers,
+            body,
+        };
+        let answer = self.0.call(request).map_err(|refused| match refused {
+            RestError::Denied(why) | RestError::Invalid(why) | RestError::TooLarge(why) => {
+                CoreError::Host(why)
+            }
+            RestError::Unavailable(why) => CoreError::Unavailable(why),
+        })?;
+        if (200..400).contains(&answer.status) {
+            return Ok(Answer {
+                status: answer.status,
+                body: answer.body,
+            });
+        }
+        let mut problem: Problem = serde_json::from_slice(&answer.body).unwrap_or_default();
+        problem.status = answer.status;
+        Err(CoreError::Problem(problem))
+    }
+}
+
+/// A path segment made of text from outside, percent-encoded.
+pub fn segment(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            // A dot is encoded too: `..` must not climb.
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Says(u16, &'static str);
+
+    impl Transport for Says {
+        fn call(&self, _: rest::Request) -> Result<rest::Response, RestError> {
+            Ok(rest::Response {
+                status: self.0,
+                headers: Vec::new(),
+                body: self.1.as_bytes().to_vec(),
+            })
+        }
+    }
+
+    #[test]
+    fn a_problem_keeps_its_code_and_status() {
+        let says = Says(
+            409,
+            r#"{"title":"Not ready","code":"device_not_ready","detail":"the device is created"}"#,
+        );
+        let Err(CoreError::Problem(problem)) = Gateway::new(&says).get("/v1/devices") else {
+            panic!("no problem")
+        };
+        assert_eq!((problem.status, problem.code.as_str()), (409, "device_not_ready"));
+        assert_eq!(problem.to_string(), "the device is created");
+    }
+
+    #[test]
+    fn an_answer_that_is_no_problem_json_is_still_a_problem() {
+        let Err(CoreError::Problem(problem)) = Gateway::new(&Says(502, "<html>")).get("/v1/devices") else {
+            panic!("no problem")
+        };
+        assert_eq!((problem.status, problem.code.as_str()), (502, ""));
+    }
+
+    #[test]
+    fn text_from_outside_stays_one_segment() {
+        assert_eq!(segment("dev_01"), "dev_01");
+        assert_eq!(segment("../keys?x"), "%2E%2E%2Fkeys%3Fx");
+    }
+}

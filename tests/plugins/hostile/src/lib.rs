@@ -1,0 +1,131 @@
+//! A guest that misbehaves on request, for the runtime's tests.
+//!
+//! The input names the misdeed: an event's payload `{"do": …}`, a query's `kind`, a request's path. An unknown or missing
+//! one behaves. Invariant: it does nothing that the host is not meant to survive.
+
+use portico_sdk::bindings::portico::plugin::rest;
+use portico_sdk::format::{Event, Outcome, Parts, WebhookFormat};
+use portico_sdk::http::{Host, HttpHandler, Request, Response, Transport};
+use portico_sdk::pacing::{Decision, DeviceState, Hold, Pacing, Plan, Query};
+use portico_sdk::{Context, HookError, log};
+
+/// The guest.
+pub struct Hostile;
+
+portico_sdk::register!(Hostile: webhook_format, pacing, http_handler);
+
+/// What never comes back, or not with an answer.
+fn misbehave(misdeed: &str) {
+    match misdeed {
+        "panic" => panic!("as asked"),
+        "loop" => loop {
+            std::hint::spin_loop();
+        },
+        "eat" => {
+            let mut eaten: Vec<Vec<u8>> = Vec::new();
+            loop {
+                eaten.push(vec![eaten.len() as u8; 1 << 20]);
+                std::hint::black_box(&eaten);
+            }
+        }
+        "recurse" => {
+            std::hint::black_box(recurse(1));
+        }
+        "flood" => (0..10_000).for_each(|_| log::info("flooding the log")),
+        _ => {}
+    }
+}
+
+fn recurse(depth: u64) -> u64 {
+    let frame = std::hint::black_box([depth; 64]);
+    if frame[0] == 0 {
+        0
+    } else {
+        recurse(depth + 1) + frame[1]
+    }
+}
+
+impl WebhookFormat for Hostile {
+    fn format(_: &Context, events: Vec<Event>) -> Result<Vec<Outcome>, HookError> {
+        let mut outcomes = Vec::new();
+        for event in &events {
+            let data = event.data()?;
+            let misdeed = data.get("do").and_then(|v| v.as_str()).unwrap_or_default();
+            misbehave(misdeed);
+            let mut parts = Parts::json(&data)?;
+            match misdeed {
+                "too-few" => continue,
+                "too-many" => outcomes.push(Outcome::Skip("one too many".into())),
+                "too-big" => parts.body = vec![b'x'; 2 << 20],
+                "huge" => parts.body = vec![b'x'; 20 << 20],
+                "split-header" => parts.headers.push(("x-a".into(), "a\r\nx-b: b".into())),
+                "forge" => parts
+                    .headers
+                    .push(("webhook-signature".into(), "v1,forged".into())),
+                "bug" => return Err(HookError::Internal("as asked".into())),
+                "settings" => return Err(HookError::Config("as asked".into())),
+                "rest" => {
+                    let refused = Host.call(devices());
+                    parts = Parts::json(&format!("{refused:?}"))?;
+                }
+                _ => {}
+            }
+            outcomes.push(Outcome::Send(parts));
+        }
+        Ok(outcomes)
+    }
+}
+
+impl Pacing for Hostile {
+    fn decide(_: &Context, _: &DeviceState, queries: &[Query]) -> Result<Vec<Decision>, HookError> {
+        let decide = |query: &Query| {
+            misbehave(&query.kind);
+            match query.kind.as_str() {
+                "forever" => Decision::Hold(Hold {
+                    retry_after: u32::MAX,
+                    reason: "as asked".into(),
+                }),
+                _ => Decision::Go(Plan { delay: 0 }),
+            }
+        };
+        Ok(queries.iter().map(decide).collect())
+    }
+}
+
+impl HttpHandler for Hostile {
+    fn handle(_: &Context, request: Request, core: &dyn Transport) -> Result<Response, HookError> {
+        let misdeed = request.path.trim_start_matches('/');
+        misbehave(misdeed);
+        let answer = match misdeed {
+            "rest" => Response::json(200, &format!("{:?}", core.call(devices()))),
+            "rest-outside" => {
+                let outside = rest::Request {
+                    path: "/metrics".into(),
+                    ..devices()
+                };
+                Response::json(200, &format!("{:?}", core.call(outside)))
+            }
+            "rest-often" => {
+                let refused = (0..1_000).find_map(|_| core.call(devices()).err());
+                Response::json(200, &format!("{refused:?}"))
+            }
+            "status" => Response::json(99, &()),
+            "split-header" => {
+                let mut answer = Response::json(200, &());
+                answer.headers.push(("x-a".into(), "a\nb".into()));
+                answer
+            }
+            _ => Response::json(200, &request.caller),
+        };
+        Ok(answer)
+    }
+}
+
+fn devices() -> rest::Request {
+    rest::Request {
+        method: "GET".into(),
+        path: "/v1/devices".into(),
+        headers: Vec::new(),
+        body: Vec::new(),
+    }
+}
