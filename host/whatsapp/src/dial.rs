@@ -1,0 +1,67 @@
+//! The way out to the network: one WebSocket dialler and one HTTP agent, shared by every session of the process.
+//!
+//! A session gets its own [`Dialler`] around the shared one, which tells the session each time the library dials. The
+//! library reports some losses of the connection as events and others not at all; a new dial reports every one.
+
+#[cfg(feature = "sandbox")]
+mod loopback;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use portico_core::error::Result;
+use whatsapp_rust::anyhow;
+use whatsapp_rust::async_channel;
+#[cfg(not(feature = "sandbox"))]
+use whatsapp_rust::http::UreqHttpClient;
+#[cfg(not(feature = "sandbox"))]
+use whatsapp_rust::transport::{TokioWebSocketTransportFactory, default_tls_connector};
+use whatsapp_rust::transport::{Transport, TransportEvent, TransportFactory};
+
+use crate::config::Network;
+use crate::events::{Fact, Tap};
+
+#[cfg(not(feature = "sandbox"))]
+pub(crate) type Http = UreqHttpClient;
+#[cfg(feature = "sandbox")]
+pub(crate) type Http = loopback::LoopbackHttp;
+
+/// What all sessions dial with.
+#[derive(Clone)]
+pub(crate) struct Ways {
+    /// WebSockets.
+    pub(crate) sockets: Arc<dyn TransportFactory>,
+    /// Media and the client version. Cloning shares the agent.
+    pub(crate) http: Http,
+}
+
+impl Ways {
+    /// Refuses networks that this build must not dial.
+    #[cfg(not(feature = "sandbox"))]
+    pub(crate) fn new(network: &Network) -> Result<Self> {
+        let Network::WhatsApp = network;
+        // One TLS configuration for all sessions: it holds the roots, and lets reconnects resume TLS.
+        let sockets = TokioWebSocketTransportFactory::new().with_connector(default_tls_connector());
+        Ok(Self { sockets: Arc::new(sockets), http: UreqHttpClient::new() })
+    }
+
+    /// Refuses networks that this build must not dial.
+    #[cfg(feature = "sandbox")]
+    pub(crate) fn new(network: &Network) -> Result<Self> {
+        loopback::ways(network)
+    }
+}
+
+/// The shared dialler, for one session.
+pub(crate) struct Dialler {
+    pub(crate) sockets: Arc<dyn TransportFactory>,
+    pub(crate) tap: Arc<Tap>,
+}
+
+#[async_trait]
+impl TransportFactory for Dialler {
+    async fn create_transport(&self) -> anyhow::Result<(Arc<dyn Transport>, async_channel::Receiver<TransportEvent>)> {
+        self.tap.tell(Fact::Dialling);
+        self.sockets.create_transport().await
+    }
+}

@@ -1,0 +1,203 @@
+//! A sandbox, one device with its sessions, and an inbox that records what the core would be told.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use portico_core::address::{Party, Recipient};
+use portico_core::device::{Device, DeviceState, Signal, Wanted};
+use portico_core::error::{Error, Result};
+use portico_core::id::{DeviceId, TenantId};
+use portico_core::message::Content;
+use portico_core::ports::link::{Identity, Inbound, Outgoing, ReceiptKind};
+use portico_core::ports::{Clock, Inbox, Links};
+use portico_core::time::UtcMs;
+use portico_sandbox::{Phone, Sandbox};
+use tokio::sync::Notify;
+
+use crate::Sessions;
+use crate::config::{Network, WhatsAppConfig};
+use crate::memory::{Memory, sealer};
+
+pub(super) type Problem = Box<dyn std::error::Error + Send + Sync>;
+
+/// How long anything may take to be told.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Enough for a test, and quick to make.
+const PRE_KEYS: usize = 10;
+
+/// The machine's clock.
+#[derive(Debug)]
+pub(super) struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> UtcMs {
+        UtcMs(whatsapp_rust::wacore::time::now_millis())
+    }
+}
+
+/// All the core was told.
+#[derive(Clone, Default)]
+pub(super) struct Seen {
+    pub(super) messages: Vec<Inbound>,
+    pub(super) acks: Vec<(String, Option<u16>)>,
+    pub(super) receipts: Vec<(String, ReceiptKind)>,
+    pub(super) signals: Vec<Signal>,
+    pub(super) identities: Vec<Identity>,
+    pub(super) refused: usize,
+}
+
+impl Seen {
+    pub(super) fn has(&self, is: impl Fn(&Signal) -> bool) -> bool {
+        self.signals.iter().any(is)
+    }
+
+    /// Who logged in, if somebody did.
+    pub(super) fn logged_in(&self) -> Option<&Identity> {
+        self.has(|signal| matches!(signal, Signal::LoggedIn)).then(|| self.identities.last()).flatten()
+    }
+}
+
+/// An inbox that records.
+#[derive(Default)]
+pub(super) struct Recorder {
+    seen: Mutex<Seen>,
+    changed: Notify,
+    /// Refuses messages while set.
+    pub(super) refuse: AtomicBool,
+}
+
+impl Recorder {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    pub(super) fn seen(&self) -> Seen {
+        self.lock().clone()
+    }
+
+    pub(super) fn clear(&self) {
+        *self.lock() = Seen::default();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, change: impl FnOnce(&mut Seen)) -> Result<()> {
+        change(&mut self.lock());
+        self.changed.notify_waiters();
+        Ok(())
+    }
+
+    /// Waits until what was seen fulfils `holds`.
+    pub(super) async fn wait(&self, what: &str, holds: impl Fn(&Seen) -> bool) -> Result<Seen, Problem> {
+        let reached = async {
+            loop {
+                let mut changed = std::pin::pin!(self.changed.notified());
+                // Registered before looking, so that no change in between is missed.
+                changed.as_mut().enable();
+                let seen = self.seen();
+                if holds(&seen) {
+                    return seen;
+                }
+                changed.await;
+            }
+        };
+        let reached = tokio::time::timeout(PATIENCE, reached).await;
+        reached.map_err(|_| format!("{what} was not told in time; signals: {:?}", self.seen().signals).into())
+    }
+
+    /// Waits for the message with this id.
+    pub(super) async fn message(&self, id: &str) -> Result<Inbound, Problem> {
+        let seen = self.wait("the message", |seen| seen.messages.iter().any(|m| m.whatsapp_id == id)).await?;
+        seen.messages.into_iter().find(|m| m.whatsapp_id == id).ok_or_else(|| "the message".into())
+    }
+}
+
+#[async_trait]
+impl Inbox for Recorder {
+    async fn received(&self, _device: &DeviceId, batch: Vec<Inbound>) -> Result<()> {
+        if self.refuse.load(Ordering::Acquire) {
+            self.note(|seen| seen.refused += 1)?;
+            return Err(Error::unavailable("the store", "refused by the test"));
+        }
+        self.note(|seen| seen.messages.extend(batch))
+    }
+
+    async fn acknowledged(&self, _device: &DeviceId, whatsapp_id: &str, refused: Option<u16>) -> Result<()> {
+        self.note(|seen| seen.acks.push((whatsapp_id.to_owned(), refused)))
+    }
+
+    async fn receipt(&self, _device: &DeviceId, ids: &[String], kind: ReceiptKind, _at: UtcMs) -> Result<()> {
+        self.note(|seen| seen.receipts.extend(ids.iter().map(|id| (id.clone(), kind))))
+    }
+
+    async fn signal(&self, _device: &DeviceId, signal: Signal, identity: Option<Identity>) -> Result<()> {
+        self.note(|seen| {
+            seen.signals.push(signal);
+            seen.identities.extend(identity);
+        })
+    }
+}
+
+pub(super) struct World {
+    pub(super) sandbox: Sandbox,
+    pub(super) sessions: Sessions,
+    pub(super) keys: Arc<Memory>,
+    pub(super) inbox: Arc<Recorder>,
+    pub(super) device: Device,
+}
+
+impl World {
+    pub(super) async fn start() -> Result<Self, Problem> {
+        let sandbox = Sandbox::start(portico_sandbox::Config::default()).await?;
+        let network = Network::Sandbox { ws_url: sandbox.ws_url(), media_base: sandbox.media_base() };
+        let config = WhatsAppConfig { pre_key_count: PRE_KEYS, ..WhatsAppConfig::new(network) };
+        let (keys, inbox) = (Arc::<Memory>::default(), Recorder::new());
+        let clock = Arc::new(SystemClock);
+        let sessions = Sessions::new(config, keys.clone(), sealer(), inbox.clone(), clock)?;
+        Ok(Self { sandbox, sessions, keys, inbox, device: device() })
+    }
+
+    /// Opens the session and links it to the phone with this number.
+    pub(super) async fn pair(&self, number: &str) -> Result<Phone, Problem> {
+        let phone = self.sandbox.phone(number)?;
+        self.sessions.open(&self.device).await?;
+        self.inbox.wait("pairing", |seen| seen.has(|signal| matches!(signal, Signal::PairingStarted))).await?;
+        let qr = self.sessions.qr(&self.device.id).ok_or("a QR code")?;
+        phone.scan_qr(&qr.text).await?;
+        let seen = self.inbox.wait("the login", |seen| seen.logged_in().is_some()).await?;
+        assert!(seen.has(|signal| matches!(signal, Signal::Paired)));
+        assert_eq!(seen.logged_in().and_then(|identity| identity.jid.clone()), Some(phone.jid()));
+        Ok(phone)
+    }
+
+    pub(super) async fn resolve(&self, number: &str) -> Result<Party> {
+        self.sessions.resolve(&self.device.id, &Recipient::parse("to", number)?).await
+    }
+
+    pub(super) async fn send(&self, id: &str, number: &str, text: &str) -> Result<()> {
+        let to = self.resolve(number).await?;
+        let content = Content::Text { text: text.to_owned() };
+        self.sessions.send(&self.device.id, &Outgoing { whatsapp_id: id.to_owned(), to, content }).await
+    }
+}
+
+fn device() -> Device {
+    Device {
+        id: DeviceId::new(1, 1),
+        tenant: TenantId::new(1, 1),
+        name: "harbour".to_owned(),
+        state: DeviceState::Connecting,
+        reason: None,
+        state_since: UtcMs(1),
+        deadline: None,
+        wanted: Wanted::Running,
+        jid: None,
+        lid: None,
+        push_name: None,
+        created_at: UtcMs(1),
+    }
+}

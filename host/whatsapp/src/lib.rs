@@ -1,0 +1,29 @@
+//! Sessions with WhatsApp: [`Sessions`] implements the core's `Links` over the protocol library.
+//!
+//! For: connecting, pairing, sending, resolving, and telling the core's `Inbox` what happened. Left to others: every rule
+//! (core), where keys are kept (the store, behind `KeyRecords`), when a session should run (jobs).
+//!
+//! Invariants: no other crate names the protocol library. WhatsApp gets its acknowledgement of a message only after the
+//! inbox made the message durable. Nothing leaves this crate for the store unsealed. With the feature `sandbox` nothing
+//! but loopback is ever dialled.
+
+mod backend;
+mod config;
+mod dial;
+mod events;
+mod failure;
+mod link;
+mod pairing;
+mod resolve;
+mod send;
+mod session;
+mod trust;
+
+#[cfg(all(test, feature = "sandbox"))]
+mod end_to_end;
+#[cfg(test)]
+mod memory;
+
+pub use config::{Network, PRE_KEYS_DEFAULT, SANDBOX_MEDIA_HOST, WhatsAppConfig, WhatsAppLimits};
+pub use link::Sessions;
+pub use trust::forged_chain_is_refused;

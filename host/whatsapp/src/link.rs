@@ -1,0 +1,173 @@
+//! [`Sessions`]: what the core calls. Each call finds the device's session and hands over to the file that does it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use portico_core::address::{Party, PhoneNumber, Recipient};
+use portico_core::device::{Device, DeviceState};
+use portico_core::error::{Error, Result};
+use portico_core::id::DeviceId;
+use portico_core::ports::link::{CLOSE_TIMEOUT, Outgoing, PairingCode, QrCode, Resources};
+use portico_core::ports::{Clock, Inbox, KeyRecords, Links};
+use portico_core::seal::Sealer;
+
+use crate::config::{PRE_KEYS_DEFAULT, WhatsAppConfig};
+use crate::dial::Ways;
+use crate::session::{Context, Session, Table};
+use crate::{failure, pairing, resolve, send};
+
+/// How long WhatsApp may take to hear that a device is unlinked.
+const UNLINK_TIMEOUT: Duration = Duration::from_secs(5);
+/// When to try again after a limit was hit.
+const BUSY_RETRY: Duration = Duration::from_secs(5);
+
+/// All sessions of this process, at most one per device.
+///
+/// Needs a running Tokio runtime. Dropping it leaves its sessions running: [`Links::close`] them first.
+pub struct Sessions {
+    context: Arc<Context>,
+    table: Table,
+}
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sessions").field("running", &self.table().len()).finish_non_exhaustive()
+    }
+}
+
+impl Sessions {
+    /// No session yet.
+    ///
+    /// `keys` keeps what sessions remember, sealed by `sealer`; `inbox` is told what happens. A configuration that this
+    /// build must not or can't follow is `Invalid`: in a build with the feature `sandbox`, every network but a loopback one.
+    pub fn new(
+        config: WhatsAppConfig,
+        keys: Arc<dyn KeyRecords>,
+        sealer: Sealer,
+        inbox: Arc<dyn Inbox>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
+        if !(1..=PRE_KEYS_DEFAULT).contains(&config.pre_key_count) {
+            let why = format!("must be 1 to {PRE_KEYS_DEFAULT}");
+            return Err(Error::invalid("whatsapp.pre_key_count", why));
+        }
+        let ways = Ways::new(&config.network)?;
+        let limits = config.limits.clone();
+        let context = Context { config, limits, records: keys, sealer, inbox, clock, ways };
+        Ok(Self { context: Arc::new(context), table: Arc::new(Mutex::new(HashMap::new())) })
+    }
+
+    fn table(&self) -> MutexGuard<'_, HashMap<DeviceId, Arc<Session>>> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn find(&self, device: &DeviceId) -> Option<Arc<Session>> {
+        self.table().get(device).cloned()
+    }
+
+    fn get(&self, device: &DeviceId) -> Result<Arc<Session>> {
+        self.find(device).ok_or_else(|| failure::not_ready(DeviceState::Disconnected))
+    }
+
+    /// Takes the device's place in the table, or says what is there.
+    fn enter(&self, device: &DeviceId) -> Result<Place> {
+        let mut table = self.table();
+        match table.get(device) {
+            Some(session) if !session.stop.is_cancelled() => return Ok(Place::Running),
+            Some(session) => return Ok(Place::Ending(Arc::clone(session))),
+            None => {}
+        }
+        if table.len() >= self.context.limits.sessions_max {
+            return Err(Error::Busy {
+                why: format!("this gateway runs its limit of {} sessions", self.context.limits.sessions_max),
+                retry_after: BUSY_RETRY,
+            });
+        }
+        let session = Session::new(device.clone(), Arc::clone(&self.context));
+        table.insert(device.clone(), Arc::clone(&session));
+        Ok(Place::Entered(session))
+    }
+}
+
+/// What was found at a device's place.
+enum Place {
+    /// A session that runs.
+    Running,
+    /// A session on its way out.
+    Ending(Arc<Session>),
+    /// Nothing; now a new session that is to be launched.
+    Entered(Arc<Session>),
+}
+
+async fn ended(session: &Session) -> Result<()> {
+    let waited = tokio::time::timeout(CLOSE_TIMEOUT, session.done.cancelled()).await;
+    waited
+        .map_err(|_| Error::Busy { why: "the device's session has not ended yet".to_owned(), retry_after: BUSY_RETRY })
+}
+
+#[async_trait]
+impl Links for Sessions {
+    async fn open(&self, device: &Device) -> Result<()> {
+        loop {
+            match self.enter(&device.id)? {
+                Place::Running => return Ok(()),
+                Place::Ending(session) => ended(&session).await?,
+                Place::Entered(session) => {
+                    // In a task of its own: a caller who goes away must not leave a session half launched.
+                    let launch = tokio::spawn(session.launch(Arc::clone(&self.table)));
+                    return launch.await.map_err(|e| Error::internal("starting a session", e))?;
+                }
+            }
+        }
+    }
+
+    async fn close(&self, device: &DeviceId) -> Result<()> {
+        let Some(session) = self.find(device) else {
+            return Ok(());
+        };
+        session.stop.cancel();
+        ended(&session).await
+    }
+
+    async fn logout(&self, device: &DeviceId) -> Result<()> {
+        if let Some(session) = self.find(device) {
+            session.logging_out.store(true, Ordering::Release);
+            if let Some(client) = session.client()
+                && tokio::time::timeout(UNLINK_TIMEOUT, client.logout()).await.is_err()
+            {
+                tracing::warn!(device.id = %device, "WhatsApp did not confirm that the device is unlinked; remove it on the phone");
+            }
+            session.stop.cancel();
+            ended(&session).await?;
+        }
+        self.context.backend(device).wipe().await
+    }
+
+    fn qr(&self, device: &DeviceId) -> Option<QrCode> {
+        let code = self.find(device)?.pairing.qr()?;
+        (self.context.clock.now() < code.expires_at).then_some(code)
+    }
+
+    async fn pairing_code(&self, device: &DeviceId, phone: &PhoneNumber) -> Result<PairingCode> {
+        let session = self.get(device)?;
+        pairing::code(&session, phone).await
+    }
+
+    async fn resolve(&self, device: &DeviceId, to: &Recipient) -> Result<Party> {
+        let session = self.get(device)?;
+        resolve::resolve(&session, to).await
+    }
+
+    async fn send(&self, device: &DeviceId, out: &Outgoing) -> Result<()> {
+        let session = self.get(device)?;
+        send::send(&session, out).await
+    }
+
+    fn resources(&self, device: &DeviceId) -> Option<Resources> {
+        self.find(device).map(|session| session.resources())
+    }
+}

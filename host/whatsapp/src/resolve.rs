@@ -1,0 +1,116 @@
+//! Recipients as parties: is the number on WhatsApp, under which number, with which LID.
+//!
+//! WhatsApp's answer may name another number than the one asked for (Brazil's ninth digit): the answer counts, everywhere.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, PoisonError};
+
+use portico_core::address::{Party, Recipient};
+use portico_core::device::DeviceState;
+use portico_core::error::{Error, Result};
+use portico_core::time::UtcMs;
+use whatsapp_rust::{Client, Jid};
+
+use crate::events::party::Names;
+use crate::failure;
+use crate::session::Session;
+
+/// The party behind a recipient. Groups and newsletters are what they are; people are asked about and remembered.
+pub(crate) async fn resolve(session: &Session, to: &Recipient) -> Result<Party> {
+    let asked = match to {
+        Recipient::Group(id) => return Ok(Party::single(Jid::group(id.as_str()).to_string())),
+        Recipient::Newsletter(id) => return Ok(Party::single(Jid::newsletter(id.as_str()).to_string())),
+        Recipient::Number(number) => Jid::pn(number.digits()),
+        Recipient::Lid(lid) => Jid::lid(lid.as_str()),
+    };
+    let key = asked.to_string();
+    let (clock, limits) = (&session.context.clock, &session.context.limits);
+    if let Some(known) = session.known.get(&key, clock.now()) {
+        return known.ok_or_else(absent);
+    }
+    let client = session.client().ok_or_else(|| failure::not_ready(DeviceState::Connecting))?;
+    if client.pn().is_none() {
+        return Err(failure::not_ready(DeviceState::Pairing));
+    }
+    if !client.is_logged_in() {
+        return Err(failure::unreachable("the session is being connected again"));
+    }
+    let answer = tokio::time::timeout(limits.resolve_timeout, ask(&client, &asked)).await;
+    let found = answer.map_err(|_| failure::unreachable("no answer about the recipient"))??;
+    let ttl = if found.is_some() { limits.resolve_ttl } else { limits.resolve_absent_ttl };
+    session.known.put(key, found.clone(), clock.now() + ttl, limits.resolve_cache_max);
+    found.ok_or_else(absent)
+}
+
+fn absent() -> Error {
+    Error::Refused {
+        code: "not_on_whatsapp",
+        why: "the recipient is not on WhatsApp; check the number, with its country code".to_owned(),
+    }
+}
+
+/// Asks WhatsApp. `None`: there is no such account.
+async fn ask(client: &Client, asked: &Jid) -> Result<Option<Party>> {
+    let contacts = client.contacts();
+    let answers = contacts.is_on_whatsapp(std::slice::from_ref(asked)).await;
+    let answers = answers.map_err(|error| failure::of_contact(&error))?;
+    let Some(answer) = answers.into_iter().find(|answer| answer.is_registered) else {
+        return Ok(None);
+    };
+    let told = [Some(&answer.jid), answer.pn_jid.as_ref(), answer.lid.as_ref()];
+    let mut names = Names::of(told.into_iter().flatten());
+    let known = client.get_lid_pn_entry(&answer.jid).await;
+    if let Ok(Some(entry)) = known {
+        names.pn.get_or_insert_with(|| entry.phone_number.to_string());
+        names.lid.get_or_insert_with(|| entry.lid.to_string());
+    }
+    Ok(names.party())
+}
+
+/// What was resolved lately; bounded, the oldest goes first.
+#[derive(Default)]
+pub(crate) struct Known(Mutex<Entries>);
+
+#[derive(Default)]
+struct Entries {
+    by_key: HashMap<String, (Option<Party>, UtcMs)>,
+    order: VecDeque<String>,
+}
+
+impl Known {
+    /// The remembered answer, if it is still believed.
+    fn get(&self, key: &str, now: UtcMs) -> Option<Option<Party>> {
+        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.by_key.get(key).filter(|(_, until)| now < *until).map(|(party, _)| party.clone())
+    }
+
+    fn put(&self, key: String, party: Option<Party>, until: UtcMs, max: usize) {
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if entries.by_key.insert(key.clone(), (party, until)).is_none() {
+            entries.order.push_back(key);
+        }
+        while entries.order.len() > max {
+            let Some(oldest) = entries.order.pop_front() else {
+                break;
+            };
+            entries.by_key.remove(&oldest);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_believed_for_their_time_and_the_oldest_goes_first() {
+        let known = Known::default();
+        known.put("a".to_owned(), None, UtcMs(10), 2);
+        known.put("b".to_owned(), Some(Party::single("x@g.us")), UtcMs(20), 2);
+        assert_eq!(known.get("a", UtcMs(9)), Some(None));
+        assert_eq!(known.get("a", UtcMs(10)), None);
+        known.put("c".to_owned(), None, UtcMs(20), 2);
+        assert_eq!(known.get("a", UtcMs(0)), None);
+        assert!(known.get("b", UtcMs(0)).flatten().is_some());
+    }
+}

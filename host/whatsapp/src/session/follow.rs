@@ -1,0 +1,221 @@
+//! Following one client: facts in, calls of the core out, in order.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use portico_core::device::{Signal, StateReason};
+use portico_core::error::Result;
+use portico_core::ports::link::{Identity, ReceiptKind};
+use portico_core::time::UtcMs;
+use tokio::sync::mpsc;
+use whatsapp_rust::types::events::{Event, PairError, Receipt, ServerAck};
+use whatsapp_rust::types::presence::ReceiptType;
+use whatsapp_rust::{Client, Jid};
+
+use super::Session;
+use super::start::Link;
+use crate::events::signals::{self, Verdict};
+use crate::events::{Fact, inbound};
+
+/// Times the core is asked to take a fact before it is given up.
+const TELL_TRIES: u32 = 9;
+/// Wait after the first refusal; doubled after each further one, up to the maximum.
+const TELL_WAIT: Duration = Duration::from_millis(100);
+const TELL_WAIT_MAX: Duration = Duration::from_secs(5);
+/// How long telling WhatsApp that we are not online may take.
+const PRESENCE_TIMEOUT: Duration = Duration::from_secs(5);
+/// The code reported for a refusal whose code is not a number.
+const REFUSED_SOMEHOW: u16 = 500;
+
+/// Follows the client until the session's end is decided.
+pub(super) async fn follow(session: &Arc<Session>, link: &mut Link) -> Verdict {
+    let mut last_error = None;
+    loop {
+        tokio::select! {
+            biased;
+            () = session.stop.cancelled() => return Verdict::Stopped,
+            Some(fact) = link.facts.recv() => {
+                if let Some(verdict) = take(session, &link.client, fact, &mut last_error).await {
+                    return verdict;
+                }
+                link.tap.worked_off();
+            }
+            () = &mut link.handle => return Verdict::Ended(signals::run_over()),
+        }
+    }
+}
+
+/// Hands over what was told before the end and still counts then: acknowledgements, receipts, messages.
+pub(super) async fn drain(session: &Arc<Session>, client: &Arc<Client>, facts: &mut mpsc::Receiver<Fact>) {
+    while let Some(fact) = facts.recv().await {
+        if let Fact::Event(event) = fact {
+            news(session, client, &event).await;
+        }
+    }
+}
+
+async fn take(
+    session: &Arc<Session>,
+    client: &Arc<Client>,
+    fact: Fact,
+    last_error: &mut Option<StateReason>,
+) -> Option<Verdict> {
+    let event = match fact {
+        Fact::Event(event) => event,
+        // After a login, dialling again means that the connection before is gone, whether an event said so or not.
+        Fact::Dialling => {
+            session.pairing.hide();
+            session.lost(last_error.take().unwrap_or_else(signals::connection_lost)).await;
+            return None;
+        }
+    };
+    if news(session, client, &event).await {
+        return None;
+    }
+    match &*event {
+        Event::StreamError(error) => *last_error = signals::stream_error(error),
+        Event::Disconnected(_) => {
+            session.lost(last_error.take().unwrap_or_else(signals::connection_lost)).await;
+        }
+        Event::Connected(_) => connected(session, client).await,
+        event => return connection(session, event).or(pairing(session, event).await),
+    }
+    None
+}
+
+/// What is told about messages; whether it was that.
+async fn news(session: &Arc<Session>, client: &Arc<Client>, event: &Event) -> bool {
+    match event {
+        Event::ServerAck(ack) => acknowledged(session, ack).await,
+        Event::Receipt(receipt) => received(session, receipt).await,
+        // What the durability hook committed is known already; newsletters and recovered messages come only here.
+        Event::Messages(batch) if !batch.hook_committed => {
+            let inbox = &*session.context.inbox;
+            insist(session, "messages", || inbound::deliver(inbox, &session.device, client, &batch.messages)).await;
+        }
+        Event::Messages(_) => {}
+        Event::UndecryptableMessage(_) => {
+            session.undecryptable.fetch_add(1, Ordering::Relaxed);
+        }
+        _ => return false,
+    }
+    true
+}
+
+async fn acknowledged(session: &Session, ack: &ServerAck) {
+    if ack.class.as_deref() != Some("message") {
+        return;
+    }
+    let refused = ack.error.as_deref().map(|code| code.parse().unwrap_or(REFUSED_SOMEHOW));
+    let inbox = &session.context.inbox;
+    insist(session, "acknowledgement", || inbox.acknowledged(&session.device, &ack.id, refused)).await;
+}
+
+async fn received(session: &Session, receipt: &Receipt) {
+    let kind = match receipt.r#type {
+        ReceiptType::Delivered => ReceiptKind::Delivered,
+        ReceiptType::Read => ReceiptKind::Read,
+        ReceiptType::Played => ReceiptKind::Played,
+        _ => return,
+    };
+    // Our own other devices have it, which says nothing about the recipient.
+    if receipt.source.is_from_me || receipt.message_ids.is_empty() {
+        return;
+    }
+    let ids: Vec<String> = receipt.message_ids.iter().map(ToString::to_string).collect();
+    let at = UtcMs(receipt.timestamp.timestamp_millis());
+    let inbox = &session.context.inbox;
+    insist(session, "receipt", || inbox.receipt(&session.device, &ids, kind, at)).await;
+}
+
+async fn connected(session: &Session, client: &Client) {
+    session.pairing.hide();
+    session.logged_in.store(true, Ordering::Release);
+    // The library goes online at each login, and an online companion keeps the phone from notifying.
+    let quiet = tokio::time::timeout(PRESENCE_TIMEOUT, client.presence().set_unavailable()).await;
+    if !matches!(quiet, Ok(Ok(()))) {
+        tracing::debug!(device.id = %session.device, "the session could not tell that it is not online");
+    }
+    let name = client.push_name();
+    let identity = Identity {
+        jid: client.pn().as_ref().map(Jid::to_non_ad_string),
+        lid: client.lid().as_ref().map(Jid::to_non_ad_string),
+        push_name: (!name.is_empty()).then_some(name),
+    };
+    session.tell(Signal::LoggedIn, Some(identity)).await;
+}
+
+/// What ends the session for reasons of the connection or the account.
+fn connection(session: &Session, event: &Event) -> Option<Verdict> {
+    match event {
+        Event::LoggedOut(_) if session.logging_out.load(Ordering::Acquire) => Some(Verdict::Stopped),
+        Event::LoggedOut(event) => Some(Verdict::Unlinked(signals::logged_out(event))),
+        Event::StreamReplaced(_) => Some(Verdict::Ended(signals::replaced())),
+        Event::TemporaryBan(ban) => Some(Verdict::Ended(signals::temporary_ban(ban, session.context.clock.now()))),
+        Event::ConnectFailure(failure) if !signals::is_passing(failure) => {
+            Some(Verdict::Ended(signals::connect_failure(failure)))
+        }
+        Event::ClientOutdated(_) => Some(Verdict::Outdated),
+        _ => None,
+    }
+}
+
+async fn pairing(session: &Session, event: &Event) -> Option<Verdict> {
+    match event {
+        Event::PairingQrCode(code) => {
+            let is_first = session.pairing.show(code, &*session.context.clock);
+            if is_first {
+                session.tell(Signal::PairingStarted, None).await;
+            }
+        }
+        Event::PairingQrCodesExhausted(event) => {
+            session.pairing.hide();
+            // The library stays connected when a pairing code is still good; the core's deadline ends that.
+            return event.disconnected.then(|| Verdict::Ended(signals::qr_expired()));
+        }
+        Event::PairingCodeRefresh(_) => session.pairing.forget_code().await,
+        Event::PairSuccess(paired) => {
+            session.pairing.hide();
+            session.pairing.forget_code().await;
+            let identity = Identity {
+                jid: Some(paired.id.to_non_ad_string()),
+                lid: Some(paired.lid.to_non_ad_string()),
+                push_name: None,
+            };
+            session.tell(Signal::Paired, Some(identity)).await;
+        }
+        Event::PairPasskeyRequest(_) => session.tell(Signal::PasskeyRequired, None).await,
+        Event::PairError(error) => return pairing_failed(session, Some(error)),
+        Event::PairPasskeyError(_) => return pairing_failed(session, None),
+        Event::QrScannedWithoutMultidevice(_) => return Some(Verdict::Ended(signals::no_multidevice())),
+        _ => {}
+    }
+    None
+}
+
+fn pairing_failed(session: &Session, error: Option<&PairError>) -> Option<Verdict> {
+    tracing::warn!(device.id = %session.device, "a pairing failed");
+    let failures = session.pairing.failed();
+    (failures >= session.context.limits.pairing_attempts_max).then(|| Verdict::Ended(signals::pair_failed(error)))
+}
+
+/// Asks the core again until it took the fact: WhatsApp was told already that we have it. Given up at last, loudly, so that
+/// one fact the core can't take does not hold up all others.
+pub(super) async fn insist<F, Fut>(session: &Session, what: &'static str, call: F)
+where
+    F: Fn() -> Fut,
+    Fut: Future<Output = Result<()>>,
+{
+    let mut wait = TELL_WAIT;
+    for attempt in 1..=TELL_TRIES {
+        let Err(error) = call().await else { return };
+        if attempt == TELL_TRIES {
+            tracing::error!(device.id = %session.device, fact = what, error = &error as &dyn std::error::Error, "the core could not take a fact; it is lost");
+            return;
+        }
+        tokio::time::sleep(wait).await;
+        wait = (2 * wait).min(TELL_WAIT_MAX);
+    }
+}

@@ -1,0 +1,81 @@
+//! Building the client of a session and setting it going.
+
+use std::sync::Arc;
+
+use portico_core::error::{Error, Result};
+use tokio::sync::mpsc;
+use whatsapp_rust::bot::{Bot, BotHandle};
+use whatsapp_rust::types::events::Subscription;
+use whatsapp_rust::wacore::store::DevicePropsOverride;
+use whatsapp_rust::waproto::whatsapp::device_props::PlatformType;
+use whatsapp_rust::{CacheConfig, Client, TokioRuntime};
+
+use super::Session;
+use crate::backend::{Backend, SENT_TTL};
+use crate::config::{Network, WhatsAppConfig};
+use crate::dial::Dialler;
+use crate::events::inbound::Commit;
+use crate::events::{Fact, Tap};
+
+/// A running client with all that belongs to it.
+pub(super) struct Link {
+    pub(super) client: Arc<Client>,
+    pub(super) handle: BotHandle,
+    pub(super) facts: mpsc::Receiver<Fact>,
+    pub(super) subscription: Subscription,
+    pub(super) backend: Arc<Backend>,
+    pub(super) tap: Arc<Tap>,
+}
+
+/// Builds the client over the device's storage and starts its run loop.
+pub(super) async fn start(session: &Session) -> Result<Link> {
+    let context = &session.context;
+    let backend = context.backend(&session.device);
+    let (tap, facts) = Tap::new(session.device.clone(), context.limits.events_max);
+    let dialler = Dialler { sockets: Arc::clone(&context.ways.sockets), tap: Arc::clone(&tap) };
+    let commit = Commit { device: session.device.clone(), inbox: Arc::clone(&context.inbox) };
+    let props = DevicePropsOverride::new()
+        .with_os(context.config.device_name.as_str())
+        .with_platform_type(PlatformType::CHROME);
+    let mut builder = Bot::builder()
+        .with_backend_arc(backend.clone())
+        .with_transport_factory(dialler)
+        .with_http_client(context.ways.http.clone())
+        .with_runtime(TokioRuntime)
+        .with_device_props(props)
+        .with_wanted_pre_key_count(context.config.pre_key_count)
+        .with_cache_config(caches())
+        .with_inbound_durability_hook(commit)
+        // Chats of before the pairing are not taken over yet; the phone hears that they arrived.
+        .skip_history_sync();
+    if let Some(version) = version(&context.config) {
+        builder = builder.with_version(version);
+    }
+    let bot = builder.build().await.map_err(|e| Error::unavailable("the storage of the session's keys", e))?;
+    let client = bot.client();
+    tap.watch(&client);
+    // Ticks without being online: as long as a linked device is available, the phone does not notify.
+    client.set_force_active_delivery_receipts(true);
+    let subscription = client.subscribe_handler(tap.clone());
+    session.set_client(Some(Arc::clone(&client)));
+    Ok(Link { client, handle: bot.spawn(), facts, subscription, backend, tap })
+}
+
+fn caches() -> CacheConfig {
+    CacheConfig {
+        sent_message_ttl_secs: SENT_TTL.as_secs(),
+        seed_msg_secrets_from_history: false,
+        ..CacheConfig::default()
+    }
+}
+
+/// The version to claim, unless it is to be asked for.
+fn version(config: &WhatsAppConfig) -> Option<(u32, u32, u32)> {
+    #[cfg(feature = "sandbox")]
+    const SANDBOX_VERSION: (u32, u32, u32) = (2, 3000, 1_023_000_000);
+    config.version.or(match config.network {
+        Network::WhatsApp => None,
+        #[cfg(feature = "sandbox")]
+        Network::Sandbox { .. } => Some(SANDBOX_VERSION),
+    })
+}
