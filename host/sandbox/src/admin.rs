@@ -74,6 +74,11 @@ async fn counters(State(network): State<Arc<Network>>) -> Json<Value> {
         "devices": companions,
         "connected_devices": connected,
         "connections": read(&counters.connections),
+        "handshakes": {
+            "full": read(&counters.handshakes_full),
+            "resumed": read(&counters.handshakes_resumed),
+            "fallback": read(&counters.handshakes_fallback),
+        },
         "queued_stanzas": queued,
         "dropped_stanzas": dropped,
         "messages_relayed": read(&counters.messages),

@@ -65,7 +65,7 @@ async fn run(network: &Arc<Network>, socket: WebSocket, cut: &CancellationToken)
         () = cut.cancelled() => return Ended::Cut,
         shaken = tokio::time::timeout(
             network.limits.handshake_timeout,
-            handshake::respond(&network.trust, &mut sink, &mut frames),
+            handshake::respond(network, &mut sink, &mut frames),
         ) => shaken,
     };
     let Secured { inbound, outbound, client_static, payload } = match shaken {

@@ -25,6 +25,12 @@ use crate::{Error, Limits};
 pub(crate) struct Counters {
     /// Open WebSocket connections.
     pub(crate) connections: AtomicU64,
+    /// Full handshakes: first connections, pairing, clients that never resume.
+    pub(crate) handshakes_full: AtomicU64,
+    /// Handshakes resumed against the server key the client remembers (IK).
+    pub(crate) handshakes_resumed: AtomicU64,
+    /// Attempts to resume against another server key, turned into full ones.
+    pub(crate) handshakes_fallback: AtomicU64,
     /// Messages accepted from devices (phones included).
     pub(crate) messages: AtomicU64,
     /// Copies of messages queued for devices.

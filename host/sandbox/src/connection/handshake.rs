@@ -2,6 +2,8 @@
 //!
 //! Patterns, transcripts and which fields a server hello carries are those the client library's initiator expects.
 
+use std::sync::atomic::Ordering;
+
 use axum::extract::ws::{Message, WebSocket};
 use bytes::Bytes;
 use futures_util::SinkExt;
@@ -20,6 +22,7 @@ use whatsapp_rust::waproto::whatsapp::handshake_message::ServerHello;
 use super::Ended;
 use super::frames::Frames;
 use crate::identity::{key_pair, public_bytes};
+use crate::network::Network;
 use crate::trust::Trust;
 
 /// A connection after the handshake.
@@ -47,8 +50,9 @@ struct Resumed {
     payload: Vec<u8>,
 }
 
-/// Answers one client's handshake.
-pub(super) async fn respond(trust: &Trust, sink: &mut Sink, frames: &mut Frames) -> Result<Secured, Ended> {
+/// Answers one client's handshake and counts which kind it was.
+pub(super) async fn respond(network: &Network, sink: &mut Sink, frames: &mut Frames) -> Result<Secured, Ended> {
+    let (trust, counters) = (&network.trust, &network.counters);
     let frame = frames.next().await?;
     let hello = wa::HandshakeMessage::decode_from_slice(&frame)
         .map_err(failed)?
@@ -57,14 +61,19 @@ pub(super) async fn respond(trust: &Trust, sink: &mut Sink, frames: &mut Frames)
         .ok_or(Ended::Malformed("no client hello"))?;
     let theirs: [u8; 32] =
         hello.ephemeral.and_then(|key| key.try_into().ok()).ok_or(Ended::Malformed("no ephemeral key"))?;
-    match (hello.r#static, hello.payload) {
+    let (secured, counter) = match (hello.r#static, hello.payload) {
         (Some(client_static), Some(payload)) => match read_ik(trust, &theirs, &client_static, &payload) {
-            Ok(resumed) => finish_ik(trust, sink, &theirs, resumed).await,
+            Ok(resumed) => (finish_ik(trust, sink, &theirs, resumed).await?, &counters.handshakes_resumed),
             // The client remembers another server key. Showing ours in the answer makes it fall back.
-            Err(_) => full(trust, sink, frames, &theirs, NOISE_PATTERN_XXFALLBACK).await,
+            Err(_) => {
+                let secured = full(trust, sink, frames, &theirs, NOISE_PATTERN_XXFALLBACK).await?;
+                (secured, &counters.handshakes_fallback)
+            }
         },
-        _ => full(trust, sink, frames, &theirs, NOISE_PATTERN_XX).await,
-    }
+        _ => (full(trust, sink, frames, &theirs, NOISE_PATTERN_XX).await?, &counters.handshakes_full),
+    };
+    counter.fetch_add(1, Ordering::Relaxed);
+    Ok(secured)
 }
 
 fn read_ik(trust: &Trust, theirs: &[u8; 32], client_static: &[u8], payload: &[u8]) -> Result<Resumed, Ended> {

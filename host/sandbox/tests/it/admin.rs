@@ -12,7 +12,7 @@ use crate::client::TestClient;
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// One request; status and body.
-async fn call(sandbox: &Sandbox, method: &str, path: &str, body: &str) -> Result<(u16, Value), Failure> {
+pub(crate) async fn call(sandbox: &Sandbox, method: &str, path: &str, body: &str) -> Result<(u16, Value), Failure> {
     let mut stream = TcpStream::connect(sandbox.admin_addr()).await?;
     let head = format!(
         "{method} {path} HTTP/1.1\r\nhost: sandbox\r\nconnection: close\r\ncontent-type: text/plain\r\ncontent-length: {}\r\n\r\n",

@@ -4,10 +4,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use portico_sandbox::{Config, Sandbox};
+use serde_json::{Value, json};
 use whatsapp_rust::wacore::store::in_memory::InMemoryBackend;
 
 use crate::Outcome;
+use crate::admin::call;
 use crate::client::TestClient;
+
+/// How clients have connected to this sandbox.
+async fn handshakes(sandbox: &Sandbox) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
+    let (_, network) = call(sandbox, "GET", "/network", "").await?;
+    Ok(network["handshakes"].clone())
+}
 
 #[tokio::test]
 async fn a_restarted_world_goes_on_where_it_was() -> Outcome {
@@ -35,6 +43,7 @@ async fn a_restarted_world_goes_on_where_it_was() -> Outcome {
     // What waited may come before the client calls itself connected.
     let client = TestClient::with_store(&sandbox, store).await?;
     assert_eq!(client.next_text().await?.0, "while away");
+    assert_eq!(handshakes(&sandbox).await?, json!({"full": 0, "resumed": 1, "fallback": 0}));
     other.send_text("15550100001", "after").await?;
     assert_eq!(client.next_text().await?.0, "after");
     client.send_text("15550100002", "still here").await?;
@@ -84,6 +93,7 @@ async fn a_client_that_remembers_another_server_key_falls_back() -> Outcome {
     let sandbox = Sandbox::start(config()).await?;
     let client = TestClient::with_store(&sandbox, store).await?;
     client.connected().await?;
+    assert_eq!(handshakes(&sandbox).await?["fallback"], 1);
     client.stop().await;
     sandbox.shutdown().await;
     Ok(())
