@@ -113,18 +113,22 @@ async fn run_child(mut command: Command, component: Vec<u8>, bytes_max: usize) -
         // A child that ends early closes the pipe; its status tells why.
         let _ = stdin.write_all(&component).await;
         drop(stdin);
+        Ok(())
     };
-    let mut compiled = Vec::new();
-    let mut complaint = Vec::new();
-    let mut out = stdout.take(bytes_max as u64 + 1);
-    let mut err = stderr.take(COMPLAINT_BYTES_MAX);
-    let ((), read, complained) = tokio::join!(feed, out.read_to_end(&mut compiled), err.read_to_end(&mut complaint));
-    read.map_err(failed)?;
-    complained.map_err(failed)?;
-    if compiled.len() > bytes_max {
-        return Err(CompileError::TooLarge(bytes_max));
-    }
-    drop((out, err));
+    let read = async move {
+        let mut compiled = Vec::new();
+        stdout.take(bytes_max as u64 + 1).read_to_end(&mut compiled).await.map_err(failed)?;
+        if compiled.len() > bytes_max {
+            return Err(CompileError::TooLarge(bytes_max));
+        }
+        Ok(compiled)
+    };
+    let listen = async move {
+        let mut complaint = Vec::new();
+        stderr.take(COMPLAINT_BYTES_MAX).read_to_end(&mut complaint).await.map_err(failed)?;
+        Ok(complaint)
+    };
+    let ((), compiled, complaint) = tokio::try_join!(feed, read, listen)?;
     let status = child.wait().await.map_err(failed)?;
     if status.success() {
         return Ok(compiled);

@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use portico_core::ports::plugins::{CallCount, Hook, Outcome};
 
+/// Plugin, hook and how it ended (`None`: well).
+type Key = (String, Hook, Option<Outcome>);
+
 /// Calls of all plugins so far. Plugins, hooks and outcomes are closed sets, so it can't grow without end.
 #[derive(Default)]
-pub(crate) struct Tally(Mutex<HashMap<(String, Hook, Option<Outcome>), (u64, Duration)>>);
+pub(crate) struct Tally(Mutex<HashMap<Key, (u64, Duration)>>);
 
 impl Tally {
     /// Counts one call; `None` ended well.

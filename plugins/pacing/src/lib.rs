@@ -33,11 +33,7 @@ mod tests {
             characters: 5,
             waited: 0,
         };
-        let device = DeviceState {
-            age_days: 0,
-            queued: 2,
-            since_last_send: None,
-        };
+        let device = DeviceState { age_days: 0, queued: 2, since_last_send: None };
         let decisions = AtOnce::decide(&Context::for_tests(), &device, &[query.clone(), query]);
         assert_eq!(decisions, Ok(vec![Decision::Go(Plan { delay: 0 }); 2]));
     }

@@ -27,10 +27,7 @@ struct Body<'a> {
 
 impl WebhookFormat for DefaultFormat {
     fn format(_: &Context, events: Vec<Event>) -> Result<Vec<Outcome>, HookError> {
-        events
-            .iter()
-            .map(|event| Ok(Outcome::Send(Parts::json(&body(event)?)?)))
-            .collect()
+        events.iter().map(|event| Ok(Outcome::Send(Parts::json(&body(event)?)?))).collect()
     }
 }
 
@@ -64,13 +61,8 @@ mod tests {
     fn the_body_is_the_events_public_json() {
         let outcomes =
             DefaultFormat::format(&Context::for_tests(), vec![event(r#"{"text":"hi"}"#)]).expect("formatted");
-        let [Outcome::Send(parts)] = outcomes.as_slice() else {
-            panic!("one body")
-        };
-        assert_eq!(
-            (parts.method.as_str(), parts.content_type.as_str()),
-            ("POST", "application/json")
-        );
+        let [Outcome::Send(parts)] = outcomes.as_slice() else { panic!("one body") };
+        assert_eq!((parts.method.as_str(), parts.content_type.as_str()), ("POST", "application/json"));
         assert_eq!(
             String::from_utf8_lossy(&parts.body),
             r#"{"id":"evt_1","seq":7,"type":"message.received","timestamp":"2026-01-01T00:00:00.123Z","device":"dev_1","data":{"text":"hi"}}"#
@@ -79,10 +71,7 @@ mod tests {
 
     #[test]
     fn an_empty_batch_gives_an_empty_answer() {
-        assert_eq!(
-            DefaultFormat::format(&Context::for_tests(), Vec::new()),
-            Ok(Vec::new())
-        );
+        assert_eq!(DefaultFormat::format(&Context::for_tests(), Vec::new()), Ok(Vec::new()));
     }
 
     #[test]

@@ -36,18 +36,9 @@ pub struct Project {
 impl Project {
     /// Looks at the crate in `crate_dir`.
     pub fn of(crate_dir: &Path) -> Result<Self, PackError> {
-        let wrong = |why: String| PackError::Manifest {
-            path: crate_dir.join("Cargo.toml"),
-            why,
-        };
-        let metadata = MetadataCommand::new()
-            .current_dir(crate_dir)
-            .exec()
-            .map_err(|e| wrong(e.to_string()))?;
-        let manifest_path = crate_dir
-            .join("Cargo.toml")
-            .canonicalize()
-            .map_err(PackError::io(crate_dir))?;
+        let wrong = |why: String| PackError::Manifest { path: crate_dir.join("Cargo.toml"), why };
+        let metadata = MetadataCommand::new().current_dir(crate_dir).exec().map_err(|e| wrong(e.to_string()))?;
+        let manifest_path = crate_dir.join("Cargo.toml").canonicalize().map_err(PackError::io(crate_dir))?;
         let package = metadata
             .packages
             .iter()
@@ -74,27 +65,13 @@ impl Project {
 }
 
 fn local_sources(metadata: &Metadata, package: &Package) -> BTreeSet<PathBuf> {
-    let by_name = |name: &str| {
-        metadata
-            .packages
-            .iter()
-            .find(|p| p.source.is_none() && p.name.as_str() == name)
-    };
+    let by_name = |name: &str| metadata.packages.iter().find(|p| p.source.is_none() && p.name.as_str() == name);
     let mut todo = vec![package];
     let mut dirs = BTreeSet::new();
     while let Some(package) = todo.pop() {
-        let dir = package
-            .manifest_path
-            .parent()
-            .map(|dir| dir.as_std_path().to_owned());
+        let dir = package.manifest_path.parent().map(|dir| dir.as_std_path().to_owned());
         if dir.is_some_and(|dir| dirs.insert(dir)) {
-            todo.extend(
-                package
-                    .dependencies
-                    .iter()
-                    .filter(|d| d.path.is_some())
-                    .filter_map(|d| by_name(&d.name)),
-            );
+            todo.extend(package.dependencies.iter().filter(|d| d.path.is_some()).filter_map(|d| by_name(&d.name)));
         }
     }
     dirs
@@ -103,25 +80,12 @@ fn local_sources(metadata: &Metadata, package: &Package) -> BTreeSet<PathBuf> {
 /// Builds the core module and gives its path.
 pub fn build(project: &Project, toolchain: &Toolchain) -> Result<PathBuf, PackError> {
     let guest_dir = project.target_dir.join("guest");
-    let profile = if project.has_guest_profile {
-        "guest"
-    } else {
-        "release"
-    };
+    let profile = if project.has_guest_profile { "guest" } else { "release" };
     let mut command = Command::new("cargo");
     clean_environment(&mut command);
     command
         .current_dir(&project.workspace_dir)
-        .args([
-            "build",
-            "--package",
-            &project.package,
-            "--lib",
-            "--target",
-            TARGET,
-            "--profile",
-            profile,
-        ])
+        .args(["build", "--package", &project.package, "--lib", "--target", TARGET, "--profile", profile])
         .arg("--target-dir")
         .arg(&guest_dir)
         .env("CARGO_ENCODED_RUSTFLAGS", rustflags(project).join("\u{1f}"));
@@ -138,15 +102,9 @@ pub fn build(project: &Project, toolchain: &Toolchain) -> Result<PathBuf, PackEr
         let text = String::from_utf8_lossy(&output.stderr);
         let lines: Vec<&str> = text.lines().collect();
         let output = lines[lines.len().saturating_sub(OUTPUT_LINES)..].join("\n");
-        return Err(PackError::Cargo {
-            package: project.package.clone(),
-            output,
-        });
+        return Err(PackError::Cargo { package: project.package.clone(), output });
     }
-    Ok(guest_dir
-        .join(TARGET)
-        .join(profile)
-        .join(format!("{}.wasm", project.library)))
+    Ok(guest_dir.join(TARGET).join(profile).join(format!("{}.wasm", project.library)))
 }
 
 /// A small stack, and no path of this machine in panic messages.
@@ -155,9 +113,7 @@ fn rustflags(project: &Project) -> Vec<String> {
         format!("-Clink-arg=-zstack-size={STACK_BYTES}"),
         format!("--remap-path-prefix={}=.", project.workspace_dir.display()),
     ];
-    let home = std::env::var_os("CARGO_HOME")
-        .map(PathBuf::from)
-        .or_else(|| Some(std::env::home_dir()?.join(".cargo")));
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(std::env::home_dir()?.join(".cargo")));
     if let Some(home) = home {
         flags.push(format!("--remap-path-prefix={}=cargo", home.display()));
     }

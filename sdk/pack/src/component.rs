@@ -19,23 +19,14 @@ pub const WIT: [(&str, &str); 7] = [
     ("log.wit", include_str!("../../../wit/gateway/log.wit")),
     ("rest.wit", include_str!("../../../wit/gateway/rest.wit")),
     ("pacing.wit", include_str!("../../../wit/gateway/pacing.wit")),
-    (
-        "webhook-format.wit",
-        include_str!("../../../wit/gateway/webhook-format.wit"),
-    ),
-    (
-        "http-handler.wit",
-        include_str!("../../../wit/gateway/http-handler.wit"),
-    ),
+    ("webhook-format.wit", include_str!("../../../wit/gateway/webhook-format.wit")),
+    ("http-handler.wit", include_str!("../../../wit/gateway/http-handler.wit")),
     ("worlds.wit", include_str!("../../../wit/gateway/worlds.wit")),
 ];
 
 /// Makes a component of `module` with the manifest inside.
 pub fn encode(module: &[u8], manifest: &Manifest) -> Result<Vec<u8>, PackError> {
-    let wrong = |why: String| PackError::Component {
-        plugin: manifest.id().to_owned(),
-        why,
-    };
+    let wrong = |why: String| PackError::Component { plugin: manifest.id().to_owned(), why };
     let (resolve, world) = world_of(manifest.hooks()).map_err(wrong)?;
     let mut module = module.to_vec();
     wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
@@ -51,11 +42,7 @@ pub fn encode(module: &[u8], manifest: &Manifest) -> Result<Vec<u8>, PackError> 
 
 /// Puts a custom section at the end of a component or module.
 pub fn add_section(wasm: &mut Vec<u8>, name: &str, data: &[u8]) {
-    CustomSection {
-        name: name.into(),
-        data: data.into(),
-    }
-    .append_to(wasm);
+    CustomSection { name: name.into(), data: data.into() }.append_to(wasm);
 }
 
 fn world_of(hooks: &[String]) -> Result<(Resolve, WorldId), String> {
@@ -72,9 +59,7 @@ fn world_of(hooks: &[String]) -> Result<(Resolve, WorldId), String> {
     let group = sources.parse().map_err(|(_, e)| e.to_string())?;
     let mut resolve = Resolve::default();
     let package = resolve.push_group(group).map_err(|e| e.to_string())?;
-    let world = resolve
-        .select_world(&[package], Some("packed"))
-        .map_err(|e| format!("{e:#}"))?;
+    let world = resolve.select_world(&[package], Some("packed")).map_err(|e| format!("{e:#}"))?;
     Ok((resolve, world))
 }
 

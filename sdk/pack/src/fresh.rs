@@ -15,10 +15,7 @@ pub struct Stamp(String);
 impl Stamp {
     /// Hashes the project's sources, those of its local dependencies, the lock file and the interfaces.
     pub fn of(project: &Project) -> Result<Self, PackError> {
-        let mut files = vec![
-            project.workspace_dir.join("Cargo.toml"),
-            project.workspace_dir.join("Cargo.lock"),
-        ];
+        let mut files = vec![project.workspace_dir.join("Cargo.toml"), project.workspace_dir.join("Cargo.lock")];
         for dir in &project.source_dirs {
             files.extend([dir.join("Cargo.toml"), dir.join(crate::manifest::FILE_NAME)]);
             collect(&dir.join("src"), &mut files)?;

@@ -31,14 +31,8 @@ fn main() -> anyhow::Result<()> {
         Command::Build { crate_dir, out } => build(&crate_dir, out.as_deref()),
         Command::All { dir, out } => {
             let crates = portico_pack::plugins_in(&dir)?;
-            anyhow::ensure!(
-                !crates.is_empty(),
-                "no crate with a plugin.toml below {}",
-                dir.display()
-            );
-            crates
-                .iter()
-                .try_for_each(|crate_dir| build(crate_dir, out.as_deref()))
+            anyhow::ensure!(!crates.is_empty(), "no crate with a plugin.toml below {}", dir.display());
+            crates.iter().try_for_each(|crate_dir| build(crate_dir, out.as_deref()))
         }
     }
 }
@@ -46,10 +40,6 @@ fn main() -> anyhow::Result<()> {
 fn build(crate_dir: &Path, out: Option<&Path>) -> anyhow::Result<()> {
     let built = portico_pack::build(crate_dir, out)?;
     let how = if built.rebuilt { "built" } else { "up to date" };
-    println!(
-        "{} ({} KiB, {how})",
-        built.path.display(),
-        built.bytes.div_ceil(1024)
-    );
+    println!("{} ({} KiB, {how})", built.path.display(), built.bytes.div_ceil(1024));
     Ok(())
 }

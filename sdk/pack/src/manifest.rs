@@ -36,30 +36,18 @@ impl Manifest {
     /// Reads a manifest.
     pub fn read(path: &Path) -> Result<Self, PackError> {
         let text = fs::read_to_string(path).map_err(PackError::io(path))?;
-        Self::parse(text).map_err(|why| PackError::Manifest {
-            path: path.to_owned(),
-            why,
-        })
+        Self::parse(text).map_err(|why| PackError::Manifest { path: path.to_owned(), why })
     }
 
     fn parse(text: String) -> Result<Self, String> {
         let File { plugin } = toml::from_str(&text).map_err(|e| e.to_string())?;
         let id_ok = !plugin.id.is_empty()
-            && plugin
-                .id
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.'));
+            && plugin.id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.'));
         if !id_ok {
-            return Err(format!(
-                "`{}` is no plugin id: lower-case letters, digits, `-` and `.` only",
-                plugin.id
-            ));
+            return Err(format!("`{}` is no plugin id: lower-case letters, digits, `-` and `.` only", plugin.id));
         }
         if let Some(unknown) = plugin.hooks.iter().find(|h| !HOOKS.contains(&h.as_str())) {
-            return Err(format!(
-                "there is no hook `{unknown}`; hooks are {}",
-                HOOKS.join(", ")
-            ));
+            return Err(format!("there is no hook `{unknown}`; hooks are {}", HOOKS.join(", ")));
         }
         if plugin.hooks.is_empty() {
             return Err("`hooks` is empty: a plugin without hooks is never called".into());
@@ -84,8 +72,7 @@ mod tests {
 
     #[test]
     fn hooks_that_do_not_exist_and_ids_that_are_paths_are_refused() {
-        let with =
-            |id: &str, hooks: &str| Manifest::parse(format!("[plugin]\nid = '{id}'\nhooks = [{hooks}]\n"));
+        let with = |id: &str, hooks: &str| Manifest::parse(format!("[plugin]\nid = '{id}'\nhooks = [{hooks}]\n"));
         assert_eq!(with("acme.bot", "'pacing'").expect("good").hooks(), ["pacing"]);
         assert!(with("acme.bot", "'paceing'").is_err());
         assert!(with("acme.bot", "").is_err());

@@ -32,12 +32,8 @@ impl Toolchain {
     /// The best way there is. `crate_dir` counts because a crate may pin its toolchain.
     pub fn find(crate_dir: &Path) -> Result<Self, PackError> {
         let active = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-        let installed = ask(
-            crate_dir,
-            &active,
-            &["--print", "target-libdir", "--target", TARGET],
-        )
-        .is_some_and(|dir| Path::new(&dir).is_dir());
+        let installed = ask(crate_dir, &active, &["--print", "target-libdir", "--target", TARGET])
+            .is_some_and(|dir| Path::new(&dir).is_dir());
         if installed {
             return Ok(Self::Installed);
         }
@@ -49,22 +45,15 @@ impl Toolchain {
                     "the target is not installed, and {SYSTEM_RUSTC} has no library sources"
                 ))
             })?;
-        let linker = find_linker(crate_dir).ok_or_else(|| {
-            PackError::NoToolchain("there is no linker; Debian has it in the package `lld`".into())
-        })?;
-        Ok(Self::BuildStd {
-            rustc: rustc.into(),
-            linker,
-        })
+        let linker = find_linker(crate_dir)
+            .ok_or_else(|| PackError::NoToolchain("there is no linker; Debian has it in the package `lld`".into()))?;
+        Ok(Self::BuildStd { rustc: rustc.into(), linker })
     }
 }
 
 fn has_library_sources(dir: &Path, rustc: &OsStr) -> bool {
-    ask(dir, rustc, &["--print", "sysroot"]).is_some_and(|sysroot| {
-        Path::new(&sysroot)
-            .join("lib/rustlib/src/rust/library/std/Cargo.toml")
-            .is_file()
-    })
+    ask(dir, rustc, &["--print", "sysroot"])
+        .is_some_and(|sysroot| Path::new(&sysroot).join("lib/rustlib/src/rust/library/std/Cargo.toml").is_file())
 }
 
 /// `rust-lld` of the toolchain on the path, else `lld` of the system.
@@ -72,17 +61,9 @@ fn find_linker(dir: &Path) -> Option<PathBuf> {
     let rustc = OsStr::new("rustc");
     let shipped = ask(dir, rustc, &["--print", "sysroot"])
         .zip(ask(dir, rustc, &["--print", "host-tuple"]))
-        .map(|(sysroot, host)| {
-            Path::new(&sysroot)
-                .join("lib/rustlib")
-                .join(host)
-                .join("bin/rust-lld")
-        });
+        .map(|(sysroot, host)| Path::new(&sysroot).join("lib/rustlib").join(host).join("bin/rust-lld"));
     let path = env::var_os("PATH").unwrap_or_default();
-    shipped
-        .into_iter()
-        .chain(env::split_paths(&path).map(|dir| dir.join("lld")))
-        .find(|p| p.is_file())
+    shipped.into_iter().chain(env::split_paths(&path).map(|dir| dir.join("lld"))).find(|p| p.is_file())
 }
 
 /// What a compiler prints, or `None` if it can't be run or says no.

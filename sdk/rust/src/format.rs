@@ -23,8 +23,7 @@ impl Event {
 impl Parts {
     /// A `POST` of a JSON body, unsigned beside Standard Webhooks.
     pub fn json(body: &impl Serialize) -> Result<Self, HookError> {
-        let body =
-            serde_json::to_vec(body).map_err(|e| HookError::Internal(format!("writing a body: {e}")))?;
+        let body = serde_json::to_vec(body).map_err(|e| HookError::Internal(format!("writing a body: {e}")))?;
         Ok(Self {
             method: "POST".into(),
             headers: Vec::new(),
@@ -37,11 +36,7 @@ impl Parts {
     /// The same, signed over the body as well.
     #[must_use]
     pub fn signed(mut self, scheme: Scheme, header: &str) -> Self {
-        self.signing = Some(Signing {
-            scheme,
-            header: header.into(),
-            prefix: String::new(),
-        });
+        self.signing = Some(Signing { scheme, header: header.into(), prefix: String::new() });
         self
     }
 }

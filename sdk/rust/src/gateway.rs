@@ -45,11 +45,7 @@ pub struct Problem {
 
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.detail.is_empty() {
-            &self.title
-        } else {
-            &self.detail
-        })
+        f.write_str(if self.detail.is_empty() { &self.title } else { &self.detail })
     }
 }
 
@@ -99,23 +95,13 @@ impl<'a> Gateway<'a> {
         if !body.is_empty() {
             headers.push(("content-type".to_owned(), "application/json".to_owned()));
         }
-        let request = rest::Request {
-            method: method.into(),
-            path: path.into(),
-            headers,
-            body,
-        };
+        let request = rest::Request { method: method.into(), path: path.into(), headers, body };
         let answer = self.0.call(request).map_err(|refused| match refused {
-            RestError::Denied(why) | RestError::Invalid(why) | RestError::TooLarge(why) => {
-                CoreError::Host(why)
-            }
+            RestError::Denied(why) | RestError::Invalid(why) | RestError::TooLarge(why) => CoreError::Host(why),
             RestError::Unavailable(why) => CoreError::Unavailable(why),
         })?;
         if (200..400).contains(&answer.status) {
-            return Ok(Answer {
-                status: answer.status,
-                body: answer.body,
-            });
+            return Ok(Answer { status: answer.status, body: answer.body });
         }
         let mut problem: Problem = serde_json::from_slice(&answer.body).unwrap_or_default();
         problem.status = answer.status;
@@ -145,23 +131,14 @@ mod tests {
 
     impl Transport for Says {
         fn call(&self, _: rest::Request) -> Result<rest::Response, RestError> {
-            Ok(rest::Response {
-                status: self.0,
-                headers: Vec::new(),
-                body: self.1.as_bytes().to_vec(),
-            })
+            Ok(rest::Response { status: self.0, headers: Vec::new(), body: self.1.as_bytes().to_vec() })
         }
     }
 
     #[test]
     fn a_problem_keeps_its_code_and_status() {
-        let says = Says(
-            409,
-            r#"{"title":"Not ready","code":"device_not_ready","detail":"the device is created"}"#,
-        );
-        let Err(CoreError::Problem(problem)) = Gateway::new(&says).get("/v1/devices") else {
-            panic!("no problem")
-        };
+        let says = Says(409, r#"{"title":"Not ready","code":"device_not_ready","detail":"the device is created"}"#);
+        let Err(CoreError::Problem(problem)) = Gateway::new(&says).get("/v1/devices") else { panic!("no problem") };
         assert_eq!((problem.status, problem.code.as_str()), (409, "device_not_ready"));
         assert_eq!(problem.to_string(), "the device is created");
     }

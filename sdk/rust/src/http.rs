@@ -28,9 +28,7 @@ impl Transport for Host {
         if cfg!(target_arch = "wasm32") {
             rest::call(&request)
         } else {
-            Err(rest::RestError::Unavailable(
-                "there is no host outside a component".into(),
-            ))
+            Err(rest::RestError::Unavailable("there is no host outside a component".into()))
         }
     }
 }
@@ -57,18 +55,12 @@ impl Request {
 
     /// The first value of a header; `name` in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, v)| v.as_str())
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 
     /// The first value of a query parameter.
     pub fn query_value(&self, name: &str) -> Option<&str> {
-        self.query
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, v)| v.as_str())
+        self.query.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 
     /// Whether good credentials came with it.
@@ -99,16 +91,8 @@ impl Response {
     pub fn json(status: u16, body: &impl Serialize) -> Self {
         let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
         match serde_json::to_vec(body) {
-            Ok(body) => Self {
-                status,
-                headers,
-                body,
-            },
-            Err(_) => Self {
-                status: 500,
-                headers: Vec::new(),
-                body: Vec::new(),
-            },
+            Ok(body) => Self { status, headers, body },
+            Err(_) => Self { status: 500, headers: Vec::new(), body: Vec::new() },
         }
     }
 }

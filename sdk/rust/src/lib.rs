@@ -21,8 +21,7 @@ pub use serde_json;
 impl Context {
     /// The operator's settings as a type of the plugin's own. Missing fields are the type's business (`#[serde(default)]`).
     pub fn settings<T: serde::de::DeserializeOwned>(&self) -> Result<T, HookError> {
-        serde_json::from_str(&self.settings)
-            .map_err(|e| HookError::Config(format!("the settings don't fit: {e}")))
+        serde_json::from_str(&self.settings).map_err(|e| HookError::Config(format!("the settings don't fit: {e}")))
     }
 
     /// A context for unit tests: no tenant, no settings, 2026-01-01T00:00:00Z, a budget of one second.
@@ -41,10 +40,20 @@ impl Context {
 
 /// Exports a type's hooks from the component.
 ///
-/// ```ignore
-/// struct Plugin;
-/// impl portico_sdk::pacing::Pacing for Plugin { … }
-/// portico_sdk::register!(Plugin: pacing);
+/// ```
+/// use portico_sdk::pacing::{Decision, DeviceState, Pacing, Plan, Query};
+/// use portico_sdk::{Context, HookError};
+///
+/// struct AtOnce;
+///
+/// impl Pacing for AtOnce {
+///     fn decide(_: &Context, _: &DeviceState, queries: &[Query]) -> Result<Vec<Decision>, HookError> {
+///         Ok(queries.iter().map(|_| Decision::Go(Plan { delay: 0 })).collect())
+///     }
+/// }
+///
+/// portico_sdk::register!(AtOnce: pacing);
+/// # fn main() {}
 /// ```
 ///
 /// Hooks are `webhook_format`, `pacing` and `http_handler`, and must be the ones that `plugin.toml` lists. Natively the

@@ -5,8 +5,7 @@ pub use crate::bindings::portico::plugin::log::Level;
 /// Writes a line. Natively it does nothing.
 pub fn write(level: Level, message: &str, fields: &[(&str, String)]) {
     if cfg!(target_arch = "wasm32") {
-        let fields: Vec<(String, String)> =
-            fields.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect();
+        let fields: Vec<(String, String)> = fields.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect();
         crate::bindings::portico::plugin::log::write(level, message, &fields);
     }
 }
@@ -25,15 +24,8 @@ pub fn warn(message: &str) {
 pub(crate) fn install_panic_hook() {
     if cfg!(target_arch = "wasm32") {
         std::panic::set_hook(Box::new(|info| {
-            let place = info
-                .location()
-                .map(|l| format!("{}:{}", l.file(), l.line()))
-                .unwrap_or_default();
-            write(
-                Level::Error,
-                &format!("panicked: {}", info.payload_as_str().unwrap_or("?")),
-                &[("at", place)],
-            );
+            let place = info.location().map(|l| format!("{}:{}", l.file(), l.line())).unwrap_or_default();
+            write(Level::Error, &format!("panicked: {}", info.payload_as_str().unwrap_or("?")), &[("at", place)]);
         }));
     }
 }

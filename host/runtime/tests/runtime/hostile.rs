@@ -14,7 +14,7 @@ use portico_core::ports::plugins::{
 use portico_runtime::{Runtime, Source};
 use serde_json::json;
 
-use crate::support::{component, config, device, event, request, runtime, tenant};
+use crate::support::{component, config, device, event, request, runtime, runtime_with, tenant};
 
 /// Longer than any limit below, with room for a busy machine.
 const IN_TIME: Duration = Duration::from_secs(10);
@@ -45,6 +45,14 @@ async fn handle(runtime: &Runtime, misdeed: &str) -> Result<String, PluginFailur
     Ok(String::from_utf8(answer.body).expect("text"))
 }
 
+/// With so much wall-clock time that on a busy machine, too, the limit on CPU time comes first.
+async fn patient_runtime() -> Arc<Runtime> {
+    let mut config = config();
+    config.limits.webhook_format.wall = IN_TIME / 3;
+    config.limits.pacing.wall = IN_TIME / 3;
+    runtime_with(config, "tests/plugins/hostile").await
+}
+
 #[tokio::test]
 async fn every_misdeed_ends_in_its_outcome() {
     for (misdeed, outcome) in [
@@ -61,7 +69,7 @@ async fn every_misdeed_ends_in_its_outcome() {
         ("bug", Outcome::Internal),
         ("settings", Outcome::Config),
     ] {
-        let runtime = runtime("tests/plugins/hostile").await;
+        let runtime = patient_runtime().await;
         let failure = format(&runtime, misdeed).await.expect_err(misdeed);
         assert_eq!(failure.outcome, outcome, "{misdeed}: {}", failure.detail);
         assert!(format(&runtime, "behave").await.is_ok(), "a call after {misdeed}");
@@ -76,7 +84,7 @@ async fn a_log_flood_is_cut_and_harms_nothing() {
 
 #[tokio::test]
 async fn pacing_and_requests_end_as_well() {
-    let runtime = runtime("tests/plugins/hostile").await;
+    let runtime = patient_runtime().await;
     assert_eq!(pace(&runtime, "loop").await.expect_err("no answer").outcome, Outcome::Cpu);
     assert_eq!(pace(&runtime, "forever").await.expect_err("no answer").outcome, Outcome::BadAnswer);
     assert!(pace(&runtime, "text").await.is_ok());

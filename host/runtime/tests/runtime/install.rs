@@ -1,7 +1,9 @@
 //! What an install refuses, and that it says what to do.
 
+use std::ffi::OsString;
 use std::time::Duration;
 
+use portico_runtime::compile::CompileError;
 use portico_runtime::{Compiler, LoadError, Runtime, RuntimeConfig, Source, check_file};
 
 use crate::support::{component, config};
@@ -72,14 +74,19 @@ async fn an_id_belongs_to_one_plugin() {
 
 #[tokio::test]
 async fn a_compiling_child_that_fails_or_hangs_costs_one_refusal() {
-    for (program, args) in [("false", vec![]), ("sleep", vec!["60".into()]), ("yes", vec![]), ("/nonexistent", vec![])]
-    {
+    let refused = async |program: &str, args: Vec<OsString>| {
         let mut config = config();
         config.limits.compiled_bytes = 1 << 20;
-        config.compiler = Compiler::Child { program: program.into(), args, wall: Duration::from_millis(300) };
-        let refused = refusal_with(config, hostile()).await;
-        assert!(matches!(refused, LoadError::Compile(_)), "{program}: {refused}");
-    }
+        config.compiler = Compiler::Child { program: program.into(), args, wall: Duration::from_millis(500) };
+        match refusal_with(config, hostile()).await {
+            LoadError::Compile(why) => why,
+            other => panic!("{program}: {other}"),
+        }
+    };
+    assert!(matches!(refused("/nonexistent", vec![]).await, CompileError::Child(_)));
+    assert!(matches!(refused("/bin/false", vec![]).await, CompileError::Child(_)));
+    assert!(matches!(refused("/bin/sleep", vec!["60".into()]).await, CompileError::TooLong(_)));
+    assert!(matches!(refused("/usr/bin/yes", vec![]).await, CompileError::TooLarge(_)));
 }
 
 #[tokio::test]

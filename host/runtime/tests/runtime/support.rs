@@ -1,8 +1,9 @@
 //! What the tests share: components, a runtime with a fixed clock, events and requests.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use portico_core::event::{Event, EventKind};
 use portico_core::id::{DeviceId, EventId, TenantId};
@@ -13,7 +14,7 @@ use portico_runtime::{Runtime, RuntimeConfig, Source};
 use serde_json::Value;
 
 /// 2026-01-01T00:00:00Z.
-pub const NOW: UtcMs = UtcMs(1_767_225_600_000);
+pub(crate) const NOW: UtcMs = UtcMs(1_767_225_600_000);
 
 #[derive(Debug)]
 struct Fixed;
@@ -34,33 +35,39 @@ impl Rng for Counting {
     }
 }
 
-pub fn config() -> RuntimeConfig {
+pub(crate) fn config() -> RuntimeConfig {
     RuntimeConfig::new(Arc::new(Fixed), Arc::new(Counting(AtomicU64::new(1))))
 }
 
 /// The component of a crate of this workspace, such as `plugins/pacing`.
-pub fn component(crate_dir: &str) -> PathBuf {
+pub(crate) fn component(crate_dir: &str) -> PathBuf {
+    static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    built.entry(crate_dir.to_owned()).or_insert_with(|| build(crate_dir)).clone()
+}
+
+fn build(crate_dir: &str) -> PathBuf {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(crate_dir);
     portico_pack::ensure_built(dir).expect("the guest builds")
 }
 
-pub async fn runtime(crate_dir: &str) -> Arc<Runtime> {
+pub(crate) async fn runtime(crate_dir: &str) -> Arc<Runtime> {
     runtime_with(config(), crate_dir).await
 }
 
-pub async fn runtime_with(config: RuntimeConfig, crate_dir: &str) -> Arc<Runtime> {
+pub(crate) async fn runtime_with(config: RuntimeConfig, crate_dir: &str) -> Arc<Runtime> {
     Runtime::start(config, vec![Source::file(component(crate_dir))]).await.expect("a runtime")
 }
 
-pub fn tenant() -> TenantId {
+pub(crate) fn tenant() -> TenantId {
     TenantId::new(NOW.0, 1)
 }
 
-pub fn device() -> DeviceId {
+pub(crate) fn device() -> DeviceId {
     DeviceId::new(NOW.0, 2)
 }
 
-pub fn event(kind: EventKind, data: Value) -> Event {
+pub(crate) fn event(kind: EventKind, data: Value) -> Event {
     Event {
         id: EventId::new(NOW.0, 3),
         seq: 7,
@@ -73,7 +80,7 @@ pub fn event(kind: EventKind, data: Value) -> Event {
     }
 }
 
-pub fn request(method: &str, path: &str, body: Option<&Value>) -> PluginRequest {
+pub(crate) fn request(method: &str, path: &str, body: Option<&Value>) -> PluginRequest {
     PluginRequest {
         method: method.into(),
         path: path.into(),

@@ -38,11 +38,7 @@ fn misbehave(misdeed: &str) {
 
 fn recurse(depth: u64) -> u64 {
     let frame = std::hint::black_box([depth; 64]);
-    if frame[0] == 0 {
-        0
-    } else {
-        recurse(depth + 1) + frame[1]
-    }
+    if frame[0] == 0 { 0 } else { recurse(depth + 1) + frame[1] }
 }
 
 impl WebhookFormat for Hostile {
@@ -59,9 +55,7 @@ impl WebhookFormat for Hostile {
                 "too-big" => parts.body = vec![b'x'; 2 << 20],
                 "huge" => parts.body = vec![b'x'; 20 << 20],
                 "split-header" => parts.headers.push(("x-a".into(), "a\r\nx-b: b".into())),
-                "forge" => parts
-                    .headers
-                    .push(("webhook-signature".into(), "v1,forged".into())),
+                "forge" => parts.headers.push(("webhook-signature".into(), "v1,forged".into())),
                 "bug" => return Err(HookError::Internal("as asked".into())),
                 "settings" => return Err(HookError::Config("as asked".into())),
                 "rest" => {
@@ -81,10 +75,7 @@ impl Pacing for Hostile {
         let decide = |query: &Query| {
             misbehave(&query.kind);
             match query.kind.as_str() {
-                "forever" => Decision::Hold(Hold {
-                    retry_after: u32::MAX,
-                    reason: "as asked".into(),
-                }),
+                "forever" => Decision::Hold(Hold { retry_after: u32::MAX, reason: "as asked".into() }),
                 _ => Decision::Go(Plan { delay: 0 }),
             }
         };
@@ -99,10 +90,7 @@ impl HttpHandler for Hostile {
         let answer = match misdeed {
             "rest" => Response::json(200, &format!("{:?}", core.call(devices()))),
             "rest-outside" => {
-                let outside = rest::Request {
-                    path: "/metrics".into(),
-                    ..devices()
-                };
+                let outside = rest::Request { path: "/metrics".into(), ..devices() };
                 Response::json(200, &format!("{:?}", core.call(outside)))
             }
             "rest-often" => {
@@ -122,10 +110,5 @@ impl HttpHandler for Hostile {
 }
 
 fn devices() -> rest::Request {
-    rest::Request {
-        method: "GET".into(),
-        path: "/v1/devices".into(),
-        headers: Vec::new(),
-        body: Vec::new(),
-    }
+    rest::Request { method: "GET".into(), path: "/v1/devices".into(), headers: Vec::new(), body: Vec::new() }
 }
