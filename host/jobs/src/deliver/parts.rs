@@ -1,0 +1,153 @@
+//! What is sent: the parts a format plugin makes, or the gateway's own where it makes none.
+//!
+//! A format fails open: an event is worth more than its shape. Where a batch fails because of what is in it, it is halved
+//! until the culprit is alone, so that its neighbours keep their shape.
+
+use std::ops::Range;
+
+use portico_core::event::Event;
+use portico_core::id::TenantId;
+use portico_core::ports::Plugins;
+use portico_core::ports::plugins::{Formatted, Outcome, Parts, PluginFailure};
+
+/// Events given to a plugin at once, as its interface says.
+pub(super) const FORMAT_BATCH: usize = 100;
+
+/// One event as it will be sent.
+pub(super) enum Shaped {
+    /// As the plugin made it.
+    AsWanted(Parts),
+    /// As the gateway makes it, because the plugin failed.
+    Default(Parts),
+    /// Not at all: this subscriber gets none of it.
+    Skip,
+}
+
+/// Shapes at most [`FORMAT_BATCH`] events of one subscription: one answer per event, in order.
+pub(super) async fn shape(plugins: &dyn Plugins, format: &str, tenant: &TenantId, events: &[Event]) -> Vec<Shaped> {
+    let mut shaped = Vec::with_capacity(events.len());
+    // A stack of ranges, the first one on top.
+    let mut ranges = Vec::new();
+    ranges.push(0..events.len());
+    while let Some(range) = ranges.pop() {
+        let part = events.get(range.clone()).unwrap_or_default();
+        match formatted(plugins, format, tenant, part).await {
+            Ok(answers) => shaped.extend(answers.into_iter().map(|answer| match answer {
+                Formatted::Send(parts) => Shaped::AsWanted(parts),
+                Formatted::Skip(_) => Shaped::Skip,
+            })),
+            Err(failure) if range.len() > 1 && is_about_content(failure.outcome) => {
+                let (left, right) = halves(range);
+                ranges.push(right);
+                ranges.push(left);
+            }
+            Err(failure) => {
+                tracing::warn!(
+                    plugin.id = format,
+                    outcome = ?failure.outcome,
+                    events = range.len(),
+                    "a webhook format failed; the default body is sent"
+                );
+                shaped.extend(part.iter().map(|event| Shaped::Default(default_parts(event))));
+            }
+        }
+    }
+    shaped
+}
+
+async fn formatted(
+    plugins: &dyn Plugins,
+    format: &str,
+    tenant: &TenantId,
+    events: &[Event],
+) -> Result<Vec<Formatted>, PluginFailure> {
+    let answers = plugins.format(format, tenant, events).await?;
+    if answers.len() == events.len() {
+        return Ok(answers);
+    }
+    let detail = format!("{} answers for {} events", answers.len(), events.len());
+    Err(PluginFailure { plugin: format.to_owned(), outcome: Outcome::BadAnswer, detail })
+}
+
+/// Whether a smaller batch may fare better.
+fn is_about_content(outcome: Outcome) -> bool {
+    match outcome {
+        Outcome::InvalidInput
+        | Outcome::Internal
+        | Outcome::Trap
+        | Outcome::Cpu
+        | Outcome::Wall
+        | Outcome::Memory
+        | Outcome::CopyLimit
+        | Outcome::BadAnswer => true,
+        Outcome::Config
+        | Outcome::Unavailable
+        | Outcome::Denied
+        | Outcome::Busy
+        | Outcome::Breaker
+        | Outcome::Missing => false,
+    }
+}
+
+fn halves(range: Range<usize>) -> (Range<usize>, Range<usize>) {
+    let middle = range.start + range.len() / 2;
+    (range.start..middle, middle..range.end)
+}
+
+/// The event's public JSON: what the default format plugin makes, made here.
+fn default_parts(event: &Event) -> Parts {
+    Parts {
+        method: "POST".to_owned(),
+        headers: Vec::new(),
+        content_type: "application/json".to_owned(),
+        // An event came out of the store as JSON; it goes back into it.
+        body: serde_json::to_vec(event).unwrap_or_default(),
+        signing: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{self, FakePlugins};
+
+    async fn shapes(plugins: &FakePlugins, count: i64) -> String {
+        let events: Vec<_> = (0..count).map(testing::event).collect();
+        let tenant = testing::tenant();
+        let shaped = shape(plugins, "some-format", &tenant, &events).await;
+        let letter = |s: &Shaped| match s {
+            Shaped::AsWanted(_) => 'w',
+            Shaped::Default(_) => 'd',
+            Shaped::Skip => 's',
+        };
+        shaped.iter().map(letter).collect()
+    }
+
+    #[tokio::test]
+    async fn one_bad_event_does_not_cost_its_neighbours_their_shape() {
+        let plugins = FakePlugins { fail_on_seq: Some((5, Outcome::Trap)), ..FakePlugins::default() };
+        assert_eq!(shapes(&plugins, 8).await, "wwwwwdww");
+    }
+
+    #[tokio::test]
+    async fn a_plugin_that_is_not_there_is_asked_once() {
+        let plugins = FakePlugins { fail_on_seq: Some((5, Outcome::Missing)), ..FakePlugins::default() };
+        assert_eq!(shapes(&plugins, 8).await, "dddddddd");
+        assert_eq!(plugins.calls_made(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_a_subscriber_does_not_get_is_skipped() {
+        let plugins = FakePlugins { skip_seq: Some(1), ..FakePlugins::default() };
+        assert_eq!(shapes(&plugins, 3).await, "wsw");
+    }
+
+    #[test]
+    fn the_default_body_is_the_events_public_json() {
+        let body = default_parts(&testing::event(7)).body;
+        let json: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+        assert_eq!(json["seq"], 7);
+        assert_eq!(json["type"], "message.received");
+        assert!(json.get("tenant").is_none() && json.get("lane").is_none());
+    }
+}

@@ -1,0 +1,262 @@
+//! Nouns and ports for the tests of this crate. No store: what needs rows is tested through the whole gateway.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use portico_core::access::Caller;
+use portico_core::address::{Party, PhoneNumber, Recipient};
+use portico_core::device::{Device, DeviceState, Wanted};
+use portico_core::event::{Event, EventKind};
+use portico_core::id::{DeliveryId, DeviceId, EventId, MessageId, TenantId, WebhookId};
+use portico_core::limits::Limits;
+use portico_core::message::{Content, Direction, Message, MessageStatus, StatusTimes};
+use portico_core::ports::link::{Outgoing, PairingCode, QrCode, Resources};
+use portico_core::ports::outbound::{OutboundError, OutboundRequest, OutboundResponse};
+use portico_core::ports::plugins::{
+    CallCount, Decision, Formatted, Outcome, PaceDevice, PaceQuery, Parts, PluginFailure, PluginInfo, PluginRequest,
+    PluginResponse,
+};
+use portico_core::ports::store::AttemptResult;
+use portico_core::ports::{Clock, Links, Outbound, Plugins, Rng, Store, Tx};
+use portico_core::seal::Sealer;
+use portico_core::time::UtcMs;
+use portico_core::webhook::{DEFAULT_FORMAT, DeliveryState, EventFilter, Webhook, WebhookState};
+use portico_core::{Core, Error, Gateway, Result};
+
+use crate::bell::LocalBell;
+
+pub(crate) fn tenant() -> TenantId {
+    TenantId::new(1, 1)
+}
+
+pub(crate) fn device() -> Device {
+    Device {
+        id: DeviceId::new(1, 1),
+        tenant: tenant(),
+        name: "sales".into(),
+        state: DeviceState::Connected,
+        reason: None,
+        state_since: UtcMs(0),
+        deadline: None,
+        wanted: Wanted::Running,
+        jid: None,
+        lid: None,
+        push_name: None,
+        created_at: UtcMs(0),
+    }
+}
+
+pub(crate) fn message(n: u128, chat: &str) -> Message {
+    Message {
+        id: MessageId::new(1, n),
+        tenant: tenant(),
+        device: DeviceId::new(1, 1),
+        direction: Direction::Out,
+        chat: Party::single(format!("{chat}@g.us")),
+        sender: None,
+        sender_name: None,
+        whatsapp_id: format!("3EB0{n}"),
+        content: Content::Text { text: "hi".into() },
+        status: MessageStatus::Queued,
+        error: None,
+        created_at: UtcMs(0),
+        timestamp: UtcMs(0),
+        times: StatusTimes::default(),
+    }
+}
+
+pub(crate) fn webhook(n: u128) -> Webhook {
+    Webhook {
+        id: WebhookId::new(1, n),
+        tenant: tenant(),
+        device: None,
+        url: "https://hook.example/in".into(),
+        events: EventFilter::parse("*").into_iter().collect(),
+        headers: BTreeMap::new(),
+        format: DEFAULT_FORMAT.into(),
+        state: WebhookState::Enabled,
+        reason: None,
+        failing_since: None,
+        created_at: UtcMs(0),
+        sealed_secret: Vec::new(),
+    }
+}
+
+pub(crate) fn event(seq: i64) -> Event {
+    Event {
+        id: EventId::of_fact(&["test", &seq.to_string()]),
+        seq,
+        kind: EventKind::MessageReceived,
+        tenant: tenant(),
+        device: Some(DeviceId::new(1, 1)),
+        lane: "chat".into(),
+        timestamp: UtcMs(0),
+        data: serde_json::json!({ "content": "hi" }),
+    }
+}
+
+pub(crate) fn attempt_result(at: UtcMs) -> AttemptResult {
+    AttemptResult { delivery: DeliveryId::new(1, 1), attempt: None, state: DeliveryState::Delivered, due: None, at }
+}
+
+/// Formats everything well, but for what it is told.
+#[derive(Default)]
+pub(crate) struct FakePlugins {
+    pub(crate) fail_on_seq: Option<(i64, Outcome)>,
+    pub(crate) skip_seq: Option<i64>,
+    pub(crate) calls: AtomicU32,
+}
+
+impl FakePlugins {
+    pub(crate) fn calls_made(&self) -> u32 {
+        self.calls.load(Ordering::SeqCst)
+    }
+}
+
+#[async_trait]
+impl Plugins for FakePlugins {
+    fn list(&self) -> Vec<PluginInfo> {
+        Vec::new()
+    }
+
+    async fn format(&self, plugin: &str, _: &TenantId, events: &[Event]) -> Result<Vec<Formatted>, PluginFailure> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        if let Some((seq, outcome)) = self.fail_on_seq
+            && events.iter().any(|e| e.seq == seq)
+        {
+            return Err(PluginFailure { plugin: plugin.into(), outcome, detail: "as told".into() });
+        }
+        let parts = || Parts {
+            method: "POST".into(),
+            headers: Vec::new(),
+            content_type: "application/json".into(),
+            body: b"{}".to_vec(),
+            signing: None,
+        };
+        let answer = |e: &Event| match self.skip_seq {
+            Some(seq) if seq == e.seq => Formatted::Skip("as told".into()),
+            _ => Formatted::Send(parts()),
+        };
+        Ok(events.iter().map(answer).collect())
+    }
+
+    async fn pace(
+        &self,
+        _: &TenantId,
+        _: &DeviceId,
+        _: PaceDevice,
+        queries: Vec<PaceQuery>,
+    ) -> Result<Vec<Decision>, PluginFailure> {
+        Ok(queries.iter().map(|_| Decision::Go { delay: Duration::ZERO }).collect())
+    }
+
+    async fn handle(&self, plugin: &str, _: Option<Caller>, _: PluginRequest) -> Result<PluginResponse, PluginFailure> {
+        Err(PluginFailure { plugin: plugin.into(), outcome: Outcome::Missing, detail: String::new() })
+    }
+
+    fn calls(&self) -> Vec<CallCount> {
+        Vec::new()
+    }
+}
+
+/// A port behind which there is nothing.
+#[derive(Debug)]
+struct Nothing;
+
+fn nothing<T>() -> Result<T> {
+    Err(Error::unavailable("the port", "this test has none"))
+}
+
+#[async_trait]
+impl Store for Nothing {
+    async fn read(&self) -> Result<Box<dyn Tx>> {
+        nothing()
+    }
+
+    async fn write(&self) -> Result<Box<dyn Tx>> {
+        nothing()
+    }
+
+    async fn check(&self) -> Result<()> {
+        nothing()
+    }
+}
+
+impl Clock for Nothing {
+    fn now(&self) -> UtcMs {
+        UtcMs(1_767_225_600_000)
+    }
+}
+
+impl Rng for Nothing {
+    fn fill(&self, out: &mut [u8]) {
+        out.fill(7);
+    }
+}
+
+#[async_trait]
+impl Links for Nothing {
+    async fn open(&self, _: &Device) -> Result<()> {
+        nothing()
+    }
+
+    async fn close(&self, _: &DeviceId) -> Result<()> {
+        nothing()
+    }
+
+    async fn logout(&self, _: &DeviceId) -> Result<()> {
+        nothing()
+    }
+
+    fn qr(&self, _: &DeviceId) -> Option<QrCode> {
+        None
+    }
+
+    async fn pairing_code(&self, _: &DeviceId, _: &PhoneNumber) -> Result<PairingCode> {
+        nothing()
+    }
+
+    async fn resolve(&self, _: &DeviceId, _: &Recipient) -> Result<Party> {
+        nothing()
+    }
+
+    async fn send(&self, _: &DeviceId, _: &Outgoing) -> Result<()> {
+        nothing()
+    }
+
+    fn resources(&self, _: &DeviceId) -> Option<Resources> {
+        None
+    }
+}
+
+#[async_trait]
+impl Outbound for Nothing {
+    fn check_url(&self, _: &str) -> Result<(), OutboundError> {
+        Ok(())
+    }
+
+    async fn send(&self, _: OutboundRequest) -> Result<OutboundResponse, OutboundError> {
+        Err(OutboundError::Dns)
+    }
+}
+
+/// A gateway whose store never answers.
+pub(crate) fn gateway() -> Arc<Gateway> {
+    let core = Core {
+        store: Arc::new(Nothing),
+        clock: Arc::new(Nothing),
+        rng: Arc::new(Nothing),
+        bell: Arc::new(LocalBell::new()),
+        sealer: Sealer::new(&[7; 32], Arc::new(Nothing)),
+        limits: Limits::default(),
+    };
+    Arc::new(Gateway {
+        core: Arc::new(core),
+        links: Arc::new(Nothing),
+        plugins: Arc::new(FakePlugins::default()),
+        outbound: Arc::new(Nothing),
+    })
+}

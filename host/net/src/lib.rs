@@ -1,0 +1,20 @@
+//! The way out over HTTP: [`Client`] implements the core's `Outbound`.
+//!
+//! For: posting to somebody else's server without becoming a tool against the networks the gateway can reach. Left to
+//! others: when to try again and what an answer means (core, jobs).
+//!
+//! Invariants: no other crate names `reqwest`. Every address is checked when the connection to it is made, after the name
+//! was resolved, so a name that changes its mind gets nowhere. Redirects are not followed and proxies are ignored.
+
+mod address;
+mod client;
+mod config;
+mod dns;
+mod failure;
+mod retry_after;
+
+#[cfg(test)]
+mod tests;
+
+pub use client::{BuildError, Client};
+pub use config::NetConfig;
