@@ -70,8 +70,8 @@ pub struct WhatsAppLimits {
     pub pairing_attempts_max: u32,
     /// How long WhatsApp may take to answer a request for a pairing code.
     pub pairing_code_timeout: Duration,
-    /// Happenings of one session that wait for the core. When nearly as many wait, the connection is dropped until they
-    /// are worked off; WhatsApp keeps what it has not delivered.
+    /// Happenings of one session that wait for the core. When nearly as many wait, nothing more is read from the socket:
+    /// WhatsApp keeps what it has not delivered.
     pub events_max: usize,
 }
 

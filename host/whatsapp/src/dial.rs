@@ -1,7 +1,8 @@
 //! The way out to the network: one WebSocket dialler and one HTTP agent, shared by every session of the process.
 //!
-//! A session gets its own [`Dialler`] around the shared one, which tells the session each time the library dials. The
-//! library reports some losses of the connection as events and others not at all; a new dial reports every one.
+//! A session gets its own [`Dialler`] around the shared one, for two reasons. It tells the session each time the library
+//! dials: the library reports some losses of the connection as events and others not at all; a new dial reports every one.
+//! And it stops reading from the socket while the session has no room for more, so that the network waits, not memory.
 
 #[cfg(feature = "sandbox")]
 mod loopback;
@@ -62,6 +63,23 @@ pub(crate) struct Dialler {
 impl TransportFactory for Dialler {
     async fn create_transport(&self) -> anyhow::Result<(Arc<dyn Transport>, async_channel::Receiver<TransportEvent>)> {
         self.tap.tell(Fact::Dialling);
-        self.sockets.create_transport().await
+        let (transport, incoming) = self.sockets.create_transport().await?;
+        let (forward, gated) = async_channel::bounded(1);
+        tokio::spawn(gate(Arc::clone(&self.tap), incoming, forward));
+        Ok((transport, gated))
+    }
+}
+
+/// Forwards what comes from the socket as long as the session has room. Ends with either side.
+async fn gate(
+    tap: Arc<Tap>,
+    incoming: async_channel::Receiver<TransportEvent>,
+    forward: async_channel::Sender<TransportEvent>,
+) {
+    while let Ok(event) = incoming.recv().await {
+        tap.room().await;
+        if forward.send(event).await.is_err() {
+            return;
+        }
     }
 }

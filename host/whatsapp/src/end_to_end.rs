@@ -13,6 +13,7 @@ use portico_core::ports::link::ReceiptKind;
 use crate::Sessions;
 use crate::config::{Network, WhatsAppConfig};
 use crate::memory::{Memory, sealer};
+use portico_sandbox::Sandbox;
 use world::{Problem, Recorder, World};
 
 const OWN: &str = "15550100001";
@@ -157,4 +158,66 @@ async fn only_loopback_networks_are_accepted() {
     assert!(sessions(sandbox("ws://192.0.2.1:9/ws/chat", "http://127.0.0.1:9")).is_err());
     assert!(sessions(sandbox("ws://127.0.0.1:9/ws/chat", "http://192.0.2.1:9")).is_err());
     assert!(sessions(Network::WhatsApp).is_err());
+}
+
+#[tokio::test]
+async fn a_lost_connection_is_told_once_and_made_again() -> Result<(), Problem> {
+    let folder = tempfile::tempdir()?;
+    let stored = portico_sandbox::Config { data_dir: Some(folder.path().to_owned()), ..Default::default() };
+    let world = World::on(Sandbox::start(stored.clone()).await?)?;
+    world.pair(OWN).await?;
+    let address = world.sandbox.media_base().trim_start_matches("http://").parse()?;
+    let World { sandbox, sessions, inbox, device, .. } = world;
+    inbox.clear();
+    sandbox.shutdown().await;
+    let lost = |signal: &Signal| matches!(signal, Signal::ConnectionLost(_));
+    inbox.wait("the loss", |seen| seen.has(lost)).await?;
+    let again = Sandbox::start(portico_sandbox::Config { network: address, ..stored }).await?;
+    let seen = inbox.wait("the login", |seen| seen.logged_in().is_some()).await?;
+    assert_eq!(seen.signals.iter().filter(|signal| lost(signal)).count(), 1);
+    let phone = again.phone(OWN)?;
+    phone.wait_until("not online", |phone| phone.devices().iter().any(|d| d.connected && !d.available)).await?;
+    sessions.close(&device.id).await?;
+    again.shutdown().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_second_session_of_the_device_replaces_the_first() -> Result<(), Problem> {
+    let world = World::start().await?;
+    world.pair(OWN).await?;
+    let (second, told) = world::gateway(world::config(&world.sandbox), &world.keys)?;
+    second.open(&world.device).await?;
+    told.wait("the login", |seen| seen.logged_in().is_some()).await?;
+    let replaced = |signal: &Signal| matches!(signal, Signal::Ended(why) if why.code == "replaced");
+    world.inbox.wait("the replacement", |seen| seen.has(replaced)).await?;
+    assert!(world.sessions.resources(&world.device.id).is_none(), "the first one is gone when the core is told");
+    Ok(())
+}
+
+/// More is told than may wait while the core stands still: WhatsApp waits then, and nothing is lost.
+#[tokio::test]
+async fn nothing_is_lost_while_the_core_stands_still() -> Result<(), Problem> {
+    const TEXTS: usize = 60;
+    let sandbox = Sandbox::start(portico_sandbox::Config::default()).await?;
+    let mut config = world::config(&sandbox);
+    config.limits.events_max = 24;
+    let world = World::with(sandbox, config, Default::default())?;
+    world.pair(OWN).await?;
+    let peer = world.sandbox.phone(PEER)?;
+    // The first text asks for devices and keys; the others are only written.
+    world.send("A", PEER, "A").await?;
+    assert_eq!(peer.next_text().await?, "A");
+    world.inbox.still.send_replace(true);
+    let ids: Vec<String> = (0..TEXTS).map(|k| format!("A{k}")).collect();
+    for id in &ids {
+        world.send(id, PEER, id).await?;
+    }
+    peer.wait_until("all texts came", |peer| peer.inbox(0, 1_000).len() == TEXTS + 1).await?;
+    world.inbox.still.send_replace(false);
+    let told = |seen: &world::Seen| {
+        ids.iter().all(|id| seen.has_ack(id) && seen.receipts.contains(&(id.clone(), ReceiptKind::Delivered)))
+    };
+    world.inbox.wait("all acknowledgements and receipts", told).await?;
+    Ok(())
 }

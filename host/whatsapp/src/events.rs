@@ -1,23 +1,22 @@
 //! What the protocol library tells, on its way to the session's one task.
 //!
 //! The library calls handlers inside its receive path: a [`Tap`] only puts facts into a bounded channel. The task takes them
-//! out in order ([`crate::session`]). Nothing is lost silently: facts are acknowledged to WhatsApp by the library without
-//! asking, so the channel must never be full. When only [`RESERVE`] places are left, the connection is dropped: what the
-//! library still holds fits into the reserve, WhatsApp keeps the rest and delivers it to the next connection.
+//! out in order ([`crate::session`]). Nothing is lost silently: the library acknowledges most of what it tells before
+//! anybody handled it, so the channel must never be full. Therefore reading from the socket waits ([`Tap::room`]) while
+//! fewer than [`RESERVE`] places are free, and what the library has read before that fits into the reserve. A core that
+//! stands still for long thus loses the connection, and WhatsApp delivers the rest to the next one.
 
 pub(crate) mod inbound;
 pub(crate) mod party;
 pub(crate) mod signals;
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::Arc;
 
 use portico_core::id::DeviceId;
-use tokio::sync::mpsc;
-use whatsapp_rust::Client;
+use tokio::sync::{Notify, mpsc};
 use whatsapp_rust::types::events::{Event, EventHandler, EventInterest, EventKind};
 
-/// Places kept free for what is under way when the connection is dropped: the library's own queues are shorter.
+/// Places kept free for what the library has read already: one read of the socket and its own short queues.
 const RESERVE: usize = 512;
 
 /// Something that happened to a session.
@@ -33,9 +32,7 @@ pub(crate) struct Tap {
     device: DeviceId,
     facts: mpsc::Sender<Fact>,
     reserve: usize,
-    /// Known only after the tap: the client is built around it.
-    client: OnceLock<Weak<Client>>,
-    dropping: AtomicBool,
+    relief: Notify,
 }
 
 impl Tap {
@@ -44,44 +41,38 @@ impl Tap {
         let places = events_max.max(2);
         let (facts, waiting) = mpsc::channel(places);
         let reserve = RESERVE.min(places / 2);
-        let tap = Self { device, facts, reserve, client: OnceLock::new(), dropping: AtomicBool::new(false) };
-        (Arc::new(tap), waiting)
-    }
-
-    /// The client whose connection is dropped when too much waits.
-    pub(crate) fn watch(&self, client: &Arc<Client>) {
-        let _ = self.client.set(Arc::downgrade(client));
+        (Arc::new(Self { device, facts, reserve, relief: Notify::new() }), waiting)
     }
 
     /// Queues a fact. Never waits.
     pub(crate) fn tell(&self, fact: Fact) {
         if self.facts.try_send(fact).is_err() && !self.facts.is_closed() {
-            tracing::error!(device.id = %self.device, "a fact of the session was lost: more came after the connection was dropped than the reserve holds");
-        }
-        if self.facts.capacity() < self.reserve {
-            self.drop_connection();
+            tracing::error!(device.id = %self.device, "a fact of the session was lost: one read of the socket brought more than the reserve holds; raise `events_max`");
         }
     }
 
-    /// Drops the connection once; the library makes it again some seconds later.
-    fn drop_connection(&self) {
-        let Some(client) = self.client.get().and_then(Weak::upgrade) else {
-            return;
-        };
-        if self.dropping.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        tracing::warn!(device.id = %self.device, "too many facts wait for the core; the connection is dropped until they are worked off");
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { client.reconnect().await });
+    /// Waits until more may be read from the socket.
+    pub(crate) async fn room(&self) {
+        loop {
+            let mut relief = std::pin::pin!(self.relief.notified());
+            // Registered before looking, so that no relief in between is missed.
+            relief.as_mut().enable();
+            if self.has_room() {
+                return;
+            }
+            relief.await;
         }
     }
 
-    /// Says that facts were worked off.
+    /// Says that facts were taken out, or that nobody takes them any more.
     pub(crate) fn worked_off(&self) {
-        if self.dropping.load(Ordering::Acquire) && 4 * self.facts.capacity() >= 3 * self.facts.max_capacity() {
-            self.dropping.store(false, Ordering::Release);
+        if self.has_room() {
+            self.relief.notify_waiters();
         }
+    }
+
+    fn has_room(&self) -> bool {
+        self.facts.capacity() >= self.reserve || self.facts.is_closed()
     }
 }
 
@@ -114,5 +105,28 @@ impl EventHandler for Tap {
             EventKind::ServerAck,
             EventKind::UndecryptableMessage,
         ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+
+    #[tokio::test]
+    async fn reading_waits_while_only_the_reserve_is_left() {
+        let (tap, mut facts) = Tap::new(DeviceId::new(1, 1), 8);
+        for _ in 0..5 {
+            assert!(tap.room().now_or_never().is_some());
+            tap.tell(Fact::Dialling);
+        }
+        assert!(tap.room().now_or_never().is_none(), "three places are left of a reserve of four");
+        let waiting = tap.room();
+        facts.recv().await;
+        tap.worked_off();
+        waiting.await;
+        tap.tell(Fact::Dialling);
+        facts.close();
+        assert!(tap.room().now_or_never().is_some(), "nobody waits for a session that is over");
     }
 }

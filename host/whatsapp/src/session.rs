@@ -177,7 +177,7 @@ impl Session {
 
     /// Shuts the client down, hands over what it told before, and fences its storage off.
     async fn end(self: &Arc<Self>, link: start::Link) -> Arc<Backend> {
-        let start::Link { client, handle, mut facts, subscription, backend, tap: _ } = link;
+        let start::Link { client, handle, mut facts, subscription, backend, tap } = link;
         self.set_client(None);
         self.pairing.hide();
         // Dropping the handle, as the timeout does, aborts what is left.
@@ -186,6 +186,7 @@ impl Session {
         }
         drop(subscription);
         facts.close();
+        tap.worked_off();
         let drained = tokio::time::timeout(DRAIN_TIMEOUT, follow::drain(self, &client, &mut facts)).await;
         if drained.is_err() {
             tracing::warn!(device.id = %self.device, "the core took too long with the last facts of a session; some were dropped");

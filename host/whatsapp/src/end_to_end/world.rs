@@ -53,6 +53,10 @@ impl Seen {
         self.signals.iter().any(is)
     }
 
+    pub(super) fn has_ack(&self, id: &str) -> bool {
+        self.acks.iter().any(|(acknowledged, _)| acknowledged == id)
+    }
+
     /// Who logged in, if somebody did.
     pub(super) fn logged_in(&self) -> Option<&Identity> {
         self.has(|signal| matches!(signal, Signal::LoggedIn)).then(|| self.identities.last()).flatten()
@@ -64,6 +68,8 @@ impl Seen {
 pub(super) struct Recorder {
     seen: Mutex<Seen>,
     changed: Notify,
+    /// Takes no acknowledgement and no receipt while true.
+    pub(super) still: tokio::sync::watch::Sender<bool>,
     /// Refuses messages while set.
     pub(super) refuse: AtomicBool,
 }
@@ -91,6 +97,11 @@ impl Recorder {
         Ok(())
     }
 
+    async fn moving(&self) {
+        // The sender is in `self`: it cannot be gone.
+        let _ = self.still.subscribe().wait_for(|still| !still).await;
+    }
+
     /// Waits until what was seen fulfils `holds`.
     pub(super) async fn wait(&self, what: &str, holds: impl Fn(&Seen) -> bool) -> Result<Seen, Problem> {
         let reached = async {
@@ -106,7 +117,10 @@ impl Recorder {
             }
         };
         let reached = tokio::time::timeout(PATIENCE, reached).await;
-        reached.map_err(|_| format!("{what} was not told in time; signals: {:?}", self.seen().signals).into())
+        reached.map_err(|_| {
+            let seen = self.seen();
+            format!("{what} was not told in time; {:?} {:?} {:?}", seen.signals, seen.acks, seen.receipts).into()
+        })
     }
 
     /// Waits for the message with this id.
@@ -127,10 +141,12 @@ impl Inbox for Recorder {
     }
 
     async fn acknowledged(&self, _device: &DeviceId, whatsapp_id: &str, refused: Option<u16>) -> Result<()> {
+        self.moving().await;
         self.note(|seen| seen.acks.push((whatsapp_id.to_owned(), refused)))
     }
 
     async fn receipt(&self, _device: &DeviceId, ids: &[String], kind: ReceiptKind, _at: UtcMs) -> Result<()> {
+        self.moving().await;
         self.note(|seen| seen.receipts.extend(ids.iter().map(|id| (id.clone(), kind))))
     }
 
@@ -152,12 +168,17 @@ pub(super) struct World {
 
 impl World {
     pub(super) async fn start() -> Result<Self, Problem> {
-        let sandbox = Sandbox::start(portico_sandbox::Config::default()).await?;
-        let network = Network::Sandbox { ws_url: sandbox.ws_url(), media_base: sandbox.media_base() };
-        let config = WhatsAppConfig { pre_key_count: PRE_KEYS, ..WhatsAppConfig::new(network) };
-        let (keys, inbox) = (Arc::<Memory>::default(), Recorder::new());
-        let clock = Arc::new(SystemClock);
-        let sessions = Sessions::new(config, keys.clone(), sealer(), inbox.clone(), clock)?;
+        Self::on(Sandbox::start(portico_sandbox::Config::default()).await?)
+    }
+
+    pub(super) fn on(sandbox: Sandbox) -> Result<Self, Problem> {
+        let config = config(&sandbox);
+        Self::with(sandbox, config, Arc::default())
+    }
+
+    /// A gateway of its own, on a sandbox and keys that others may use too.
+    pub(super) fn with(sandbox: Sandbox, config: WhatsAppConfig, keys: Arc<Memory>) -> Result<Self, Problem> {
+        let (sessions, inbox) = gateway(config, &keys)?;
         Ok(Self { sandbox, sessions, keys, inbox, device: device() })
     }
 
@@ -183,6 +204,19 @@ impl World {
         let content = Content::Text { text: text.to_owned() };
         self.sessions.send(&self.device.id, &Outgoing { whatsapp_id: id.to_owned(), to, content }).await
     }
+}
+
+/// Sessions over these keys, and the inbox they tell.
+pub(super) fn gateway(config: WhatsAppConfig, keys: &Arc<Memory>) -> Result<(Sessions, Arc<Recorder>), Problem> {
+    let inbox = Recorder::new();
+    let sessions = Sessions::new(config, keys.clone(), sealer(), inbox.clone(), Arc::new(SystemClock))?;
+    Ok((sessions, inbox))
+}
+
+/// How sessions reach this sandbox.
+pub(super) fn config(sandbox: &Sandbox) -> WhatsAppConfig {
+    let network = Network::Sandbox { ws_url: sandbox.ws_url(), media_base: sandbox.media_base() };
+    WhatsAppConfig { pre_key_count: PRE_KEYS, ..WhatsAppConfig::new(network) }
 }
 
 fn device() -> Device {

@@ -202,7 +202,7 @@ fn pairing_failed(session: &Session, error: Option<&PairError>) -> Option<Verdic
 }
 
 /// Asks the core again until it took the fact: WhatsApp was told already that we have it. Given up at last, loudly, so that
-/// one fact the core can't take does not hold up all others.
+/// one fact the core can't take does not hold up all others, nor the end of the session when somebody waits for it.
 pub(super) async fn insist<F, Fut>(session: &Session, what: &'static str, call: F)
 where
     F: Fn() -> Fut,
@@ -210,12 +210,13 @@ where
 {
     let mut wait = TELL_WAIT;
     for attempt in 1..=TELL_TRIES {
+        let hurried = session.stop.is_cancelled();
         let Err(error) = call().await else { return };
-        if attempt == TELL_TRIES {
+        if hurried || attempt == TELL_TRIES {
             tracing::error!(device.id = %session.device, fact = what, error = &error as &dyn std::error::Error, "the core could not take a fact; it is lost");
             return;
         }
-        tokio::time::sleep(wait).await;
+        let _ = tokio::time::timeout(wait, session.stop.cancelled()).await;
         wait = (2 * wait).min(TELL_WAIT_MAX);
     }
 }

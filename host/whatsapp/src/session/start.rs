@@ -53,7 +53,6 @@ pub(super) async fn start(session: &Session) -> Result<Link> {
     }
     let bot = builder.build().await.map_err(|e| Error::unavailable("the storage of the session's keys", e))?;
     let client = bot.client();
-    tap.watch(&client);
     // Ticks without being online: as long as a linked device is available, the phone does not notify.
     client.set_force_active_delivery_receipts(true);
     let subscription = client.subscribe_handler(tap.clone());
