@@ -1,6 +1,7 @@
 //! What every operation gets first: who asks, and the ports.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::access::Caller;
 use crate::error::{Error, Result};
@@ -64,6 +65,7 @@ pub struct Idempotency {
     pub key: String,
     /// Hash over method, path and body.
     pub fingerprint: String,
+    repeated: Arc<AtomicBool>,
 }
 
 /// Characters of an `Idempotency-Key` at most.
@@ -83,7 +85,18 @@ impl Idempotency {
         Ok(Self {
             key: key.to_owned(),
             fingerprint,
+            repeated: Arc::default(),
         })
+    }
+
+    /// Whether the operation found that an earlier request with this key had made the thing already.
+    pub fn was_repeated(&self) -> bool {
+        self.repeated.load(Ordering::Relaxed)
+    }
+
+    fn repeats(&self, resource: String) -> String {
+        self.repeated.store(true, Ordering::Relaxed);
+        resource
     }
 }
 
@@ -129,7 +142,7 @@ impl Cx {
         };
         match tx.idempotency_find(self.tenant(), &idempotency.key).await? {
             None => Ok(None),
-            Some(known) if known.fingerprint == idempotency.fingerprint => Ok(Some(known.resource)),
+            Some(known) if known.fingerprint == idempotency.fingerprint => Ok(Some(idempotency.repeats(known.resource))),
             Some(_) => Err(reused()),
         }
     }
@@ -150,7 +163,7 @@ impl Cx {
         {
             IdempotencyClaim::Fresh => Ok(Once::Make),
             IdempotencyClaim::Known(known) if known.fingerprint == entry.fingerprint => {
-                Ok(Once::Made(known.resource))
+                Ok(Once::Made(idempotency.repeats(known.resource)))
             }
             IdempotencyClaim::Known(_) => Err(reused()),
         }

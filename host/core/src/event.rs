@@ -3,6 +3,8 @@
 //! `seq` counts per tenant without gaps, in order of commit; `id` is the same for every repetition of the same fact, so a
 //! fact that arrives twice is stored once.
 
+pub mod feed;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;

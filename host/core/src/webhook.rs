@@ -96,7 +96,8 @@ impl EventFilter {
         &self.0
     }
 
-    fn matches(&self, kind: EventKind) -> bool {
+    /// Whether an event of this kind is meant.
+    pub fn matches(&self, kind: EventKind) -> bool {
         match self.0.strip_suffix('*') {
             Some("") => true,
             Some(prefix) => prefix.ends_with('.') && kind.as_str().starts_with(prefix),

@@ -117,6 +117,15 @@ pub async fn authenticate(core: &Core, presented: &str) -> Result<Caller> {
     })
 }
 
+/// Refuses a caller whose key was revoked or expired since it was authenticated: for what outlasts a request.
+pub(crate) async fn check_still_valid(cx: &Cx, tx: &mut dyn Tx) -> Result<()> {
+    let key = tx.key_find(cx.tenant(), cx.caller.key()).await?;
+    match key {
+        Some(key) if key.revoked_at.is_none() && key.expires_at.is_none_or(|end| end > cx.now()) => Ok(()),
+        _ => Err(Error::Unauthenticated { why: "this key was revoked or expired; come back with a valid one" }),
+    }
+}
+
 async fn find(tx: &mut dyn Tx, tenant: &TenantId, id: &KeyId) -> Result<AccessKey> {
     tx.key_find(tenant, id)
         .await?

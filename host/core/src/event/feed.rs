@@ -1,0 +1,61 @@
+//! The feed: a tenant's events in order, for clients that follow them live or page through them.
+//!
+//! A reader names the last `seq` it has and gets what comes after; nothing is kept per reader. A key that stops working
+//! gets nothing more from the moment it is revoked, also in a feed that began before.
+
+use super::{Event, EventKind};
+use crate::access::{Scope, keys};
+use crate::cx::Cx;
+use crate::device;
+use crate::error::{Error, Result};
+use crate::id::DeviceId;
+use crate::webhook::EventFilter;
+
+/// Which events of a feed are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    device: Option<DeviceId>,
+    kinds: Vec<EventFilter>,
+}
+
+impl Wanted {
+    /// Events of one device (`None`: of all) whose kind one of `kinds` names (none: every kind).
+    pub fn new<'a>(device: Option<DeviceId>, kinds: impl IntoIterator<Item = &'a str>) -> Result<Self> {
+        let parse = |text: &'a str| {
+            EventFilter::parse(text).ok_or_else(|| {
+                let names: Vec<_> = EventKind::ALL.iter().map(|k| k.as_str()).collect();
+                Error::invalid("type", format!("must be `*`, `<noun>.*` or one of {}", names.join(", ")))
+            })
+        };
+        Ok(Self { device, kinds: kinds.into_iter().map(parse).collect::<Result<_>>()? })
+    }
+
+    /// Whether an event is wanted.
+    pub fn takes(&self, event: &Event) -> bool {
+        (self.device.is_none() || self.device == event.device)
+            && (self.kinds.is_empty() || self.kinds.iter().any(|k| k.matches(event.kind)))
+    }
+}
+
+/// Where a feed begins: after `after`, or with what comes next when it is `None`.
+pub async fn start(cx: &Cx, wanted: &Wanted, after: Option<i64>) -> Result<i64> {
+    cx.caller.require(Scope::MessagesRead)?;
+    let mut tx = cx.core().store.read().await?;
+    if let Some(device) = &wanted.device {
+        device::lookup::find_in(&mut *tx, cx.tenant(), device).await?;
+    }
+    let last = tx.event_last_seq(cx.tenant()).await?;
+    match after {
+        None => Ok(last),
+        Some(seq) if (0..=last).contains(&seq) => Ok(seq),
+        Some(_) => Err(Error::invalid("after", format!("must be 0 to {last}, the newest `seq`; leave it out to begin there"))),
+    }
+}
+
+/// At most `limit` events after `after`, in order, wanted or not: a reader must know how far it has come.
+pub async fn next(cx: &Cx, after: i64, limit: u32) -> Result<Vec<Event>> {
+    cx.caller.require(Scope::MessagesRead)?;
+    let mut tx = cx.core().store.read().await?;
+    keys::check_still_valid(cx, &mut *tx).await?;
+    tx.event_list(cx.tenant(), after, limit).await
+}
