@@ -1,0 +1,130 @@
+//! What handlers are given: the operation's [`Cx`], ids in the path, queries and bodies; each checked, or a problem.
+
+pub(crate) mod body;
+pub(crate) mod params;
+mod wording;
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, RawPathParams};
+use axum::http::request::Parts;
+use axum::http::{Method, StatusCode};
+use portico_core::access::Caller;
+use portico_core::cx::Idempotency;
+use portico_core::id::{DeliveryId, DeviceId, KeyId, MessageId, WebhookId};
+use portico_core::{Cx, Error};
+
+use crate::api::App;
+use crate::credentials::Identity;
+use crate::problem::Problem;
+use crate::work::{Fingerprint, IDEMPOTENCY_KEY};
+
+pub(crate) use body::Given;
+pub(crate) use params::Params;
+
+const NO_KEY: &str = "no key came with this request; send one as `Authorization: Bearer …` or `X-API-Key`";
+
+/// The operation, for a caller with good credentials. The only way to a [`Cx`] in handlers.
+pub(crate) struct As(pub(crate) Cx);
+
+impl FromRequestParts<App> for As {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        match MaybeAs::from_request_parts(parts, app).await? {
+            MaybeAs(Some(cx)) => Ok(Self(cx)),
+            MaybeAs(None) => Err(Error::Unauthenticated { why: NO_KEY }.into()),
+        }
+    }
+}
+
+/// The operation, or `None` when no credentials came. Bad ones are refused here too.
+pub(crate) struct MaybeAs(pub(crate) Option<Cx>);
+
+impl FromRequestParts<App> for MaybeAs {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        match parts.extensions.get::<Identity>() {
+            Some(Identity::Known(caller)) => Ok(Self(Some(operation(app, parts, caller.clone())?))),
+            Some(Identity::Refused(why)) => Err(Error::Unauthenticated { why }.into()),
+            Some(Identity::Nobody) | None => Ok(Self(None)),
+        }
+    }
+}
+
+fn operation(app: &App, parts: &Parts, caller: Caller) -> Result<Cx, Problem> {
+    let idempotency = if parts.method == Method::POST { idempotency(parts)? } else { None };
+    Ok(Cx { gateway: Arc::clone(&app.gateway), caller, idempotency })
+}
+
+fn idempotency(parts: &Parts) -> Result<Option<Idempotency>, Problem> {
+    let Some(value) = parts.headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
+    let Some(Fingerprint(print)) = parts.extensions.get::<Fingerprint>() else { return Ok(None) };
+    // A value that is no ASCII is refused with the others that can't be a key.
+    let key = value.to_str().unwrap_or_default();
+    Ok(Some(Idempotency::new(key, print.clone())?))
+}
+
+/// The ids in the path. One that can't be an id is simply not found.
+pub(crate) struct Ids(Vec<(String, String)>);
+
+/// Characters of a wrong id that are repeated to the client.
+const ID_CHARS_SHOWN: usize = 40;
+
+impl Ids {
+    fn get<T: std::str::FromStr>(&self, name: &str, what: &'static str) -> Result<T, Error> {
+        let text = self.0.iter().find(|(n, _)| n == name).map_or("", |(_, v)| v.as_str());
+        text.parse().map_err(|_| {
+            let shown: String = text.chars().filter(|c| !c.is_control()).take(ID_CHARS_SHOWN).collect();
+            Error::not_found(what, shown)
+        })
+    }
+
+    pub(crate) fn device(&self) -> Result<DeviceId, Error> {
+        self.get("id", "device")
+    }
+
+    pub(crate) fn message(&self) -> Result<MessageId, Error> {
+        self.get("message", "message")
+    }
+
+    pub(crate) fn key(&self) -> Result<KeyId, Error> {
+        self.get("id", "key")
+    }
+
+    pub(crate) fn webhook(&self) -> Result<WebhookId, Error> {
+        self.get("id", "webhook")
+    }
+
+    pub(crate) fn delivery(&self) -> Result<DeliveryId, Error> {
+        self.get("id", "delivery")
+    }
+}
+
+impl FromRequestParts<App> for Ids {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        match RawPathParams::from_request_parts(parts, app).await {
+            Ok(params) => Ok(Self(params.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect())),
+            Err(_) => Err(Problem::new(StatusCode::NOT_FOUND, "not_found", "the path is not valid UTF-8")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_an_id_is_not_found() {
+        let ids = |text: &str| Ids(vec![("id".to_owned(), text.to_owned())]);
+        let error = ids("../etc/passwd").device().unwrap_err();
+        assert!(matches!(error, Error::NotFound { what: "device", .. }));
+        let long = "x".repeat(500);
+        let Error::NotFound { id, .. } = ids(&long).webhook().unwrap_err() else { panic!("another kind") };
+        assert_eq!(id.len(), ID_CHARS_SHOWN);
+        assert!(ids(DeviceId::new(1, 1).as_str()).device().is_ok());
+    }
+}

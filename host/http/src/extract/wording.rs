@@ -1,0 +1,47 @@
+//! serde's complaints in the words of this API: which field, what is wrong, what would be right.
+
+use crate::problem::Problem;
+use axum::http::StatusCode;
+
+/// Characters of a complaint that are passed on: it may repeat what the client sent.
+const WHY_CHARS_MAX: usize = 300;
+
+/// A problem from where in the document (`a.b[0]`, or `.` for the whole) and what serde said about it.
+pub(super) fn problem(path: &str, said: &str) -> Problem {
+    let said = said.rsplit_once(" at line ").map_or(said, |(before, _)| before);
+    let (field, why) = match quoted_after(said, "missing field ") {
+        Some((name, _)) => (joined(path, name), "is missing".to_owned()),
+        None => match quoted_after(said, "unknown field ") {
+            Some((name, rest)) => (joined(path, name), unknown(rest)),
+            None => (joined(path, ""), said.to_owned()),
+        },
+    };
+    let why: String = why.chars().take(WHY_CHARS_MAX).collect();
+    let detail = if field.is_empty() { why } else { format!("`{field}`: {why}") };
+    let problem = Problem::new(StatusCode::BAD_REQUEST, "invalid_request", detail);
+    if field.is_empty() { problem } else { problem.about(field) }
+}
+
+/// `start`, then a name in backticks: the name and what follows it.
+fn quoted_after<'t>(text: &'t str, start: &str) -> Option<(&'t str, &'t str)> {
+    text.strip_prefix(start)?.strip_prefix('`')?.split_once('`')
+}
+
+fn unknown(rest: &str) -> String {
+    let known = rest.trim_start_matches(", ").trim_start_matches("expected ").trim_start_matches("one of ");
+    match known {
+        "" | "there are no fields" => "is not taken here; leave it out".to_owned(),
+        known => format!("is not taken here; check the spelling, or leave it out (taken: {known})"),
+    }
+}
+
+/// The path of a field below `path`; serde names an unknown field in the path already.
+fn joined(path: &str, name: &str) -> String {
+    let path = if path == "." || path == "?" { "" } else { path };
+    match (path, name) {
+        (path, "") => path.to_owned(),
+        ("", name) => name.to_owned(),
+        (path, name) if path == name || path.ends_with(&format!(".{name}")) => path.to_owned(),
+        (path, name) => format!("{path}.{name}"),
+    }
+}

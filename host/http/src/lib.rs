@@ -1,0 +1,34 @@
+//! The HTTP side of the gateway: listener, REST core, OpenAPI document, pages, event streams, and the mounts of dialects.
+//!
+//! A handler decodes a request, calls one operation of `portico-core` and encodes what comes back; rules live there, and
+//! what wiring knows of the process arrives as [`Live`]. Invariants: this is the only crate that knows axum; an error becomes
+//! a status in one place (`problem.rs`); every limit is named in [`HttpConfig`] or beside its use.
+
+mod admit;
+mod api;
+mod config;
+mod credentials;
+mod edge;
+mod extract;
+mod live;
+mod metrics;
+mod mount;
+mod openapi;
+mod pages;
+mod problem;
+mod qr;
+mod rate;
+mod rest;
+mod serve;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod v1;
+mod work;
+
+pub use api::{Api, api};
+pub use axum::Router;
+pub use config::{HttpConfig, Rate, SignUp};
+pub use live::{Live, Part, PartStatus};
+pub use openapi::openapi_json;
+pub use serve::{ServeLimits, serve};

@@ -1,0 +1,201 @@
+//! Dialects: plugins that serve HTTP requests at `/d/<name>` and at root prefixes of their own.
+//!
+//! The host looks at credentials and keeps them; the guest learns only whether they are good. Native routes can't be taken:
+//! this is the router's fallback, and what begins like a native route is not found here either.
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use portico_core::ports::plugins::{Hook, Mount, Outcome, PluginFailure, PluginInfo, PluginRequest, PluginResponse};
+use url::form_urlencoded;
+
+use crate::admit;
+use crate::api::App;
+use crate::credentials::{identify, presented_in};
+use crate::edge::RouteLabel;
+use crate::problem::Problem;
+
+/// Where every dialect is served.
+const OWN: &str = "/d/";
+/// Paths that belong to the host, with everything below them.
+const NATIVE: [&str; 5] = ["/v1", "/health", "/metrics", "/docs", "/d"];
+/// Request headers that guests don't see: credentials, and what concerns one connection only.
+const HIDDEN: [&str; 14] = [
+    "authorization",
+    "proxy-authorization",
+    "x-api-key",
+    "cookie",
+    "host",
+    "connection",
+    "keep-alive",
+    "transfer-encoding",
+    "te",
+    "trailer",
+    "upgrade",
+    "expect",
+    "content-length",
+    "sec-websocket-protocol",
+];
+/// Response headers that the host sets itself, or that would reach beyond the answer.
+const FILTERED: [&str; 17] = [
+    "connection",
+    "keep-alive",
+    "transfer-encoding",
+    "te",
+    "trailer",
+    "upgrade",
+    "content-length",
+    "date",
+    "server",
+    "set-cookie",
+    "x-request-id",
+    "content-security-policy",
+    "strict-transport-security",
+    "ratelimit-limit",
+    "ratelimit-remaining",
+    "ratelimit-reset",
+    "proxy-authenticate",
+];
+
+/// A dialect and the path below its mount.
+#[derive(Debug, PartialEq, Eq)]
+struct Found {
+    plugin: String,
+    mount: Mount,
+    path: String,
+}
+
+/// Serves whatever no native route takes.
+pub(crate) async fn serve(State(app): State<App>, request: Request) -> Response {
+    let Some(found) = find(&app.gateway.plugins.list(), request.uri().path()) else {
+        return Problem::no_route().into_response();
+    };
+    let label = RouteLabel(format!("dialect:{}", found.mount.name));
+    let mut response = match handled(&app, found, request).await {
+        Ok(response) => response,
+        Err(problem) => problem.into_response(),
+    };
+    response.extensions_mut().insert(label);
+    response
+}
+
+async fn handled(app: &App, found: Found, request: Request) -> Result<Response, Problem> {
+    let key = presented_in(request.headers(), &found.mount.key_header);
+    let identity = identify(&app.gateway.core, key).await?;
+    let left = admit::count(app, &identity, admit::peer(&request));
+    if let Some(problem) = admit::refusal(left) {
+        let mut response = problem.into_response();
+        admit::announce(response.headers_mut(), left);
+        return Ok(response);
+    }
+    let request = translated(&found, request).await?;
+    let answer = app.gateway.plugins.handle(&found.plugin, identity.caller(), request).await;
+    let mut response = answer.map_err(|failure| failed(&failure)).and_then(answered)?;
+    admit::announce(response.headers_mut(), left);
+    Ok(response)
+}
+
+/// The dialect that serves a path: by name below `/d/`, else by the longest root prefix.
+fn find(plugins: &[PluginInfo], path: &str) -> Option<Found> {
+    let mounted = || {
+        let served = plugins.iter().filter(|p| p.hooks.contains(&Hook::HttpHandler));
+        served.filter_map(|p| p.mount.as_ref().map(|m| (p, m)))
+    };
+    if let Some(rest) = path.strip_prefix(OWN) {
+        let (name, below) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
+        let (plugin, mount) = mounted().find(|(_, m)| m.name == name)?;
+        return Some(Found { plugin: plugin.id.clone(), mount: mount.clone(), path: below.to_owned() });
+    }
+    if NATIVE.iter().any(|native| is_below(path, native)) {
+        return None;
+    }
+    let fits = mounted().flat_map(|(p, m)| m.root.iter().map(move |prefix| (p, m, prefix)));
+    let (plugin, mount, _) = fits.filter(|(_, _, prefix)| is_below(path, prefix)).max_by_key(|(p, _, prefix)| {
+        // Of two dialects that want the same prefix, the first by id has it.
+        (prefix.trim_end_matches('/').len(), std::cmp::Reverse(p.id.clone()))
+    })?;
+    Some(Found { plugin: plugin.id.clone(), mount: mount.clone(), path: path.to_owned() })
+}
+
+/// Whether `path` is `prefix` or lies below it, by whole segments.
+fn is_below(path: &str, prefix: &str) -> bool {
+    let prefix = prefix.trim_end_matches('/');
+    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+async fn translated(found: &Found, request: Request) -> Result<PluginRequest, Problem> {
+    let (parts, body) = request.into_parts();
+    // The middleware has read it within the limit already.
+    let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
+    let query = parts.uri.query().unwrap_or_default();
+    Ok(PluginRequest {
+        method: parts.method.to_string(),
+        path: found.path.clone(),
+        query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+        headers: shown(&parts.headers, &found.mount.key_header),
+        body: body.into(),
+    })
+}
+
+fn shown(headers: &HeaderMap, key_header: &str) -> Vec<(String, String)> {
+    let text = |(name, value): (&HeaderName, &HeaderValue)| {
+        let name = name.as_str();
+        let hidden = HIDDEN.contains(&name) || name == key_header;
+        (!hidden).then(|| Some((name.to_owned(), value.to_str().ok()?.to_owned())))?
+    };
+    headers.iter().filter_map(text).collect()
+}
+
+fn answered(answer: PluginResponse) -> Result<Response, Problem> {
+    let unusable = |what: &str| {
+        tracing::warn!("a plugin's answer has {what} that can't be sent");
+        Problem::new(StatusCode::BAD_GATEWAY, "plugin_failed", "the plugin's answer can't be sent")
+    };
+    let status = StatusCode::from_u16(answer.status).map_err(|_| unusable("a status"))?;
+    if status.is_informational() {
+        return Err(unusable("a status"));
+    }
+    let mut response = Response::new(Body::from(answer.body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    for (name, value) in &answer.headers {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unusable("a header"))?;
+        if FILTERED.contains(&name.as_str()) {
+            continue;
+        }
+        headers.append(name, HeaderValue::from_str(value).map_err(|_| unusable("a header"))?);
+    }
+    // What a guest says must not run as a page of this host.
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+fn failed(failure: &PluginFailure) -> Problem {
+    let (status, code) = match failure.outcome {
+        Outcome::Wall | Outcome::Cpu => (StatusCode::GATEWAY_TIMEOUT, "plugin_timeout"),
+        Outcome::Breaker | Outcome::Busy | Outcome::Missing | Outcome::Unavailable => {
+            (StatusCode::SERVICE_UNAVAILABLE, "plugin_unavailable")
+        }
+        Outcome::Config
+        | Outcome::InvalidInput
+        | Outcome::Denied
+        | Outcome::Internal
+        | Outcome::Trap
+        | Outcome::Memory
+        | Outcome::CopyLimit
+        | Outcome::BadAnswer => (StatusCode::BAD_GATEWAY, "plugin_failed"),
+    };
+    tracing::warn!("plugin.id" = %failure.plugin, outcome = ?failure.outcome, detail = %failure.detail, "a dialect gave no answer");
+    let why = format!("the plugin `{}` gave no answer; the log has the reason under this request id", failure.plugin);
+    let problem = Problem::new(status, code, why);
+    match status {
+        StatusCode::SERVICE_UNAVAILABLE => problem.retry_after(std::time::Duration::from_secs(5)),
+        _ => problem,
+    }
+}
+
+#[cfg(test)]
+mod tests;

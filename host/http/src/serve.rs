@@ -1,0 +1,136 @@
+//! The listener: bounded connections, bounded headers, and a stop that lets requests under way finish.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+use tower::ServiceExt;
+
+use crate::admit::Peer;
+
+/// Bytes of a request's head at most.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Headers of a request at most.
+const HEADERS_MAX: usize = 100;
+/// How long to wait when the system has no more file handles to accept with.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Limits of a listener.
+#[derive(Clone, Debug)]
+pub struct ServeLimits {
+    /// Connections open at once; further ones wait in the system's queue.
+    pub connections_max: usize,
+    /// How long a client may take for a request's head; an idle connection is closed after as long.
+    pub head_timeout: Duration,
+    /// How long requests under way may take once the listener stops; then they are cut off.
+    pub grace: Duration,
+}
+
+impl Default for ServeLimits {
+    fn default() -> Self {
+        Self { connections_max: 10_000, head_timeout: Duration::from_secs(60), grace: Duration::from_secs(10) }
+    }
+}
+
+/// Serves `router` until `shutdown` is done, then lets requests under way finish within the grace.
+///
+/// Open event streams end by themselves when [`crate::Live::stopping`] becomes `true`; set it before or together with
+/// `shutdown`. The result is an error only when the listener has no address.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: ServeLimits,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let address = listener.local_addr()?;
+    tracing::info!(address = %address, "listening");
+    let places = Arc::new(Semaphore::new(limits.connections_max.clamp(1, Semaphore::MAX_PERMITS)));
+    let (stop, stopping) = watch::channel(false);
+    let mut connections = JoinSet::new();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        let accepted = tokio::select! {
+            () = &mut shutdown => break,
+            Some(_) = connections.join_next() => continue,
+            accepted = accept(&listener, &places) => accepted,
+        };
+        let Some((stream, peer, place)) = accepted else { continue };
+        let (router, stopping) = (router.clone(), stopping.clone());
+        connections.spawn(async move {
+            connection(stream, peer, router, limits.head_timeout, stopping).await;
+            drop(place);
+        });
+    }
+    drop(listener);
+    stop.send_replace(true);
+    let finished = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(limits.grace, finished).await.is_err() {
+        tracing::warn!(address = %address, grace_ms = limits.grace.as_millis() as u64, "requests were cut off at the end of the grace");
+    }
+    connections.shutdown().await;
+    Ok(())
+}
+
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, peer)) => {
+            // Small answers must not wait for the client's acknowledgements; where it can't be set they merely do.
+            let _ = stream.set_nodelay(true);
+            Some((stream, peer, place))
+        }
+        Err(error) => {
+            let own = !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset);
+            if own {
+                tracing::warn!(%error, "a connection can't be accepted; raise the limit of open files if that is it");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+            None
+        }
+    }
+}
+
+/// Serves one connection; once `stopping`, it ends after the request it is at.
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    head_timeout: Duration,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Peer(peer.ip()));
+        router.clone().oneshot(request.map(Body::new))
+    });
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(head_timeout)
+        .max_header_size(HEAD_BYTES_MAX)
+        .max_headers(HEADERS_MAX);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
+    tokio::select! {
+        // A client that breaks off is no event worth a line.
+        _ = connection.as_mut() => return,
+        _ = stopping.wait_for(|stop| *stop) => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
+}
+
+#[cfg(test)]
+mod tests;

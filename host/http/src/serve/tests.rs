@@ -1,0 +1,71 @@
+use std::time::Instant;
+
+use axum::routing::get;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::oneshot;
+
+use super::*;
+
+async fn start(
+    router: Router,
+    limits: ServeLimits,
+) -> (SocketAddr, oneshot::Sender<()>, tokio::task::JoinHandle<io::Result<()>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel();
+    let shutdown = async move {
+        let _ = stopped.await;
+    };
+    (address, stop, tokio::spawn(serve(listener, router, limits, shutdown)))
+}
+
+async fn read_all(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).await.unwrap();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[tokio::test]
+async fn a_request_under_way_is_finished_after_the_stop() {
+    let (begun, mut began) = tokio::sync::mpsc::channel::<()>(1);
+    let (go, gate) = watch::channel(false);
+    let slow = get(move || {
+        let (begun, mut gate) = (begun.clone(), gate.clone());
+        async move {
+            let _ = begun.send(()).await;
+            let _ = gate.wait_for(|open| *open).await;
+            "done"
+        }
+    });
+    let (address, stop, server) = start(Router::new().route("/", slow), ServeLimits::default()).await;
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    began.recv().await.unwrap();
+    stop.send(()).unwrap();
+    go.send_replace(true);
+    assert!(read_all(&mut client).await.ends_with("done"));
+    server.await.unwrap().unwrap();
+    assert!(TcpStream::connect(address).await.is_err(), "the listener is closed");
+}
+
+#[tokio::test]
+async fn the_grace_ends_what_does_not_finish() {
+    let limits = ServeLimits { grace: Duration::from_millis(50), ..ServeLimits::default() };
+    let never = get(async || std::future::pending::<&str>().await);
+    let (address, stop, server) = start(Router::new().route("/", never), limits).await;
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let before = Instant::now();
+    stop.send(()).unwrap();
+    server.await.unwrap().unwrap();
+    assert!(before.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn a_client_that_sends_no_head_is_shown_out() {
+    let limits = ServeLimits { head_timeout: Duration::from_millis(50), ..ServeLimits::default() };
+    let (address, _stop, _server) = start(Router::new(), limits).await;
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\nhost:").await.unwrap();
+    read_all(&mut client).await;
+}

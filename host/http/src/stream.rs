@@ -1,0 +1,223 @@
+//! Event streams: a reader over the stored events, at the pace of its client.
+//!
+//! Nothing is buffered per client beyond what it is just being sent: a stream reads a page, sends it, reads the next. So a
+//! slow client costs no memory; one that accepts nothing for too long is dropped and resumes by `seq`. Invariant: events
+//! leave in order and without holes, or a `stream.gap` says where one is.
+
+pub(crate) mod sse;
+pub(crate) mod ws;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use portico_core::event::Event;
+use portico_core::event::feed::{self, Wanted};
+use portico_core::id::TenantId;
+use portico_core::{Cx, Error};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::{Instant, Interval, MissedTickBehavior};
+
+use crate::api::Shared;
+use crate::metrics::Gauge;
+
+/// How many streams each tenant has open.
+#[derive(Clone, Default)]
+pub(crate) struct Places(Arc<Mutex<HashMap<TenantId, u32>>>);
+
+/// The right to one open stream.
+pub(crate) struct Place {
+    places: Places,
+    tenant: TenantId,
+}
+
+impl Places {
+    /// Takes a place of the tenant's `limit`.
+    pub(crate) fn take(&self, tenant: &TenantId, limit: u32) -> Result<Place, Error> {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.get(tenant).copied().unwrap_or(0);
+        if count >= limit {
+            let why = format!("this tenant has {limit} event streams open, the limit; close one first");
+            return Err(Error::Busy { why, retry_after: Duration::from_secs(5) });
+        }
+        open.insert(tenant.clone(), count + 1);
+        Ok(Place { places: self.clone(), tenant: tenant.clone() })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut open = self.places.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match open.get_mut(&self.tenant) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => {
+                open.remove(&self.tenant);
+            }
+        }
+    }
+}
+
+/// Why a stream ends from this side.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// The process stops; come back in a moment.
+    Stopping,
+    /// The key stopped working.
+    Unauthenticated,
+    /// The client accepted nothing for too long.
+    TooSlow,
+    /// The events can't be read.
+    Failed,
+}
+
+impl End {
+    /// For the client: what happened and what to do.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::Stopping => "the gateway is stopping; reconnect with the last seq",
+            Self::Unauthenticated => "the key was revoked or expired",
+            Self::TooSlow => "too slow; reconnect with the last seq",
+            Self::Failed => "events can't be read at the moment; reconnect with the last seq",
+        }
+    }
+}
+
+/// What a stream has to do next.
+pub(crate) enum Step {
+    /// Send these.
+    Events(Vec<Event>),
+    /// Tell that events after the first and before the second `seq` are no longer kept.
+    Gap(i64, i64),
+    /// Show that the stream is alive.
+    Beat,
+    /// Say goodbye.
+    End(End),
+}
+
+/// One client's way through the events.
+pub(crate) struct Feed {
+    cx: Cx,
+    wanted: Wanted,
+    after: i64,
+    page: u32,
+    /// Whether there may be events that were not read yet.
+    pending: bool,
+    held: Vec<Event>,
+    events: watch::Receiver<u64>,
+    stopping: watch::Receiver<bool>,
+    beat: Interval,
+    pub(crate) send_timeout: Duration,
+    pub(crate) heartbeat: Duration,
+    _place: Place,
+    _open: Gauge,
+}
+
+impl Feed {
+    pub(crate) fn new(app: &Shared, cx: Cx, wanted: Wanted, after: i64, place: Place) -> Self {
+        let heartbeat = app.config.stream_heartbeat.max(Duration::from_millis(100));
+        let mut beat = tokio::time::interval_at(Instant::now() + heartbeat, heartbeat);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self {
+            cx,
+            wanted,
+            after,
+            page: app.config.events_page.max(1),
+            pending: true,
+            held: Vec::new(),
+            events: app.live.events.clone(),
+            stopping: app.live.stopping.clone(),
+            beat,
+            send_timeout: app.config.stream_send_timeout,
+            heartbeat,
+            _place: place,
+            _open: app.metrics.stream(),
+        }
+    }
+
+    /// The first message: where the stream begins.
+    pub(crate) fn opening(&self) -> Value {
+        json!({ "type": "stream.open", "after": self.after })
+    }
+
+    /// What comes next. May be dropped while it waits; nothing is lost then.
+    pub(crate) async fn next(&mut self) -> Step {
+        loop {
+            if *self.stopping.borrow() {
+                return Step::End(End::Stopping);
+            }
+            if !self.held.is_empty() {
+                return Step::Events(std::mem::take(&mut self.held));
+            }
+            if self.pending {
+                // Before reading: what is stored meanwhile rings again.
+                self.events.mark_unchanged();
+                match feed::next(&self.cx, self.after, self.page).await {
+                    Ok(events) => {
+                        if let Some(step) = self.accept(events) {
+                            return step;
+                        }
+                    }
+                    Err(error) => return Step::End(ended(error)),
+                }
+                continue;
+            }
+            tokio::select! {
+                changed = self.events.changed() => match changed {
+                    Ok(()) => self.pending = true,
+                    Err(_) => return Step::End(End::Stopping),
+                },
+                _ = self.stopping.wait_for(|stopping| *stopping) => return Step::End(End::Stopping),
+                _ = self.beat.tick() => {
+                    // A ring may be lost; this also finds out that the key was revoked.
+                    self.pending = true;
+                    return Step::Beat;
+                }
+            }
+        }
+    }
+
+    fn accept(&mut self, events: Vec<Event>) -> Option<Step> {
+        self.pending = events.len() as u64 >= u64::from(self.page);
+        let (first, last) = (events.first()?.seq, events.last()?.seq);
+        let before = std::mem::replace(&mut self.after, last);
+        self.held = events;
+        self.held.retain(|e| self.wanted.takes(e));
+        (first > before + 1).then_some(Step::Gap(before, first))
+    }
+}
+
+fn ended(error: Error) -> End {
+    match error {
+        Error::Unauthenticated { .. } | Error::Forbidden { .. } => End::Unauthenticated,
+        other => {
+            // Converting logs it.
+            let _logged = crate::problem::Problem::from(other);
+            End::Failed
+        }
+    }
+}
+
+/// A gap, as told to clients.
+pub(crate) fn gap(after: i64, next: i64) -> Value {
+    json!({ "type": "stream.gap", "after": after, "next": next })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_given_back() {
+        let places = Places::default();
+        let tenant = TenantId::new(1, 1);
+        let first = places.take(&tenant, 2).unwrap();
+        let second = places.take(&tenant, 2).unwrap();
+        assert!(matches!(places.take(&tenant, 2), Err(Error::Busy { .. })));
+        assert!(places.take(&TenantId::new(1, 2), 2).is_ok());
+        drop(first);
+        drop(places.take(&tenant, 2).unwrap());
+        drop(second);
+        assert!(places.0.lock().unwrap().is_empty());
+    }
+}

@@ -1,0 +1,108 @@
+//! A stream as a WebSocket: one JSON object per text message.
+
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::response::Response;
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
+use portico_core::event::Event;
+use serde::Serialize;
+use tokio::time::{Instant, timeout};
+
+use super::{End, Feed, Step, gap};
+
+/// The subprotocol that is agreed to when a client offers it. The one that carries the key is never repeated.
+const PROTOCOL: &str = "portico.events";
+/// Bytes of a message from a client at most; nothing it says matters.
+const CLIENT_BYTES_MAX: usize = 4 * 1024;
+/// Bytes that wait for the socket at most.
+const WRITE_BYTES_MAX: usize = 2 << 20;
+/// Heartbeats without a sign of life after which a client counts as gone.
+const MISSED_BEATS_MAX: u32 = 3;
+/// For saying goodbye.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Answers the upgrade; the stream runs on its own from then on.
+pub(crate) fn serve(feed: Feed, upgrade: WebSocketUpgrade) -> Response {
+    upgrade
+        .protocols([PROTOCOL])
+        .max_message_size(CLIENT_BYTES_MAX)
+        .max_frame_size(CLIENT_BYTES_MAX)
+        .max_write_buffer_size(WRITE_BYTES_MAX)
+        .on_upgrade(|socket| run(feed, socket))
+}
+
+/// Why a connection is over.
+enum Over {
+    /// The client went.
+    Gone,
+    /// This side ends it.
+    Ended(End),
+}
+
+struct Socket {
+    sink: SplitSink<WebSocket, Message>,
+    stream: SplitStream<WebSocket>,
+    send_timeout: Duration,
+}
+
+async fn run(mut feed: Feed, socket: WebSocket) {
+    let (sink, stream) = socket.split();
+    let mut socket = Socket { sink, stream, send_timeout: feed.send_timeout };
+    if let Err(Over::Ended(end)) = follow(&mut feed, &mut socket).await {
+        let code = match end {
+            End::Stopping => close_code::AWAY,
+            End::Unauthenticated => close_code::POLICY,
+            End::TooSlow => close_code::AGAIN,
+            End::Failed => close_code::ERROR,
+        };
+        let frame = CloseFrame { code, reason: end.reason().into() };
+        // Best effort: the client may be stuck or gone.
+        let _ = timeout(CLOSE_TIMEOUT, socket.sink.send(Message::Close(Some(frame)))).await;
+    }
+}
+
+async fn follow(feed: &mut Feed, socket: &mut Socket) -> Result<std::convert::Infallible, Over> {
+    socket.send(vec![text(&feed.opening())?]).await?;
+    let mut heard = Instant::now();
+    loop {
+        tokio::select! {
+            message = socket.stream.next() => match message {
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Over::Gone),
+                Some(Ok(_)) => heard = Instant::now(),
+            },
+            step = feed.next() => match step {
+                Step::Events(events) => socket.send(events.iter().map(text::<Event>).collect::<Result<_, _>>()?).await?,
+                Step::Gap(after, next) => socket.send(vec![text(&gap(after, next))?]).await?,
+                Step::Beat if heard.elapsed() > feed.heartbeat * MISSED_BEATS_MAX => return Err(Over::Gone),
+                Step::Beat => socket.send(vec![Message::Ping(Default::default())]).await?,
+                Step::End(end) => return Err(Over::Ended(end)),
+            },
+        }
+    }
+}
+
+fn text<T: Serialize>(value: &T) -> Result<Message, Over> {
+    match serde_json::to_string(value) {
+        Ok(json) => Ok(Message::text(json)),
+        Err(_) => Err(Over::Ended(End::Failed)),
+    }
+}
+
+impl Socket {
+    async fn send(&mut self, messages: Vec<Message>) -> Result<(), Over> {
+        let sink = &mut self.sink;
+        let all = async {
+            for message in messages {
+                sink.feed(message).await?;
+            }
+            sink.flush().await
+        };
+        match timeout(self.send_timeout, all).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(Over::Gone),
+            Err(_) => Err(Over::Ended(End::TooSlow)),
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! A gateway whose database is down and whose only plugin is a dialect that tells what it saw.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use portico_core::access::Caller;
+use portico_core::access::bootstrap::internal_caller;
+use portico_core::address::{Party, PhoneNumber, Recipient};
+use portico_core::device::Device;
+use portico_core::event::Event;
+use portico_core::id::{DeviceId, TenantId};
+use portico_core::limits::Limits;
+use portico_core::ports::link::{Outgoing, PairingCode, QrCode, Resources};
+use portico_core::ports::outbound::{OutboundError, OutboundRequest, OutboundResponse};
+use portico_core::ports::plugins::{
+    CallCount, Decision, Formatted, Hook, Mount, Outcome, PaceDevice, PaceQuery, PluginFailure, PluginInfo,
+    PluginRequest, PluginResponse, Plugins,
+};
+use portico_core::ports::{Bell, Clock, Links, Outbound, Rng, Store, Tx};
+use portico_core::seal::Sealer;
+use portico_core::time::UtcMs;
+use portico_core::{Core, Error, Gateway, Result};
+use serde_json::json;
+use tokio::sync::watch;
+
+use crate::{Api, HttpConfig, Live, api};
+
+#[derive(Debug)]
+struct Fake;
+
+fn down<T>() -> Result<T> {
+    Err(Error::unavailable("the database", "it is a fake"))
+}
+
+#[async_trait]
+impl Store for Fake {
+    async fn read(&self) -> Result<Box<dyn Tx>> {
+        down()
+    }
+
+    async fn write(&self) -> Result<Box<dyn Tx>> {
+        down()
+    }
+
+    async fn check(&self) -> Result<()> {
+        down()
+    }
+}
+
+impl Clock for Fake {
+    fn now(&self) -> UtcMs {
+        UtcMs(1_767_225_600_000)
+    }
+}
+
+impl Rng for Fake {
+    fn fill(&self, out: &mut [u8]) {
+        out.fill(7);
+    }
+}
+
+impl Bell for Fake {
+    fn events_stored(&self) {}
+    fn outgoing(&self, _: &DeviceId) {}
+    fn session(&self, _: &DeviceId, _: Duration) {}
+}
+
+#[async_trait]
+impl Links for Fake {
+    async fn open(&self, _: &Device) -> Result<()> {
+        Ok(())
+    }
+
+    async fn close(&self, _: &DeviceId) -> Result<()> {
+        Ok(())
+    }
+
+    async fn logout(&self, _: &DeviceId) -> Result<()> {
+        Ok(())
+    }
+
+    fn qr(&self, _: &DeviceId) -> Option<QrCode> {
+        None
+    }
+
+    async fn pairing_code(&self, _: &DeviceId, _: &PhoneNumber) -> Result<PairingCode> {
+        down()
+    }
+
+    async fn resolve(&self, _: &DeviceId, _: &Recipient) -> Result<Party> {
+        down()
+    }
+
+    async fn send(&self, _: &DeviceId, _: &Outgoing) -> Result<()> {
+        Ok(())
+    }
+
+    fn resources(&self, _: &DeviceId) -> Option<Resources> {
+        None
+    }
+}
+
+#[async_trait]
+impl Outbound for Fake {
+    fn check_url(&self, _: &str) -> Result<(), OutboundError> {
+        Ok(())
+    }
+
+    async fn send(&self, _: OutboundRequest) -> Result<OutboundResponse, OutboundError> {
+        Err(OutboundError::Dns)
+    }
+}
+
+fn failure(outcome: Outcome) -> PluginFailure {
+    PluginFailure { plugin: "dialect-echo".to_owned(), outcome, detail: "a test".to_owned() }
+}
+
+#[async_trait]
+impl Plugins for Fake {
+    fn list(&self) -> Vec<PluginInfo> {
+        let mount =
+            Mount { name: "echo".to_owned(), root: vec!["/echo".to_owned()], key_header: "x-echo-key".to_owned() };
+        vec![PluginInfo {
+            id: "dialect-echo".to_owned(),
+            version: "1.0.0".to_owned(),
+            name: "Echo".to_owned(),
+            digest: String::new(),
+            hooks: vec![Hook::HttpHandler],
+            mount: Some(mount),
+        }]
+    }
+
+    async fn format(&self, _: &str, _: &TenantId, _: &[Event]) -> Result<Vec<Formatted>, PluginFailure> {
+        Err(failure(Outcome::Missing))
+    }
+
+    async fn pace(
+        &self,
+        _: &TenantId,
+        _: &DeviceId,
+        _: PaceDevice,
+        _: Vec<PaceQuery>,
+    ) -> Result<Vec<Decision>, PluginFailure> {
+        Err(failure(Outcome::Missing))
+    }
+
+    async fn handle(
+        &self,
+        _: &str,
+        caller: Option<Caller>,
+        request: PluginRequest,
+    ) -> Result<PluginResponse, PluginFailure> {
+        match request.path.as_str() {
+            "/echo/trap" => return Err(failure(Outcome::Trap)),
+            "/echo/panic" => panic!("on purpose"),
+            "/echo/hang" => std::future::pending().await,
+            _ => {}
+        }
+        let seen = json!({ "path": request.path, "query": request.query, "caller": caller.is_some() });
+        Ok(PluginResponse { status: 200, headers: Vec::new(), body: seen.to_string().into_bytes() })
+    }
+
+    fn calls(&self) -> Vec<CallCount> {
+        Vec::new()
+    }
+}
+
+/// The HTTP side of the fake gateway. It never stops and has no parts beside the store.
+pub(super) fn api_with(config: HttpConfig) -> Api {
+    let rng: Arc<dyn Rng> = Arc::new(Fake);
+    let core = Core {
+        store: Arc::new(Fake),
+        clock: Arc::new(Fake),
+        sealer: Sealer::new(&[7; 32], Arc::clone(&rng)),
+        rng,
+        bell: Arc::new(Fake),
+        limits: Limits::default(),
+    };
+    let gateway =
+        Gateway { core: Arc::new(core), links: Arc::new(Fake), plugins: Arc::new(Fake), outbound: Arc::new(Fake) };
+    let live = Live { events: watch::channel(0).1, stopping: watch::channel(false).1, parts: Arc::new(Vec::new) };
+    api(Arc::new(gateway), config, live)
+}
+
+/// A caller that may do everything.
+pub(super) fn caller() -> Caller {
+    internal_caller(TenantId::new(1, 1))
+}

@@ -1,0 +1,106 @@
+//! Deliveries: list, look at with attempts, replay one, replay dead letters of a span.
+
+use axum::Json;
+use axum::http::StatusCode;
+use portico_core::page::Page;
+use portico_core::ports::store::DeliveryFilter;
+use portico_core::time::UtcMs;
+use portico_core::webhook::{Attempt, Delivery, DeliveryState, subscription};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::Answer;
+use crate::extract::params::page;
+use crate::extract::{As, Given, Ids, Params};
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct DeliveryParams {
+    /// Only in this state; `dead` lists the dead letters.
+    #[param(inline)]
+    state: Option<DeliveryState>,
+    /// Rows at most.
+    limit: Option<u32>,
+    /// The `next` of the page before.
+    cursor: Option<String>,
+}
+
+/// List deliveries
+///
+/// Those of a webhook, newest first.
+#[utoipa::path(get, path = "/v1/webhooks/{id}/deliveries", tag = "deliveries",
+    params(("id" = String, Path, description = "The webhook's id"), DeliveryParams),
+    responses((status = 200, description = "Deliveries", body = Page<Delivery>)))]
+pub(super) async fn of_webhook(
+    As(cx): As,
+    ids: Ids,
+    Params(query): Params<DeliveryParams>,
+) -> Answer<Json<Page<Delivery>>> {
+    let page = page(&cx, query.limit, query.cursor)?;
+    let webhook = subscription::get(&cx, &ids.webhook()?).await?;
+    let filter = DeliveryFilter { webhook: Some(webhook.id), state: query.state };
+    Ok(Json(subscription::deliveries(&cx, &filter, &page).await?))
+}
+
+/// A delivery with everything that was tried.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DeliveryWithAttempts {
+    #[serde(flatten)]
+    delivery: Delivery,
+    /// Every attempt, oldest first.
+    attempt_log: Vec<Attempt>,
+}
+
+/// Look at a delivery
+///
+/// With its attempts.
+#[utoipa::path(get, path = "/v1/deliveries/{id}", tag = "deliveries",
+    params(("id" = String, Path, description = "The delivery's id")),
+    responses((status = 200, description = "The delivery", body = DeliveryWithAttempts)))]
+pub(super) async fn get(As(cx): As, ids: Ids) -> Answer<Json<DeliveryWithAttempts>> {
+    let (delivery, attempt_log) = subscription::delivery(&cx, &ids.delivery()?).await?;
+    Ok(Json(DeliveryWithAttempts { delivery, attempt_log }))
+}
+
+/// Replay a delivery
+///
+/// Sends a finished delivery again, with the same event id. One that is pending stays as it is.
+#[utoipa::path(post, path = "/v1/deliveries/{id}/replay", tag = "deliveries",
+    params(("id" = String, Path, description = "The delivery's id")),
+    responses((status = 202, description = "The delivery, pending", body = Delivery)))]
+pub(super) async fn replay(As(cx): As, ids: Ids) -> Answer<(StatusCode, Json<Delivery>)> {
+    Ok((StatusCode::ACCEPTED, Json(subscription::replay(&cx, &ids.delivery()?).await?)))
+}
+
+/// Which dead letters are replayed.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReplaySpan {
+    /// Events stored at this time or later.
+    from: UtcMs,
+    /// Events stored at this time or earlier.
+    to: UtcMs,
+}
+
+/// How many deliveries are sent again.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Replayed {
+    /// How many.
+    count: u64,
+}
+
+/// Replay dead letters
+///
+/// Sends the dead letters of a webhook again whose events were stored in the span.
+#[utoipa::path(post, path = "/v1/webhooks/{id}/replay", tag = "deliveries",
+    params(("id" = String, Path, description = "The webhook's id")), request_body = ReplaySpan,
+    responses((status = 202, description = "How many are sent again", body = Replayed)))]
+pub(super) async fn replay_dead(
+    As(cx): As,
+    ids: Ids,
+    Given(span): Given<ReplaySpan>,
+) -> Answer<(StatusCode, Json<Replayed>)> {
+    let count = subscription::replay_dead(&cx, &ids.webhook()?, span.from, span.to).await?;
+    Ok((StatusCode::ACCEPTED, Json(Replayed { count })))
+}

@@ -1,0 +1,103 @@
+//! Events: followed over WebSocket or SSE, or read page by page.
+
+use axum::Json;
+use axum::extract::State;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::http::HeaderMap;
+use axum::http::header::ACCEPT;
+use axum::response::{IntoResponse, Response};
+use portico_core::event::Event;
+use portico_core::event::feed::{self, Wanted};
+use portico_core::id::DeviceId;
+use portico_core::{Cx, Error};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::Answer;
+use crate::api::App;
+use crate::extract::{As, Params};
+use crate::stream::{Feed, sse, ws};
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct EventParams {
+    /// Begin after this `seq`; absent: with what comes next. `0`: with the oldest that is still kept.
+    after: Option<i64>,
+    /// Only of this device.
+    #[param(value_type = Option<String>)]
+    device: Option<DeviceId>,
+    /// Only of these kinds: names, `<noun>.*` or `*`, with commas between them.
+    #[serde(rename = "type")]
+    #[param(rename = "type")]
+    kind: Option<String>,
+    /// Pages only: events looked at, at most.
+    limit: Option<u32>,
+}
+
+/// Events in order.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct EventPage {
+    /// The wanted ones among those looked at.
+    items: Vec<Event>,
+    /// Pass as `after` for what follows.
+    next: i64,
+}
+
+/// Follow events
+///
+/// As a WebSocket (one JSON event per text message), as server-sent events (`Accept: text/event-stream`), or as one page of
+/// JSON. Streams resume with `after`, SSE also with `Last-Event-ID`; every event carries its `seq`. `stream.open` comes
+/// first and names where the stream begins; `stream.gap` tells that events between two `seq` are no longer kept. A client
+/// that does not keep up is dropped with a reason and resumes. Browsers, which can't set headers on a WebSocket, offer the
+/// subprotocols `portico.events` and `portico.key.<key>`.
+#[utoipa::path(get, path = "/v1/events", tag = "events",
+    params(EventParams, ("Last-Event-ID" = Option<i64>, Header, description = "SSE only: goes before `after`")),
+    responses(
+        (status = 101, description = "A WebSocket of events"),
+        (status = 200, description = "Events", content((EventPage = "application/json"), (String = "text/event-stream")))))]
+pub(super) async fn follow(
+    State(app): State<App>,
+    As(cx): As,
+    Params(query): Params<EventParams>,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Answer<Response> {
+    let kinds = query.kind.as_deref().unwrap_or_default().split(',').map(str::trim).filter(|k| !k.is_empty());
+    let wanted = Wanted::new(query.device, kinds)?;
+    let is_sse = headers.get(ACCEPT).and_then(|v| v.to_str().ok()).is_some_and(|a| a.contains("text/event-stream"));
+    let resumed = if is_sse { last_event_id(&headers)? } else { None };
+    let after = feed::start(&cx, &wanted, resumed.or(query.after)).await?;
+    match upgrade {
+        Ok(upgrade) => {
+            let place = app.places.take(cx.tenant(), app.config.streams_per_tenant)?;
+            Ok(ws::serve(Feed::new(&app, cx, wanted, after, place), upgrade))
+        }
+        Err(_) if is_sse => {
+            let place = app.places.take(cx.tenant(), app.config.streams_per_tenant)?;
+            Ok(sse::serve(Feed::new(&app, cx, wanted, after, place)))
+        }
+        Err(_) => Ok(Json(page(&app, &cx, &wanted, after, query.limit).await?).into_response()),
+    }
+}
+
+async fn page(app: &App, cx: &Cx, wanted: &Wanted, after: i64, limit: Option<u32>) -> Result<EventPage, Error> {
+    let max = app.config.events_page;
+    let limit = limit.unwrap_or(max);
+    if limit == 0 || limit > max {
+        return Err(Error::invalid("limit", format!("must be 1 to {max}")));
+    }
+    let mut items = feed::next(cx, after, limit).await?;
+    let next = items.last().map_or(after, |e| e.seq);
+    items.retain(|e| wanted.takes(e));
+    Ok(EventPage { items, next })
+}
+
+fn last_event_id(headers: &HeaderMap) -> Result<Option<i64>, Error> {
+    let Some(value) = headers.get("last-event-id") else { return Ok(None) };
+    match value.to_str().map(str::parse) {
+        Ok(Ok(seq)) => Ok(Some(seq)),
+        _ => Err(Error::invalid("Last-Event-ID", "must be the `id` of the last event that came")),
+    }
+}

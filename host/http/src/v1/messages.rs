@@ -1,0 +1,152 @@
+//! Messages: send, list, look at.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::Response;
+use portico_core::message::send::{self, NewMessage};
+use portico_core::message::{Content, Direction, Message, MessageStatus, lookup};
+use portico_core::page::Page;
+use portico_core::ports::store::MessageFilter;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{Answer, made};
+use crate::extract::body::parse_field;
+use crate::extract::params::{IdempotencyKey, page};
+use crate::extract::{As, Given, Ids, Params};
+use crate::problem::Problem;
+
+/// A message to send.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewMessage)]
+pub(crate) struct NewMessageBody {
+    /// A phone number in international form, or a JID of a person, group or channel.
+    #[schema(example = "15550100002")]
+    to: String,
+    /// What it says.
+    #[schema(value_type = NewContent)]
+    content: Map<String, Value>,
+}
+
+/// What a message to send says; more types follow.
+#[derive(ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[expect(dead_code, reason = "describes the body, which is read in two steps")]
+pub(crate) enum NewContent {
+    /// Text.
+    Text(TextContent),
+}
+
+/// Text.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TextContent {
+    /// The text, not only blanks.
+    #[schema(example = "Hello")]
+    text: String,
+}
+
+/// The type first, then the fields of that type; so complaints name the field, and types that can't be sent are told apart
+/// from misspelt fields.
+fn content(mut fields: Map<String, Value>) -> Result<Content, Problem> {
+    match fields.remove("type") {
+        Some(Value::String(kind)) if kind == "text" => {
+            let TextContent { text } = parse_field("content", Value::Object(fields))?;
+            Ok(Content::Text { text })
+        }
+        Some(Value::String(kind)) => Ok(Content::Other { kind: kind.chars().take(40).collect(), text: None }),
+        Some(_) => Err(portico_core::Error::invalid("content.type", "must be text, such as `text`").into()),
+        None => Err(portico_core::Error::invalid("content.type", "is missing; `text` is one").into()),
+    }
+}
+
+/// Send a message
+///
+/// The answer comes when the message is stored: it will be sent once, also after a crash. How far it comes is told in events
+/// and in its `status`. Send an `Idempotency-Key` so that a repetition after a lost answer sends nothing twice.
+#[utoipa::path(post, path = "/v1/devices/{id}/messages", tag = "messages",
+    params(("id" = String, Path, description = "The device's id"), IdempotencyKey), request_body = NewMessageBody,
+    responses((status = 202, description = "The message, queued", body = Message)))]
+pub(super) async fn send(As(cx): As, ids: Ids, Given(body): Given<NewMessageBody>) -> Answer<Response> {
+    let device = ids.device()?;
+    let new = NewMessage { to: body.to, content: content(body.content)? };
+    let message = send::send(&cx, &device, new).await?;
+    let location = format!("/v1/devices/{}/messages/{}", message.device, message.id);
+    Ok(made(&cx, StatusCode::ACCEPTED, &location, &message))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct MessageParams {
+    /// Only of this chat (`chat.id` of a message).
+    chat: Option<String>,
+    /// Only this way.
+    #[param(inline)]
+    direction: Option<Direction>,
+    /// Only with this status.
+    #[param(inline)]
+    status: Option<MessageStatus>,
+    /// Rows at most.
+    limit: Option<u32>,
+    /// The `next` of the page before.
+    cursor: Option<String>,
+}
+
+/// List messages
+///
+/// Those of a device, newest first.
+#[utoipa::path(get, path = "/v1/devices/{id}/messages", tag = "messages",
+    params(("id" = String, Path, description = "The device's id"), MessageParams),
+    responses((status = 200, description = "Messages", body = Page<Message>)))]
+pub(super) async fn list(As(cx): As, ids: Ids, Params(query): Params<MessageParams>) -> Answer<Json<Page<Message>>> {
+    let page = page(&cx, query.limit, query.cursor)?;
+    let filter = MessageFilter { chat: query.chat, direction: query.direction, status: query.status };
+    Ok(Json(lookup::list(&cx, &ids.device()?, &filter, &page).await?))
+}
+
+/// Look at a message
+#[utoipa::path(get, path = "/v1/devices/{id}/messages/{message}", tag = "messages",
+    params(("id" = String, Path, description = "The device's id"), ("message" = String, Path, description = "The message's id")),
+    responses((status = 200, description = "The message", body = Message)))]
+pub(super) async fn get(As(cx): As, ids: Ids) -> Answer<Json<Message>> {
+    Ok(Json(lookup::get(&cx, &ids.device()?, &ids.message()?).await?))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(value: Value) -> Result<Content, Problem> {
+        content(value.as_object().cloned().unwrap())
+    }
+
+    #[test]
+    fn text_is_read() {
+        let read = read(json!({"type": "text", "text": "hi"}));
+        assert_eq!(read.ok(), Some(Content::Text { text: "hi".to_owned() }));
+    }
+
+    #[test]
+    fn complaints_name_the_field_inside_the_content() {
+        for (value, field) in [
+            (json!({}), "content.type"),
+            (json!({"type": 5}), "content.type"),
+            (json!({"type": "text"}), "content.text"),
+            (json!({"type": "text", "text": 5}), "content.text"),
+            (json!({"type": "text", "text": "hi", "txt": 1}), "content.txt"),
+        ] {
+            let problem = read(value.clone()).unwrap_err();
+            assert_eq!(problem.field.as_deref(), Some(field), "{value}: {}", problem.detail);
+        }
+    }
+
+    #[test]
+    fn another_type_is_for_the_core_to_judge() {
+        assert_eq!(read(json!({"type": "image", "url": "x"})).unwrap().kind(), "image");
+    }
+}

@@ -1,0 +1,19 @@
+//! Plugins: what is installed.
+
+use axum::Json;
+use axum::extract::State;
+use portico_core::page::Page;
+use portico_core::ports::plugins::PluginInfo;
+
+use super::Answer;
+use crate::api::App;
+use crate::extract::As;
+
+/// List plugins
+///
+/// What is installed, by id: for `format` of webhooks, and to see where dialects are served.
+#[utoipa::path(get, path = "/v1/plugins", tag = "plugins",
+    responses((status = 200, description = "Plugins", body = Page<PluginInfo>)))]
+pub(super) async fn list(State(app): State<App>, As(_): As) -> Answer<Json<Page<PluginInfo>>> {
+    Ok(Json(Page { items: app.gateway.plugins.list(), next: None }))
+}

@@ -1,0 +1,137 @@
+//! The server itself: health, metrics, version, and this API's description.
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use portico_core::access::Scope;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Answer;
+use crate::admit;
+use crate::api::App;
+use crate::extract::MaybeAs;
+use crate::live::{Part, PartStatus};
+use crate::metrics::text::{self, Snapshot};
+
+/// How the gateway fares.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Health {
+    /// The worst of its parts.
+    status: PartStatus,
+    /// Always true in an answer.
+    live: bool,
+    /// Whether requests can be served now; false while stopping or when a part is down.
+    ready: bool,
+    /// The running version.
+    version: &'static str,
+    /// Its parts.
+    parts: Vec<Part>,
+}
+
+/// Check the health
+///
+/// Answers 200 whenever the process serves; `ready` and `parts` tell the rest. Needs no key and shows no secrets.
+#[utoipa::path(get, path = "/health", tag = "server", security(()),
+    responses((status = 200, description = "How the gateway fares", body = Health)))]
+pub(super) async fn health(State(app): State<App>) -> Json<Health> {
+    let store = app.gateway.core.store.check().await;
+    let mut parts = vec![Part {
+        name: "store".to_owned(),
+        status: if store.is_ok() { PartStatus::Ok } else { PartStatus::Down },
+        detail: store.err().map(|e| e.to_string()),
+    }];
+    parts.extend((app.live.parts)());
+    let status = parts.iter().map(|p| p.status).max().unwrap_or(PartStatus::Ok);
+    let ready = status != PartStatus::Down && !app.live.is_stopping();
+    Json(Health { status, live: true, ready, version: env!("CARGO_PKG_VERSION"), parts })
+}
+
+/// The version.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Version {
+    /// Of the gateway.
+    version: &'static str,
+    /// Of the REST core.
+    api: &'static str,
+}
+
+/// Get the version
+#[utoipa::path(get, path = "/v1/version", tag = "server", security(()),
+    responses((status = 200, description = "The version", body = Version)))]
+pub(super) async fn version() -> Json<Version> {
+    Json(Version { version: env!("CARGO_PKG_VERSION"), api: "v1" })
+}
+
+/// Get the API's description
+///
+/// OpenAPI 3.1.
+#[utoipa::path(get, path = "/v1/openapi.json", tag = "server", security(()),
+    responses((status = 200, description = "The document", body = Object)))]
+pub(super) async fn openapi(State(app): State<App>) -> Response {
+    ([(CONTENT_TYPE, "application/json")], app.openapi.clone()).into_response()
+}
+
+/// Get figures for Prometheus
+///
+/// Needs no key from the same machine; from elsewhere (or through a proxy) one with the scope `server:admin`.
+#[utoipa::path(get, path = "/metrics", tag = "server",
+    responses((status = 200, description = "Text format 0.0.4", body = String, content_type = "text/plain")))]
+pub(super) async fn metrics(State(app): State<App>, MaybeAs(cx): MaybeAs, request: Request) -> Answer<Response> {
+    if !is_local(&request) {
+        let Some(cx) = cx else {
+            let why = "metrics need a key with the scope `server:admin`, except from the same machine";
+            return Err(portico_core::Error::Unauthenticated { why }.into());
+        };
+        cx.caller.require(Scope::ServerAdmin)?;
+    }
+    let core = &app.gateway.core;
+    let mut tx = core.store.read().await?;
+    let snapshot = Snapshot {
+        devices: tx.device_count_by_state().await?,
+        outbox: tx.delivery_stats().await?,
+        plugin_calls: app.gateway.plugins.calls(),
+        rss_bytes: text::rss_bytes(),
+        now: core.now(),
+    };
+    drop(tx);
+    Ok(([(CONTENT_TYPE, text::CONTENT_TYPE)], text::write(&app.metrics, &snapshot)).into_response())
+}
+
+/// Whether the request comes from this machine itself and not through a proxy on it.
+fn is_local(request: &Request) -> bool {
+    let forwarded = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
+    admit::peer(request).is_some_and(|ip| ip.to_canonical().is_loopback())
+        && !forwarded.iter().any(|name| request.headers().contains_key(*name))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+    use crate::admit::Peer;
+
+    fn request(peer: Option<&str>, header: Option<&str>) -> Request {
+        let mut builder = Request::get("/metrics");
+        if let Some(header) = header {
+            builder = builder.header(header, "192.0.2.1");
+        }
+        let mut request = builder.body(Body::empty()).unwrap();
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(Peer(peer.parse().unwrap()));
+        }
+        request
+    }
+
+    #[test]
+    fn only_this_machine_is_local() {
+        assert!(is_local(&request(Some("127.0.0.1"), None)));
+        assert!(is_local(&request(Some("::1"), None)));
+        assert!(is_local(&request(Some("::ffff:127.0.0.1"), None)));
+        assert!(!is_local(&request(Some("192.0.2.1"), None)));
+        assert!(!is_local(&request(Some("127.0.0.1"), Some("X-Forwarded-For"))));
+        assert!(!is_local(&request(None, None)));
+    }
+}

@@ -1,0 +1,48 @@
+//! Sessions: connect, disconnect, restart, log out. What follows is told in the event `device.state`.
+
+use axum::Json;
+use axum::http::StatusCode;
+use portico_core::device::{Device, session};
+
+use super::Answer;
+use crate::extract::{As, Ids};
+
+type Accepted = (StatusCode, Json<Device>);
+
+/// Connect a device
+///
+/// Resumes its session if it is linked; else asks WhatsApp for a QR code. Repeating it changes nothing.
+#[utoipa::path(post, path = "/v1/devices/{id}/connect", tag = "sessions",
+    params(("id" = String, Path, description = "The device's id")),
+    responses((status = 202, description = "The session is being started", body = Device)))]
+pub(super) async fn connect(As(cx): As, ids: Ids) -> Answer<Accepted> {
+    Ok((StatusCode::ACCEPTED, Json(session::connect(&cx, &ids.device()?).await?)))
+}
+
+/// Disconnect a device
+///
+/// Ends its session and leaves it alone; it stays linked.
+#[utoipa::path(post, path = "/v1/devices/{id}/disconnect", tag = "sessions",
+    params(("id" = String, Path, description = "The device's id")),
+    responses((status = 200, description = "The session has ended", body = Device)))]
+pub(super) async fn disconnect(As(cx): As, ids: Ids) -> Answer<Json<Device>> {
+    Ok(Json(session::disconnect(&cx, &ids.device()?).await?))
+}
+
+/// Restart a session
+#[utoipa::path(post, path = "/v1/devices/{id}/restart", tag = "sessions",
+    params(("id" = String, Path, description = "The device's id")),
+    responses((status = 202, description = "A new session is being started", body = Device)))]
+pub(super) async fn restart(As(cx): As, ids: Ids) -> Answer<Accepted> {
+    Ok((StatusCode::ACCEPTED, Json(session::restart(&cx, &ids.device()?).await?)))
+}
+
+/// Log a device out
+///
+/// Unlinks it at WhatsApp and forgets its keys; linking it again needs a new pairing.
+#[utoipa::path(post, path = "/v1/devices/{id}/logout", tag = "sessions",
+    params(("id" = String, Path, description = "The device's id")),
+    responses((status = 200, description = "It is logged out", body = Device)))]
+pub(super) async fn logout(As(cx): As, ids: Ids) -> Answer<Json<Device>> {
+    Ok(Json(session::logout(&cx, &ids.device()?).await?))
+}
