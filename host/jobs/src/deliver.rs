@@ -37,7 +37,7 @@ const IDLE: Duration = Duration::from_secs(60);
 /// Nudges that come this close together lead to one look.
 const GAP: Duration = Duration::from_millis(5);
 /// What a webhook has no place for is put back for this long; it then competes again.
-const DEFER: Duration = Duration::from_secs(1);
+const DEFER: Duration = Duration::from_millis(250);
 /// The same for a webhook that fails, so that its backlog doesn't keep the task busy.
 const DEFER_FAILING: Duration = Duration::from_secs(15);
 /// The pause after a batch that found no places, or that somebody else was faster to claim.
