@@ -1,0 +1,90 @@
+//! What both databases must do alike: every test of the modules below runs on SQLite and on Postgres.
+
+mod access;
+mod device;
+mod event;
+mod key_record;
+mod message;
+mod open;
+mod outbox;
+mod webhook;
+
+/// Makes a test on each database of every function named.
+macro_rules! store_contract {
+    ($($area:ident: $($name:ident)+;)*) => {
+        store_contract!(@on sqlite Sqlite $($area: $($name)+;)*);
+        store_contract!(@on postgres Postgres $($area: $($name)+;)*);
+    };
+    (@on $module:ident $kind:ident $($area:ident: $($name:ident)+;)*) => {
+        mod $module {
+            $(mod $area {
+                $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    use crate::testing::{Kind, with_db};
+                    with_db(Kind::$kind, super::super::$area::$name).await;
+                })+
+            })*
+        }
+    };
+}
+
+store_contract! {
+    access:
+        keys_are_found_by_hash_and_listed_newest_first
+        a_revoked_key_stays_but_does_not_count
+        nothing_of_another_tenant_is_found
+        an_idempotency_key_stands_for_its_first_use
+        rivals_with_one_idempotency_key_make_one_thing;
+    device:
+        a_device_survives_the_round_trip
+        a_change_keeps_what_it_does_not_name
+        pages_go_back_in_time
+        devices_that_should_run_and_that_are_late_are_found
+        a_loaded_device_is_locked_until_the_end
+        deleting_takes_everything_but_events
+        an_unknown_state_is_an_error_that_names_the_row;
+    event:
+        numbers_have_no_gaps_under_rivalry
+        what_was_undone_burns_no_number
+        only_subscriptions_that_want_it_get_a_delivery
+        a_test_event_goes_to_one_subscription
+        old_events_go_unless_a_delivery_needs_them;
+    key_record:
+        writes_apply_in_order
+        lists_go_by_prefix_in_byte_order
+        many_records_at_once
+        a_record_is_taken_once
+        expired_records_are_purged_and_all_are_wiped
+        sessions_write_side_by_side_and_see_their_writes
+        a_write_for_a_missing_device_fails_alone
+        a_list_is_whole_or_nothing;
+    message:
+        a_message_survives_the_round_trip
+        a_message_is_stored_once
+        lists_filter_and_page
+        steps_set_their_time_and_clear_nothing
+        the_queue_keeps_its_order
+        text_that_postgres_refuses_is_cleaned;
+    open:
+        rows_survive_closing
+        a_database_of_a_newer_version_is_refused
+        a_closed_store_is_unavailable
+        many_transactions_wait_for_their_turn;
+    outbox:
+        only_the_oldest_of_a_lane_is_claimed
+        a_claim_falls_due_again_when_its_lease_ends
+        a_retry_holds_its_lane_back
+        rival_workers_neither_share_nor_overtake
+        finishing_records_attempts
+        a_result_for_a_removed_subscription_is_dropped
+        a_replay_goes_before_what_came_later
+        dead_letters_are_replayed_by_span
+        a_purged_event_ends_its_delivery
+        random_work_keeps_every_lane_in_order
+        lists_stats_and_purge;
+    webhook:
+        a_webhook_survives_the_round_trip
+        a_change_changes_what_it_names
+        lists_are_of_a_tenant_or_a_device
+        deleting_takes_deliveries_along;
+}

@@ -1,0 +1,114 @@
+//! Events.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use portico_core::event::EventKind;
+use portico_core::ports::store::AttemptResult;
+use portico_core::webhook::DeliveryState;
+
+use crate::testing::{Fixture, page};
+
+pub(super) async fn numbers_have_no_gaps_under_rivalry(fx: Fixture) {
+    let tenant = fx.tenant("t").await;
+    // Half of the facts are told by every rival, the others by one.
+    let shared: Vec<_> = (0..10).map(|_| fx.event(&tenant, None, "lane")).collect();
+    let rivals: Vec<_> = (0..4)
+        .map(|_| {
+            let (fx, tenant, shared) = (fx.clone(), tenant.clone(), shared.clone());
+            tokio::spawn(async move {
+                let mut stored = Vec::new();
+                for event in shared {
+                    for event in [event, fx.event(&tenant, None, "lane")] {
+                        let mut tx = fx.write().await;
+                        stored.extend(tx.event_raise(&event).await.unwrap().map(|e| e.seq));
+                        tx.commit().await.unwrap();
+                    }
+                }
+                stored
+            })
+        })
+        .collect();
+    let mut seqs = BTreeSet::new();
+    for rival in rivals {
+        for seq in rival.await.unwrap() {
+            assert!(seqs.insert(seq), "{seq} was given twice");
+        }
+    }
+    assert_eq!(seqs, (1..=50).collect());
+    let mut tx = fx.read().await;
+    assert_eq!(tx.event_last_seq(&tenant).await.unwrap(), 50);
+    let listed: Vec<_> = tx.event_list(&tenant, 10, 5).await.unwrap().into_iter().map(|e| e.seq).collect();
+    assert_eq!(listed, [11, 12, 13, 14, 15]);
+}
+
+pub(super) async fn what_was_undone_burns_no_number(fx: Fixture) {
+    let tenant = fx.tenant("t").await;
+    let event = fx.event(&tenant, None, "lane");
+    let mut tx = fx.write().await;
+    assert_eq!(tx.event_raise(&event).await.unwrap().unwrap().seq, 1);
+    drop(tx);
+    assert_eq!(fx.read().await.event_last_seq(&tenant).await.unwrap(), 0);
+    let stored = fx.raised(&event).await;
+    assert_eq!(stored.seq, 1);
+    assert!(fx.write().await.event_raise(&event).await.unwrap().is_none());
+    let found = fx.read().await.event_list(&tenant, 0, 9).await.unwrap();
+    assert_eq!(serde_json::to_value(&found).unwrap(), serde_json::to_value([&stored]).unwrap());
+    assert_eq!((found[0].lane.as_str(), &found[0].data), ("lane", &event.payload));
+    let other = fx.tenant("u").await;
+    assert!(fx.read().await.event_list(&other, 0, 9).await.unwrap().is_empty());
+}
+
+pub(super) async fn only_subscriptions_that_want_it_get_a_delivery(fx: Fixture) {
+    let (tenant, other) = (fx.tenant("t").await, fx.tenant("u").await);
+    let (device, another) = (fx.device(&tenant).await, fx.device(&tenant).await);
+    let wanting = [
+        fx.webhook(&tenant, None, &["*"]).await.id,
+        fx.webhook(&tenant, Some(&device), &["message.received"]).await.id,
+    ];
+    fx.webhook(&tenant, None, &["device.state"]).await;
+    fx.webhook(&tenant, Some(&another), &["*"]).await;
+    fx.webhook(&other, None, &["*"]).await;
+    let disabled = fx.webhook(&tenant, None, &["*"]).await;
+    fx.execute(&format!("UPDATE webhooks SET state = 'disabled' WHERE id = '{}'", disabled.id)).await;
+    let event = fx.raised(&fx.event(&tenant, Some(&device), "chat")).await;
+    let deliveries = fx.read().await.delivery_list(&tenant, &Default::default(), &page(10)).await.unwrap();
+    let got: BTreeSet<_> = deliveries.iter().map(|d| d.webhook.clone()).collect();
+    assert_eq!(got, wanting.into_iter().collect());
+    for delivery in deliveries {
+        assert_eq!((delivery.event, delivery.event_type), (event.id.clone(), EventKind::MessageReceived));
+        assert_eq!((delivery.state, delivery.attempts), (DeliveryState::Pending, 0));
+        assert_eq!((delivery.created_at, delivery.next_attempt_at), (event.timestamp, Some(event.timestamp)));
+    }
+}
+
+pub(super) async fn a_test_event_goes_to_one_subscription(fx: Fixture) {
+    let tenant = fx.tenant("t").await;
+    fx.webhook(&tenant, None, &["*"]).await;
+    let aim = fx.webhook(&tenant, None, &["device.state"]).await;
+    let mut tx = fx.write().await;
+    tx.event_raise_for(&fx.event(&tenant, None, "lane"), &aim.id).await.unwrap().unwrap();
+    let deliveries = tx.delivery_list(&tenant, &Default::default(), &page(10)).await.unwrap();
+    assert_eq!(deliveries.into_iter().map(|d| d.webhook).collect::<Vec<_>>(), [aim.id]);
+}
+
+pub(super) async fn old_events_go_unless_a_delivery_needs_them(fx: Fixture) {
+    let tenant = fx.tenant("t").await;
+    let unneeded = fx.raised(&fx.event(&tenant, None, "a")).await;
+    fx.webhook(&tenant, None, &["*"]).await;
+    let needed = fx.raised(&fx.event(&tenant, None, "a")).await;
+    let young = fx.raised(&fx.event(&tenant, None, "a")).await;
+    let mut tx = fx.write().await;
+    assert_eq!(tx.event_purge(needed.timestamp, 10).await.unwrap(), 1);
+    let left = tx.event_list(&tenant, 0, 10).await.unwrap();
+    assert!(left.iter().all(|e| e.id != unneeded.id));
+    let claimed = tx.delivery_claim(fx.now(), Duration::from_secs(60), 10).await.unwrap();
+    let at = fx.now();
+    let done =
+        AttemptResult { delivery: claimed[0].id.clone(), attempt: None, state: DeliveryState::Skipped, due: None, at };
+    tx.delivery_finish(&[done]).await.unwrap();
+    assert_eq!(tx.event_purge(needed.timestamp, 10).await.unwrap(), 1);
+    let left = tx.event_list(&tenant, 0, 10).await.unwrap();
+    assert_eq!(left.into_iter().map(|e| e.id).collect::<Vec<_>>(), [young.id]);
+    assert_eq!(tx.event_last_seq(&tenant).await.unwrap(), 3);
+}

@@ -1,0 +1,153 @@
+//! Messages.
+
+use portico_core::address::Party;
+use portico_core::message::{Content, Direction, MessageStatus, SendFailure};
+use portico_core::page::PageRequest;
+use portico_core::ports::store::{MessageFilter, Progress};
+
+use crate::testing::{Fixture, page};
+
+const ADA: &str = "15550100002@s.whatsapp.net";
+const BOB: &str = "15550100003@s.whatsapp.net";
+const GROUP: &str = "120363000000000001@g.us";
+
+pub(super) async fn a_message_survives_the_round_trip(fx: Fixture) {
+    let tenant = fx.tenant("t").await;
+    let device = fx.device(&tenant).await;
+    let mut message = fx.message(&device, Direction::In, GROUP, "A1");
+    message.sender = Party::person(Some("15550100002"), Some("100000000000001"));
+    message.sender_name = Some("Ada".to_owned());
+    message.content = Content::Other { kind: "image".to_owned(), text: Some("look 👀".to_owned()) };
+    fx.stored(&message).await;
+    let mut tx = fx.read().await;
+    let found = tx.message_find(&tenant, &device.id, &message.id).await.unwrap().unwrap();
+    assert_eq!(serde_json::to_value(&found).unwrap(), serde_json::to_value(&message).unwrap());
+    let other = fx.device(&tenant).await;
+    assert!(tx.message_find(&tenant, &other.id, &message.id).await.unwrap().is_none());
+}
+
+pub(super) async fn a_message_is_stored_once(fx: Fixture) {
+    let tenant = fx.tenant("t").await;
+    let device = fx.device(&tenant).await;
+    let message = fx.message(&device, Direction::In, GROUP, "A1");
+    fx.stored(&message).await;
+    let mut tx = fx.write().await;
+    let again = fx.message(&device, Direction::In, GROUP, "A1");
+    assert!(!tx.message_insert(&again).await.unwrap(), "the same chat, sender and id");
+    let mut of_another = fx.message(&device, Direction::In, GROUP, "A1");
+    of_another.sender = Some(Party::single(BOB));
+    assert!(tx.message_insert(&of_another).await.unwrap(), "another sender");
+    let mut own = fx.message(&device, Direction::In, GROUP, "A1");
+    own.sender = None;
+    assert!(tx.message_insert(&own).await.unwrap(), "the own account");
+    own.id = fx.message(&device, Direction::In, GROUP, "A1").id;
+    assert!(!tx.message_insert(&own).await.unwrap(), "the own account again");
+    assert!(tx.message_insert(&fx.message(&device, Direction::In, ADA, "A1")).await.unwrap(), "another chat");
+}
+
+pub(super) async fn lists_filter_and_page(fx: Fixture) {
+    let tenant = fx.tenant("t").await;
+    let device = fx.device(&tenant).await;
+    let mut ids = Vec::new();
+    for (n, (direction, chat)) in
+        [(Direction::In, ADA), (Direction::Out, ADA), (Direction::In, BOB), (Direction::Out, BOB)]
+            .into_iter()
+            .enumerate()
+    {
+        let message = fx.message(&device, direction, chat, &n.to_string());
+        fx.stored(&message).await;
+        ids.push(message.id);
+    }
+    let mut tx = fx.read().await;
+    let cases = [
+        (MessageFilter::default(), vec![3, 2, 1, 0]),
+        (MessageFilter { chat: Some(ADA.to_owned()), ..MessageFilter::default() }, vec![1, 0]),
+        (MessageFilter { direction: Some(Direction::Out), ..MessageFilter::default() }, vec![3, 1]),
+        (MessageFilter { status: Some(MessageStatus::Received), ..MessageFilter::default() }, vec![2, 0]),
+        (
+            MessageFilter {
+                chat: Some(BOB.to_owned()),
+                direction: Some(Direction::In),
+                status: Some(MessageStatus::Received),
+            },
+            vec![2],
+        ),
+    ];
+    for (filter, wanted) in cases {
+        let found = tx.message_list(&tenant, &device.id, &filter, &page(10)).await.unwrap();
+        let found: Vec<_> = found.into_iter().map(|m| m.id).collect();
+        let wanted: Vec<_> = wanted.into_iter().map(|n: usize| ids[n].clone()).collect();
+        assert_eq!(found, wanted, "{filter:?}");
+    }
+    let second = PageRequest { limit: 1, before: Some(ids[3].to_string()) };
+    let found = tx.message_list(&tenant, &device.id, &MessageFilter::default(), &second).await.unwrap();
+    assert_eq!(found.len(), 2, "one more than asked for");
+    assert_eq!(found[0].id, ids[2]);
+}
+
+pub(super) async fn steps_set_their_time_and_clear_nothing(fx: Fixture) {
+    let tenant = fx.tenant("t").await;
+    let device = fx.device(&tenant).await;
+    let message = fx.message(&device, Direction::Out, ADA, "OUT1");
+    fx.stored(&message).await;
+    let mut tx = fx.write().await;
+    assert!(!tx.message_sent_before(&device.id, ADA).await.unwrap(), "queued does not count");
+    let mut times = Vec::new();
+    for status in [MessageStatus::Sent, MessageStatus::Delivered, MessageStatus::Read, MessageStatus::Played] {
+        let at = fx.now();
+        times.push(Some(at));
+        tx.message_progress(&message.id, &Progress { status, at, error: None }).await.unwrap();
+    }
+    assert!(tx.message_sent_before(&device.id, ADA).await.unwrap());
+    assert!(!tx.message_sent_before(&device.id, BOB).await.unwrap());
+    let ids = ["OUT1".to_owned(), "OUT1".to_owned(), "none".to_owned()];
+    let found = tx.message_find_sent(&device.id, &ids).await.unwrap();
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].status, MessageStatus::Played);
+    let t = found[0].times;
+    assert_eq!(vec![t.sent, t.delivered, t.read, t.played], times);
+    assert_eq!(t.failed, None);
+    let error = Some(SendFailure { code: "refused".to_owned(), text: "no".to_owned() });
+    let failed = Progress { status: MessageStatus::Failed, at: fx.now(), error: error.clone() };
+    tx.message_progress(&message.id, &failed).await.unwrap();
+    tx.commit().await.unwrap();
+    let found = fx.read().await.message_find_sent(&device.id, &ids).await.unwrap();
+    assert_eq!(
+        (found[0].error.clone(), found[0].times.failed, found[0].times.sent),
+        (error, Some(failed.at), times[0])
+    );
+}
+
+pub(super) async fn the_queue_keeps_its_order(fx: Fixture) {
+    let tenant = fx.tenant("t").await;
+    let device = fx.device(&tenant).await;
+    let mut ids = Vec::new();
+    for n in 0..4 {
+        let message = fx.message(&device, Direction::Out, ADA, &n.to_string());
+        fx.stored(&message).await;
+        ids.push(message.id);
+    }
+    let mut tx = fx.write().await;
+    let sent = Progress { status: MessageStatus::Sent, at: fx.now(), error: None };
+    tx.message_progress(&ids[1], &sent).await.unwrap();
+    assert_eq!(tx.message_count_queued(&device.id).await.unwrap(), 3);
+    let queued: Vec<_> = tx.message_queued(&device.id, None, 2).await.unwrap().into_iter().map(|m| m.id).collect();
+    assert_eq!(queued, [ids[0].clone(), ids[2].clone()]);
+    let queued: Vec<_> =
+        tx.message_queued(&device.id, Some(&ids[2]), 9).await.unwrap().into_iter().map(|m| m.id).collect();
+    assert_eq!(queued, [ids[3].clone()]);
+}
+
+pub(super) async fn text_that_postgres_refuses_is_cleaned(fx: Fixture) {
+    let tenant = fx.tenant("t").await;
+    let device = fx.device(&tenant).await;
+    let mut message = fx.message(&device, Direction::In, ADA, "A\u{0}1");
+    message.sender_name = Some("A\u{0}da".to_owned());
+    message.content = Content::Text { text: "a\u{0}b".to_owned() };
+    fx.stored(&message).await;
+    let mut tx = fx.write().await;
+    let found = tx.message_find(&tenant, &device.id, &message.id).await.unwrap().unwrap();
+    assert_eq!((found.sender_name.as_deref(), found.whatsapp_id.as_str()), (Some("Ada"), "A1"));
+    assert_eq!(found.content, message.content, "JSON can say it");
+    assert!(!tx.message_insert(&fx.message(&device, Direction::In, ADA, "A\u{0}1")).await.unwrap());
+}

@@ -1,0 +1,151 @@
+//! A database: opening it, its transactions, its health.
+//!
+//! SQLite has one connection for writing and some for reading that can't write; Postgres has one pool. Invariant: a
+//! transaction that writes holds SQLite's only writing connection from its first moment (`BEGIN IMMEDIATE`), so it never
+//! fails half-way because somebody else was faster.
+
+mod postgres;
+mod sqlite;
+
+use std::fs::File;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use portico_core::error::Result;
+use portico_core::ports::store::{Store, Tx};
+use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+
+use crate::config::{StoreConfig, Target};
+use crate::error::{self, OpenError};
+use crate::key_record::KeyWriter;
+use crate::statement::Conn;
+
+statements! {
+    CHECK = "SELECT COUNT(*) FROM (SELECT id FROM tenants LIMIT 1) AS first";
+}
+
+/// Statements each connection keeps prepared. More than the crate has, widths included, so that none is prepared twice.
+const STATEMENTS_CACHED: usize = 512;
+
+/// An open database. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct Db {
+    pub(crate) side: Arc<Side>,
+}
+
+/// Which database it is, with what belongs to it.
+pub(crate) enum Side {
+    /// A file.
+    Sqlite {
+        readers: SqlitePool,
+        writer: SqlitePool,
+        keys: KeyWriter,
+        /// Held until this is closed or dropped.
+        lock: Arc<File>,
+    },
+    /// A server.
+    Postgres { pool: PgPool },
+}
+
+/// One transaction on either database.
+pub(crate) struct DbTx {
+    inner: Inner,
+    /// What it may do; a reading transaction must not ask for row locks.
+    pub(crate) mode: Mode,
+}
+
+/// What a transaction may do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Read,
+    Write,
+}
+
+enum Inner {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+impl Db {
+    /// Opens a database and brings its tables up to date.
+    ///
+    /// An SQLite file is made when it is missing, private to its user, and locked against a second gateway. Must be called
+    /// within a Tokio runtime.
+    pub async fn open(config: &StoreConfig) -> Result<Self, OpenError> {
+        let side = match config.check()? {
+            Target::Sqlite(path) => sqlite::open(config, &path).await?,
+            Target::Postgres => postgres::open(config).await?,
+        };
+        Ok(Self { side: Arc::new(side) })
+    }
+
+    /// Ends all connections once their work is done, for all clones. SQLite's log is folded into the file, and another
+    /// gateway may open it.
+    pub async fn close(&self) {
+        match &*self.side {
+            Side::Sqlite { readers, writer, keys, lock } => {
+                keys.close().await;
+                readers.close().await;
+                writer.close().await;
+                if let Err(error) = lock.unlock() {
+                    tracing::warn!(%error, "the lock of the database's folder stays until the gateway ends");
+                }
+            }
+            Side::Postgres { pool } => pool.close().await,
+        }
+    }
+
+    async fn begin(&self, mode: Mode) -> Result<DbTx> {
+        let begun = match (&*self.side, mode) {
+            (Side::Sqlite { readers, .. }, Mode::Read) => readers.begin().await.map(Inner::Sqlite),
+            (Side::Sqlite { writer, .. }, Mode::Write) => writer.begin_with("BEGIN IMMEDIATE").await.map(Inner::Sqlite),
+            (Side::Postgres { pool }, Mode::Read) => pool.begin_with("BEGIN READ ONLY").await.map(Inner::Postgres),
+            (Side::Postgres { pool }, Mode::Write) => pool.begin().await.map(Inner::Postgres),
+        };
+        let inner = begun.map_err(|e| error::of("beginning a transaction", e.into()))?;
+        Ok(DbTx { inner, mode })
+    }
+}
+
+#[async_trait]
+impl Store for Db {
+    async fn read(&self) -> Result<Box<dyn Tx>> {
+        Ok(Box::new(self.begin(Mode::Read).await?))
+    }
+
+    async fn write(&self) -> Result<Box<dyn Tx>> {
+        Ok(Box::new(self.begin(Mode::Write).await?))
+    }
+
+    async fn check(&self) -> Result<()> {
+        let mut tx = self.begin(Mode::Read).await?;
+        rows!(tx.conn(), (i64,), CHECK, [], fetch_one)?;
+        Ok(())
+    }
+}
+
+impl DbTx {
+    /// The connection, for one statement.
+    pub(crate) fn conn(&mut self) -> Conn<'_> {
+        match &mut self.inner {
+            Inner::Sqlite(tx) => Conn::Sqlite(tx),
+            Inner::Postgres(tx) => Conn::Postgres(tx),
+        }
+    }
+
+    /// Whether others may write at the same time, so that row locks mean something.
+    pub(crate) fn has_rivals(&self) -> bool {
+        matches!(self.inner, Inner::Postgres(_))
+    }
+}
+
+#[async_trait]
+impl Tx for DbTx {
+    async fn commit(self: Box<Self>) -> Result<()> {
+        match self.inner {
+            Inner::Sqlite(tx) => tx.commit().await,
+            Inner::Postgres(tx) => tx.commit().await,
+        }
+        .map_err(|e| error::of("committing", e.into()))
+    }
+}

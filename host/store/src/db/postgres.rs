@@ -1,0 +1,74 @@
+//! Connecting to a Postgres server.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection, PgConnection};
+
+use super::{STATEMENTS_CACHED, Side};
+use crate::config::StoreConfig;
+use crate::error::OpenError;
+use crate::migrate;
+
+/// A connection that was unused for this long is asked whether it still lives before it is used again.
+const IDLE_TRUSTED: Duration = Duration::from_secs(5);
+/// A transaction in which nothing happens for this long is ended by the server: its locks must not outlive a hung node.
+const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(60);
+
+/// Migrates and makes the pool.
+pub(super) async fn open(config: &StoreConfig) -> Result<Side, OpenError> {
+    let options = PgConnectOptions::from_str(&config.url)
+        .map_err(|_| OpenError::BadUrl { why: "it is no valid Postgres URL".to_owned() })?
+        .application_name("portico")
+        .statement_cache_capacity(STATEMENTS_CACHED);
+    // On a connection of its own, without a lock timeout: another node may be migrating, and this one waits for it.
+    let mut first = match tokio::time::timeout(config.acquire_timeout, options.connect()).await {
+        Ok(connected) => connected.map_err(|e| refused(&options, e))?,
+        Err(_) => return Err(OpenError::Unreachable(sqlx::Error::PoolTimedOut)),
+    };
+    migrate::run(&migrate::POSTGRES, &mut first).await?;
+    first.close().await.map_err(OpenError::Unreachable)?;
+
+    let busy_timeout = config.busy_timeout;
+    let pool = PgPoolOptions::new()
+        .max_connections(config.postgres_connections)
+        .acquire_timeout(config.acquire_timeout)
+        .test_before_acquire(false)
+        .before_acquire(|conn, meta| {
+            Box::pin(async move {
+                if meta.idle_for > IDLE_TRUSTED {
+                    conn.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+        .after_connect(move |conn, _| Box::pin(limit(conn, busy_timeout)))
+        .connect_with(options.clone())
+        .await
+        .map_err(|e| refused(&options, e))?;
+    Ok(Side::Postgres { pool })
+}
+
+/// Sets the limits of a fresh connection.
+async fn limit(conn: &mut PgConnection, busy_timeout: Duration) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "SELECT set_config('lock_timeout', $1, false), set_config('idle_in_transaction_session_timeout', $2, false)",
+    )
+    .bind(format!("{}ms", busy_timeout.as_millis()))
+    .bind(format!("{}ms", IDLE_IN_TRANSACTION.as_millis()))
+    .execute(conn)
+    .await
+    .map(|_| ())
+}
+
+fn refused(options: &PgConnectOptions, error: sqlx::Error) -> OpenError {
+    // invalid_catalog_name
+    if error.as_database_error().and_then(|e| e.code()).as_deref() == Some("3D000") {
+        return OpenError::Missing {
+            what: format!("the database `{}`", options.get_database().unwrap_or_default()),
+            remedy: "make it with `CREATE DATABASE`, owned by the gateway's user, or correct the database URL",
+        };
+    }
+    OpenError::Unreachable(error)
+}

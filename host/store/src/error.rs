@@ -1,0 +1,218 @@
+//! What goes wrong with a database, and how it becomes an error of the core.
+//!
+//! Unreachable, locked, full: `Unavailable`, with what an operator does about it in the source. Somebody was faster:
+//! `Conflict`. Everything else is a fault: `Internal`. Values never stand in an error, only names.
+
+use std::path::PathBuf;
+
+use portico_core::Error;
+
+use crate::statement::Statement;
+
+/// Why a database could not be opened. The text says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The URL can't be read.
+    #[error("the database URL can't be used: {why}; write `sqlite:/path/portico.db` or `postgres://user@host/name`")]
+    BadUrl {
+        /// What is wrong with it. Never holds the URL: it may carry a password.
+        why: String,
+    },
+    /// A limit of the configuration makes no sense.
+    #[error("`{field}` must be at least {least}")]
+    BadLimit {
+        /// The field of the configuration.
+        field: &'static str,
+        /// The smallest value that works.
+        least: u64,
+    },
+    /// There is no such folder or database.
+    #[error("{what} does not exist; {remedy}")]
+    Missing {
+        /// What is missing.
+        what: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// Another process works on the same SQLite file.
+    #[error(
+        "another gateway holds {}; stop it first. One SQLite database serves one gateway: to run several, use Postgres",
+        path.display()
+    )]
+    InUse {
+        /// The lock file.
+        path: PathBuf,
+    },
+    /// The file can't be made, opened or protected.
+    #[error("can't {doing} {}; check that the gateway's user may write there", path.display())]
+    File {
+        /// What was being done.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The database does not answer, or turns the gateway away.
+    #[error("can't connect to the database; check its address, that it runs, and the user's name, password and rights")]
+    Unreachable(#[source] sqlx::Error),
+    /// The file is something else than a database, or damaged.
+    #[error("{} is not an SQLite database, or is damaged; restore it from a backup or name another file", path.display())]
+    NotADatabase {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// A newer version of the gateway has changed the tables.
+    #[error(
+        "the database was migrated to step {version} by a newer version, this one knows up to {known}; start that version, or \
+         restore the backup from before the upgrade"
+    )]
+    Newer {
+        /// The newest step the database ran.
+        version: i64,
+        /// The newest step this version has.
+        known: i64,
+    },
+    /// A migration did not go through.
+    #[error(
+        "the database could not be brought up to date; nothing of the failed step was kept. Free space and rights are the usual causes"
+    )]
+    Migration(#[source] sqlx::migrate::MigrateError),
+}
+
+/// A statement that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{statement} failed: {hint}")]
+struct Failed {
+    statement: &'static str,
+    hint: &'static str,
+    #[source]
+    source: std::sync::Arc<sqlx::Error>,
+}
+
+/// A row that this version can't read.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "column `{column}` of table `{table}` holds something this version can't read in row `{row}`; a newer version may have written it"
+)]
+pub(crate) struct Inconsistent {
+    /// The table.
+    pub(crate) table: &'static str,
+    /// The column.
+    pub(crate) column: &'static str,
+    /// The row's id.
+    pub(crate) row: String,
+}
+
+impl From<Inconsistent> for Error {
+    fn from(error: Inconsistent) -> Self {
+        Error::internal("reading a row", error)
+    }
+}
+
+/// What kind of failure it is.
+enum Kind {
+    Unavailable(&'static str),
+    Raced,
+    Fault(&'static str),
+}
+
+/// The core's error for a failed statement.
+pub(crate) fn failed(statement: &Statement, error: sqlx::Error) -> Error {
+    of(statement.name, error.into())
+}
+
+/// The core's error for a failure that several callers are told of.
+pub(crate) fn of(doing: &'static str, source: std::sync::Arc<sqlx::Error>) -> Error {
+    match kind(&source) {
+        Kind::Unavailable(hint) => Error::unavailable("the database", Failed { statement: doing, hint, source }),
+        Kind::Raced => Error::Conflict {
+            code: "conflict",
+            why: "the same thing was being made or changed at the same moment; look at it and try again".to_owned(),
+        },
+        Kind::Fault(hint) => Error::internal("working on the database", Failed { statement: doing, hint, source }),
+    }
+}
+
+fn kind(error: &sqlx::Error) -> Kind {
+    use sqlx::Error as E;
+    match error {
+        E::PoolTimedOut => {
+            Kind::Unavailable("no connection became free in time; look for slow disks or long transactions")
+        }
+        E::PoolClosed => Kind::Unavailable("the gateway is shutting down"),
+        E::WorkerCrashed => Kind::Unavailable("the connection died; restart the gateway"),
+        E::Io(_) | E::Tls(_) => Kind::Unavailable("the database can't be reached; check that it runs"),
+        E::Database(e) if e.is_unique_violation() => Kind::Raced,
+        E::Database(e) if e.is_foreign_key_violation() => Kind::Fault("what the row refers to is gone"),
+        E::Database(e) => match e.code() {
+            Some(code) if e.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() => sqlite_kind(&code),
+            Some(code) => postgres_kind(&code),
+            None => Kind::Fault("the database refused it"),
+        },
+        _ => Kind::Fault("the answer could not be read"),
+    }
+}
+
+/// By result code: <https://www.sqlite.org/rescode.html>; the low byte is the primary one.
+fn sqlite_kind(code: &str) -> Kind {
+    match code.parse::<u32>().map(|c| c & 0xff) {
+        Ok(5 | 6) => {
+            Kind::Unavailable("the file is locked by another program; end it (backups: use `VACUUM INTO` or `.backup`)")
+        }
+        Ok(8) => Kind::Unavailable("the file is read-only; check its mode and the file system"),
+        Ok(10) => Kind::Unavailable("the disk failed; look at the system's log"),
+        Ok(13) => Kind::Unavailable("the disk is full; free space"),
+        Ok(14) => {
+            Kind::Unavailable("the file can't be opened; check that it is still there, and the limit of open files")
+        }
+        Ok(11 | 26) => Kind::Fault("the file is damaged; restore it from a backup"),
+        _ => Kind::Fault("the database refused it"),
+    }
+}
+
+/// By SQLSTATE: appendix A of the Postgres manual.
+fn postgres_kind(code: &str) -> Kind {
+    match code {
+        "40001" | "40P01" => Kind::Unavailable("two transactions were in each other's way; try again"),
+        "55P03" => Kind::Unavailable("a row stayed locked for too long; look for a hanging transaction"),
+        "25006" => Kind::Unavailable("the server is a read-only standby; connect to the primary"),
+        "57014" => Kind::Unavailable("the server cancelled it, probably for taking too long"),
+        _ if code.starts_with("08") || code.starts_with("57P") => {
+            Kind::Unavailable("the server ends or restarts; try again")
+        }
+        _ if code.starts_with("53") => Kind::Unavailable("the server is out of connections, memory or disk"),
+        _ => Kind::Fault("the database refused it"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_and_a_deadlock_can_be_tried_again() {
+        assert!(matches!(sqlite_kind("13"), Kind::Unavailable(_)));
+        // SQLITE_BUSY_SNAPSHOT
+        assert!(matches!(sqlite_kind("517"), Kind::Unavailable(_)));
+        assert!(matches!(postgres_kind("40P01"), Kind::Unavailable(_)));
+        assert!(matches!(postgres_kind("57P01"), Kind::Unavailable(_)));
+    }
+
+    #[test]
+    fn a_damaged_file_is_a_fault() {
+        assert!(matches!(sqlite_kind("11"), Kind::Fault(_)));
+        assert!(matches!(postgres_kind("42703"), Kind::Fault(_)));
+    }
+
+    #[test]
+    fn an_unreadable_row_is_named() {
+        let error = Inconsistent { table: "devices", column: "state", row: "dev_1".to_owned() };
+        assert!(error.to_string().contains("`state` of table `devices`"), "{error}");
+        assert!(error.to_string().contains("`dev_1`"), "{error}");
+    }
+}

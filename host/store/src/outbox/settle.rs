@@ -1,0 +1,140 @@
+//! What changes which delivery of a lane is the oldest pending one: finishing and replaying. Each ends by settling the lanes
+//! it touched, so that the invariant of [`super`] holds again.
+
+use std::collections::BTreeSet;
+
+use portico_core::error::Result;
+use portico_core::id::{DeliveryId, TenantId, WebhookId};
+use portico_core::ports::store::AttemptResult;
+use portico_core::time::UtcMs;
+
+use crate::db::DbTx;
+use crate::row::{Place, clean, clean_option};
+use crate::statement::pieces;
+
+statements! {
+    TENANTS_OF = "SELECT DISTINCT tenant_id FROM deliveries WHERE id IN ({$})";
+    /// A result that comes after the delivery was finished by somebody else changes nothing. A retry gets its time only if
+    /// no replay has put an older delivery before it meanwhile.
+    FINISH =
+        "UPDATE deliveries SET state = v.column2, attempts = COALESCE(v.column3, deliveries.attempts),
+             due_ms = CASE WHEN v.column2 = 'pending' AND NOT EXISTS (
+                 SELECT 1 FROM deliveries o
+                 WHERE o.webhook_id = deliveries.webhook_id AND o.lane = deliveries.lane AND o.state = 'pending'
+                     AND o.event_seq < deliveries.event_seq
+             ) THEN v.column4 ELSE NULL END,
+             finished_ms = CASE WHEN v.column2 = 'pending' THEN NULL ELSE v.column5 END
+         FROM (VALUES {(CAST($ AS TEXT), CAST($ AS TEXT), CAST($ AS BIGINT), CAST($ AS BIGINT), CAST($ AS BIGINT))}) AS v
+         WHERE deliveries.id = v.column1 AND deliveries.state = 'pending'
+         RETURNING deliveries.id";
+    LOG_ATTEMPT =
+        "INSERT INTO delivery_attempts (delivery_id, number, at_ms, duration_ms, status, error, format)
+         VALUES {($, $, $, $, $, $, $)} ON CONFLICT DO NOTHING";
+    /// Gives the oldest pending delivery of the lanes of these deliveries its turn, if it has none yet.
+    PROMOTE =
+        "UPDATE deliveries SET due_ms = $1 WHERE state = 'pending' AND due_ms IS NULL AND id IN (
+             SELECT (SELECT n.id FROM deliveries n
+                     WHERE n.webhook_id = f.webhook_id AND n.lane = f.lane AND n.state = 'pending'
+                     ORDER BY n.event_seq LIMIT 1)
+             FROM deliveries f WHERE f.id IN ({$}))";
+    /// Only while the event is there: it may have been purged since.
+    REPLAY =
+        "UPDATE deliveries SET state = 'pending', attempts = 0, due_ms = NULL, finished_ms = NULL
+         WHERE tenant_id = $1 AND id = $2 AND state <> 'pending'
+             AND EXISTS (SELECT 1 FROM events e WHERE e.id = deliveries.event_id)
+         RETURNING webhook_id, lane";
+    DEMOTE_LANE =
+        "UPDATE deliveries SET due_ms = NULL
+         WHERE webhook_id = $1 AND lane = $2 AND state = 'pending' AND due_ms IS NOT NULL AND event_seq > (
+             SELECT MIN(o.event_seq) FROM deliveries o WHERE o.webhook_id = $1 AND o.lane = $2 AND o.state = 'pending')";
+    REPLAY_DEAD =
+        "UPDATE deliveries SET state = 'pending', attempts = 0, due_ms = NULL, finished_ms = NULL
+         WHERE tenant_id = $1 AND webhook_id = $2 AND state = 'dead' AND created_ms >= $3 AND created_ms <= $4
+             AND EXISTS (SELECT 1 FROM events e WHERE e.id = deliveries.event_id)";
+    DEMOTE_WEBHOOK =
+        "UPDATE deliveries SET due_ms = NULL
+         WHERE webhook_id = $1 AND state = 'pending' AND due_ms IS NOT NULL AND EXISTS (
+             SELECT 1 FROM deliveries o
+             WHERE o.webhook_id = $1 AND o.lane = deliveries.lane AND o.state = 'pending'
+                 AND o.event_seq < deliveries.event_seq)";
+    PROMOTE_WEBHOOK =
+        "UPDATE deliveries SET due_ms = $2
+         WHERE webhook_id = $1 AND state = 'pending' AND due_ms IS NULL AND NOT EXISTS (
+             SELECT 1 FROM deliveries o
+             WHERE o.webhook_id = $1 AND o.lane = deliveries.lane AND o.state = 'pending'
+                 AND o.event_seq < deliveries.event_seq)";
+}
+
+/// See [`portico_core::ports::store::OutboxTx::delivery_finish`].
+pub(super) async fn finish(tx: &mut DbTx, results: &[AttemptResult]) -> Result<()> {
+    let Some(latest) = results.iter().map(|r| r.at).max() else { return Ok(()) };
+    if tx.has_rivals() {
+        lock_tenants_of(tx, results).await?;
+    }
+    for piece in pieces(results) {
+        let changed = rows_many!(tx.conn(), (String,), FINISH, [], piece, |r| [
+            r.delivery.as_str(),
+            r.state.as_str(),
+            r.attempt.as_ref().map(|a| i64::from(a.number)),
+            r.due.unwrap_or(r.at).0,
+            r.at.0,
+        ])?;
+        // Only of deliveries that are there: a subscription may have been removed while its delivery was under way.
+        let changed: BTreeSet<String> = changed.into_iter().map(|(id,)| id).collect();
+        let tried = piece.iter().filter(|r| changed.contains(r.delivery.as_str()));
+        let attempts: Vec<_> = tried.filter_map(|r| Some((&r.delivery, r.attempt.as_ref()?))).collect();
+        for piece in pieces(&attempts) {
+            run_many!(tx.conn(), LOG_ATTEMPT, [], piece, |(delivery, a)| [
+                delivery.as_str(),
+                i64::from(a.number),
+                a.at.0,
+                i64::from(a.duration_ms),
+                a.status.map(i64::from),
+                clean_option(a.error.as_deref()).as_deref(),
+                clean(&a.format).as_ref(),
+            ])?;
+        }
+        run_many!(tx.conn(), PROMOTE, [latest.0], piece, |r| [r.delivery.as_str()])?;
+    }
+    Ok(())
+}
+
+async fn lock_tenants_of(tx: &mut DbTx, results: &[AttemptResult]) -> Result<()> {
+    let mut tenants = Vec::new();
+    for piece in pieces(results) {
+        let rows = rows_many!(tx.conn(), (String,), TENANTS_OF, [], piece, |r| [r.delivery.as_str()])?;
+        for (id,) in rows {
+            tenants.push(Place::new("deliveries", "(any)").id("tenant_id", &id)?);
+        }
+    }
+    tx.lock_outbox(&tenants).await
+}
+
+/// See [`portico_core::ports::store::OutboxTx::delivery_replay`]. The outbox is locked.
+pub(super) async fn replay(tx: &mut DbTx, tenant: &TenantId, id: &DeliveryId, now: UtcMs) -> Result<bool> {
+    let revived = rows!(tx.conn(), (String, String), REPLAY, [tenant.as_str(), id.as_str()], fetch_optional)?;
+    let Some((webhook, lane)) = revived else { return Ok(false) };
+    run!(tx.conn(), DEMOTE_LANE, [&webhook, &lane])?;
+    let one = [id];
+    run_many!(tx.conn(), PROMOTE, [now.0], &one, |id| [id.as_str()])?;
+    Ok(true)
+}
+
+/// Dead letters of one subscription whose events happened in a span, both ends included.
+pub(super) struct Span<'a> {
+    pub(super) tenant: &'a TenantId,
+    pub(super) webhook: &'a WebhookId,
+    pub(super) from: UtcMs,
+    pub(super) to: UtcMs,
+}
+
+/// See [`portico_core::ports::store::OutboxTx::delivery_replay_dead`]. The outbox is locked.
+pub(super) async fn replay_dead(tx: &mut DbTx, span: Span<'_>, now: UtcMs) -> Result<u64> {
+    let webhook = span.webhook.as_str();
+    let revived = run!(tx.conn(), REPLAY_DEAD, [span.tenant.as_str(), webhook, span.from.0, span.to.0])?;
+    if revived > 0 {
+        run!(tx.conn(), DEMOTE_WEBHOOK, [webhook])?;
+        run!(tx.conn(), PROMOTE_WEBHOOK, [webhook, now.0])?;
+    }
+    Ok(revived)
+}
