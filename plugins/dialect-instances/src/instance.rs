@@ -14,6 +14,9 @@ use crate::wire::{core, ours};
 const PAGES_MAX: usize = 10;
 const PAGE_SIZE: usize = 200;
 
+/// How long a request for a QR code waits for WhatsApp to send one; it mostly takes a second after the session starts.
+const QR_WAIT_SECONDS: u8 = 10;
+
 /// `POST /api/instance/create`
 pub(crate) fn create(request: &Request, gateway: &Gateway) -> Result<Response, Refusal> {
     let body: ours::CreateInstance = request.json()?;
@@ -71,14 +74,14 @@ pub(crate) fn qr(id: &str, gateway: &Gateway) -> Result<Response, Refusal> {
         return Err(Refusal::new(400, "Instance is already connected"));
     }
     let (instance_id, status) = (instance_id(&device)?, status_name(&device.state));
-    match gateway.get(&format!("{path}/qr")) {
+    match gateway.get(&format!("{path}/qr?wait={QR_WAIT_SECONDS}")) {
         Ok(answer) => {
             let qr: core::Qr = answer.json()?;
             let (text, picture) = (Some(qr.text), Some(qr.png));
             Ok(data(ours::Qr { instance_id, qr: text, qr_code: picture, status, expires_at: Some(qr.expires_at) }))
         }
-        // There is none yet: WhatsApp sends it a moment after the session starts.
-        Err(CoreError::Problem(problem)) if problem.status == 409 => Ok(data_with_message(
+        // Still none: `busy` while WhatsApp has not sent it, 409 when the device took another turn meanwhile.
+        Err(CoreError::Problem(problem)) if problem.code == "busy" || problem.status == 409 => Ok(data_with_message(
             ours::Qr { instance_id, qr: None, qr_code: None, status, expires_at: None },
             "The QR code is being prepared. Please ask again in a second.",
         )),

@@ -116,7 +116,7 @@ fn asking_for_the_qr_code_starts_the_session() {
         vec![
             ("GET /v1/devices/dev_00000000000000000000000011", Value::Null, 200, device("created")),
             ("POST /v1/devices/dev_00000000000000000000000011/connect", Value::Null, 202, device("connecting")),
-            ("GET /v1/devices/dev_00000000000000000000000011/qr", Value::Null, 200, qr),
+            ("GET /v1/devices/dev_00000000000000000000000011/qr?wait=10", Value::Null, 200, qr),
         ],
     );
     assert_eq!(status, 200);
@@ -127,12 +127,12 @@ fn asking_for_the_qr_code_starts_the_session() {
 
 #[test]
 fn a_qr_code_that_is_not_there_yet_is_no_error() {
-    let problem = json!({ "code": "device_not_ready", "detail": "wait" });
+    let problem = json!({ "code": "busy", "detail": "wait" });
     let (status, body) = call(
         &Request::for_tests("GET", &format!("/api/instance/{INSTANCE}/qr"), None),
         vec![
             ("GET /v1/devices/dev_00000000000000000000000011", Value::Null, 200, device("connecting")),
-            ("GET /v1/devices/dev_00000000000000000000000011/qr", Value::Null, 409, problem),
+            ("GET /v1/devices/dev_00000000000000000000000011/qr?wait=10", Value::Null, 429, problem),
         ],
     );
     assert_eq!((status, &body["data"]["qr"]), (200, &Value::Null));
