@@ -40,8 +40,16 @@ function typeOf(schema) {
   if (found.oneOf) return found.oneOf.filter((s) => s.type !== "null").map(typeOf).join(" or ");
   const type = [].concat(found.type || []).filter((t) => t !== "null").join(" or ");
   if (type === "array") return "list of " + typeOf(found.items);
-  if (type === "object" && name) return name;
+  if (name && (type === "object" || found.allOf)) return name;
+  if (found.allOf) return "object";
   return (type || name || "any") + (found.format ? " (" + found.format + ")" : "");
+}
+
+// What a field is for: its own words, else those of what it refers to.
+function describe(field) {
+  const value = field.value || {};
+  const inner = (value.oneOf || []).map((part) => part.description).find(Boolean);
+  return field.description || value.description || inner || resolve(value).description || "";
 }
 
 // All properties of an object, those of its parts included.
@@ -78,12 +86,9 @@ function example(schema, depth = 0) {
 
 function rows(fields) {
   if (!fields.length) return null;
-  return el("table", {}, ...fields.map((field) => {
-    const found = resolve(field.value);
-    return el("tr", {},
-      el("td", {}, field.name, field.required ? el("span", { class: "required", title: "required" }, " *") : ""),
-      el("td", {}, el("span", { class: "type" }, typeOf(field.value)), el("br"), ...prose(field.description || field.value.description || found.description)));
-  }));
+  return el("table", {}, ...fields.map((field) => el("tr", {},
+    el("td", {}, field.name, field.required ? el("span", { class: "required", title: "required" }, " *") : ""),
+    el("td", {}, el("span", { class: "type" }, typeOf(field.value)), el("br"), ...prose(describe(field))))));
 }
 
 function jsonOf(content) {
