@@ -48,7 +48,9 @@ pub async fn start(cx: &Cx, wanted: &Wanted, after: Option<i64>) -> Result<i64> 
     match after {
         None => Ok(last),
         Some(seq) if (0..=last).contains(&seq) => Ok(seq),
-        Some(_) => Err(Error::invalid("after", format!("must be 0 to {last}, the newest `seq`; leave it out to begin there"))),
+        Some(_) => {
+            Err(Error::invalid("after", format!("must be 0 to {last}, the newest `seq`; leave it out to begin there")))
+        }
     }
 }
 
