@@ -137,11 +137,6 @@ impl Caller {
         if self.has(scope) {
             return Ok(());
         }
-        Err(Error::Forbidden {
-            why: format!(
-                "this key lacks the scope `{}`; use a key that has it",
-                scope.as_str()
-            ),
-        })
+        Err(Error::Forbidden { why: format!("this key lacks the scope `{}`; use a key that has it", scope.as_str()) })
     }
 }

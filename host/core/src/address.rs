@@ -26,12 +26,8 @@ pub struct PhoneNumber(String);
 impl PhoneNumber {
     /// Reads `+1 555 010 0002`, `15550100002` and the like; `field` names the value in the error.
     pub fn parse(field: &str, text: &str) -> Result<Self> {
-        let digits: String = text
-            .trim()
-            .trim_start_matches('+')
-            .chars()
-            .filter(|c| !matches!(c, ' ' | '-' | '(' | ')' | '.'))
-            .collect();
+        let digits: String =
+            text.trim().trim_start_matches('+').chars().filter(|c| !matches!(c, ' ' | '-' | '(' | ')' | '.')).collect();
         let plausible = digits.bytes().all(|b| b.is_ascii_digit())
             && NUMBER_DIGITS.contains(&digits.len())
             && !digits.starts_with('0');
@@ -76,8 +72,7 @@ impl Recipient {
         let Some((user, server)) = text.trim().split_once('@') else {
             return PhoneNumber::parse(field, text).map(Self::Number);
         };
-        let digits =
-            || !user.is_empty() && user.len() <= 40 && user.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+        let digits = || !user.is_empty() && user.len() <= 40 && user.bytes().all(|b| b.is_ascii_digit() || b == b'-');
         match server {
             PN_SERVER | "c.us" => PhoneNumber::parse(field, user).map(Self::Number),
             LID_SERVER if digits() => Ok(Self::Lid(user.to_owned())),
@@ -135,11 +130,7 @@ impl Party {
 
     /// Anything that has one JID only: a group, a channel, a broadcast list.
     pub fn single(jid: impl Into<String>) -> Self {
-        Self {
-            id: jid.into(),
-            pn: None,
-            lid: None,
-        }
+        Self { id: jid.into(), pn: None, lid: None }
     }
 
     /// The kind of chat this is.
@@ -178,23 +169,14 @@ mod tests {
 
     #[test]
     fn jids_tell_their_kind() {
-        assert!(matches!(
-            Recipient::parse("to", "15550100002@s.whatsapp.net"),
-            Ok(Recipient::Number(_))
-        ));
-        assert!(matches!(
-            Recipient::parse("to", "120363000000000001@g.us"),
-            Ok(Recipient::Group(_))
-        ));
+        assert!(matches!(Recipient::parse("to", "15550100002@s.whatsapp.net"), Ok(Recipient::Number(_))));
+        assert!(matches!(Recipient::parse("to", "120363000000000001@g.us"), Ok(Recipient::Group(_))));
         assert!(Recipient::parse("to", "15550100002@example.com").is_err());
         assert_eq!(Party::single("120363000000000001@g.us").kind(), ChatKind::Group);
     }
 
     #[test]
     fn debug_output_hides_the_number() {
-        assert_eq!(
-            format!("{:?}", PhoneNumber::parse("to", "15550100002").unwrap()),
-            "…02"
-        );
+        assert_eq!(format!("{:?}", PhoneNumber::parse("to", "15550100002").unwrap()), "…02");
     }
 }

@@ -74,19 +74,11 @@ pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
 impl Idempotency {
     /// Checks a key as sent.
     pub fn new(key: &str, fingerprint: String) -> Result<Self> {
-        if key.is_empty()
-            || key.len() > IDEMPOTENCY_KEY_CHARS_MAX
-            || !key.bytes().all(|b| b.is_ascii_graphic())
-        {
-            let why =
-                format!("must be 1 to {IDEMPOTENCY_KEY_CHARS_MAX} printable ASCII characters without blanks");
+        if key.is_empty() || key.len() > IDEMPOTENCY_KEY_CHARS_MAX || !key.bytes().all(|b| b.is_ascii_graphic()) {
+            let why = format!("must be 1 to {IDEMPOTENCY_KEY_CHARS_MAX} printable ASCII characters without blanks");
             return Err(Error::invalid("Idempotency-Key", why));
         }
-        Ok(Self {
-            key: key.to_owned(),
-            fingerprint,
-            repeated: Arc::default(),
-        })
+        Ok(Self { key: key.to_owned(), fingerprint, repeated: Arc::default() })
     }
 
     /// Whether the operation found that an earlier request with this key had made the thing already.
@@ -142,7 +134,9 @@ impl Cx {
         };
         match tx.idempotency_find(self.tenant(), &idempotency.key).await? {
             None => Ok(None),
-            Some(known) if known.fingerprint == idempotency.fingerprint => Ok(Some(idempotency.repeats(known.resource))),
+            Some(known) if known.fingerprint == idempotency.fingerprint => {
+                Ok(Some(idempotency.repeats(known.resource)))
+            }
             Some(_) => Err(reused()),
         }
     }
@@ -157,10 +151,7 @@ impl Cx {
             resource: resource.to_owned(),
             created_at: self.now(),
         };
-        match tx
-            .idempotency_claim(self.tenant(), &idempotency.key, &entry)
-            .await?
-        {
+        match tx.idempotency_claim(self.tenant(), &idempotency.key, &entry).await? {
             IdempotencyClaim::Fresh => Ok(Once::Make),
             IdempotencyClaim::Known(known) if known.fingerprint == entry.fingerprint => {
                 Ok(Once::Made(idempotency.repeats(known.resource)))

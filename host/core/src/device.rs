@@ -61,7 +61,7 @@ pub struct Device {
     pub created_at: UtcMs,
 }
 
-/// Proof that a device was found connected when it was looked at.
+/// Proof that a device was found connected, or about to be, when it was looked at.
 #[derive(Clone, Copy, Debug)]
 pub struct Ready<'a>(pub(crate) &'a Device);
 
@@ -82,10 +82,9 @@ impl Device {
     pub fn ready(&self) -> Result<Ready<'_>> {
         match self.state {
             DeviceState::Connected | DeviceState::Reconnecting => Ok(Ready(self)),
-            state => Err(Error::NotReady {
-                state,
-                hint: state.way_to_connected(),
-            }),
+            // Linked already, and logging in: what is sent now waits for that.
+            DeviceState::Connecting if self.is_paired() => Ok(Ready(self)),
+            state => Err(Error::NotReady { state, hint: state.way_to_connected() }),
         }
     }
 }

@@ -113,34 +113,22 @@ pub type Source = Box<dyn std::error::Error + Send + Sync>;
 impl Error {
     /// A value that can't be used.
     pub fn invalid(field: impl Into<String>, why: impl Into<String>) -> Self {
-        Self::Invalid {
-            field: field.into(),
-            why: why.into(),
-        }
+        Self::Invalid { field: field.into(), why: why.into() }
     }
 
     /// A thing that is not there.
     pub fn not_found(what: &'static str, id: impl ToString) -> Self {
-        Self::NotFound {
-            what,
-            id: id.to_string(),
-        }
+        Self::NotFound { what, id: id.to_string() }
     }
 
     /// A fault of the gateway.
     pub fn internal(doing: &'static str, source: impl Into<Source>) -> Self {
-        Self::Internal {
-            doing,
-            source: source.into(),
-        }
+        Self::Internal { doing, source: source.into() }
     }
 
     /// Something that is down.
     pub fn unavailable(what: &'static str, source: impl Into<Source>) -> Self {
-        Self::Unavailable {
-            what,
-            source: source.into(),
-        }
+        Self::Unavailable { what, source: source.into() }
     }
 
     /// A stable code in snake_case, for programs.

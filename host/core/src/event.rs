@@ -131,12 +131,7 @@ impl NewEvent {
     /// A device changed its state.
     pub fn device_state(device: &Device) -> Result<Self, Error> {
         let at = device.state_since;
-        let id = EventId::of_fact(&[
-            "device.state",
-            device.id.as_str(),
-            device.state.as_str(),
-            &at.0.to_string(),
-        ]);
+        let id = EventId::of_fact(&["device.state", device.id.as_str(), device.state.as_str(), &at.0.to_string()]);
         Ok(Self {
             id,
             tenant: device.tenant.clone(),
@@ -148,8 +143,11 @@ impl NewEvent {
         })
     }
 
-    /// A message came in, or reached the status it now has. `None` for `queued`, which only the sender needs to know.
-    pub fn message(message: &Message) -> Result<Option<Self>, Error> {
+    /// A message of `device` came in, or reached the status it now has. The payload is the message and the `account` the
+    /// device is linked to. `None` for `queued`, which only the sender needs to know.
+    pub fn message(device: &Device, message: &Message) -> Result<Option<Self>, Error> {
+        let mut payload = body(message)?;
+        payload["account"] = json!(device.jid);
         let times = message.times;
         let (kind, at) = match message.status {
             MessageStatus::Queued => return Ok(None),
@@ -167,7 +165,7 @@ impl NewEvent {
             device: Some(message.device.clone()),
             lane: message.chat.id.clone(),
             at: at.unwrap_or(message.created_at),
-            payload: body(message)?,
+            payload,
         }))
     }
 
@@ -180,30 +178,14 @@ impl NewEvent {
         at: UtcMs,
     ) -> Self {
         let payload = json!({ "webhook": webhook, "text": "If you can read this, the webhook works." });
-        Self {
-            id,
-            tenant,
-            kind: EventKind::WebhookTest,
-            device,
-            lane: webhook.to_string(),
-            at,
-            payload,
-        }
+        Self { id, tenant, kind: EventKind::WebhookTest, device, lane: webhook.to_string(), at, payload }
     }
 
     /// An endpoint gets nothing more.
     pub fn webhook_disabled(tenant: TenantId, webhook: &WebhookId, reason: &str, at: UtcMs) -> Self {
         let id = EventId::of_fact(&["webhook.disabled", webhook.as_str(), &at.0.to_string()]);
         let payload = json!({ "webhook": webhook, "reason": reason });
-        Self {
-            id,
-            tenant,
-            kind: EventKind::WebhookDisabled,
-            device: None,
-            lane: webhook.to_string(),
-            at,
-            payload,
-        }
+        Self { id, tenant, kind: EventKind::WebhookDisabled, device: None, lane: webhook.to_string(), at, payload }
     }
 }
 

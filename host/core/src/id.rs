@@ -97,26 +97,15 @@ impl EventId {
         let digest = hash.finalize();
         let mut bits = [0u8; 16];
         bits.copy_from_slice(&digest[..16]);
-        Self(
-            format!(
-                "evt_{}",
-                Ulid(u128::from_be_bytes(bits)).to_string().to_ascii_lowercase()
-            )
-            .into(),
-        )
+        Self(format!("evt_{}", Ulid(u128::from_be_bytes(bits)).to_string().to_ascii_lowercase()).into())
     }
 }
 
 fn check(text: &str, prefix: &str) -> Result<(), Error> {
-    let body = text
-        .strip_prefix(prefix)
-        .filter(|b| b.len() == 26 && b.bytes().all(|c| c.is_ascii_alphanumeric()));
+    let body = text.strip_prefix(prefix).filter(|b| b.len() == 26 && b.bytes().all(|c| c.is_ascii_alphanumeric()));
     match body {
         Some(_) => Ok(()),
-        None => Err(Error::invalid(
-            "id",
-            format!("`{}` is not an id of the form {prefix}…", shorten(text)),
-        )),
+        None => Err(Error::invalid("id", format!("`{}` is not an id of the form {prefix}…", shorten(text)))),
     }
 }
 

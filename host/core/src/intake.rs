@@ -26,13 +26,7 @@ impl Inbox for Intake {
         progress::acknowledged(&self.0, device, whatsapp_id, refused).await
     }
 
-    async fn receipt(
-        &self,
-        device: &DeviceId,
-        whatsapp_ids: &[String],
-        kind: ReceiptKind,
-        at: UtcMs,
-    ) -> Result<()> {
+    async fn receipt(&self, device: &DeviceId, whatsapp_ids: &[String], kind: ReceiptKind, at: UtcMs) -> Result<()> {
         progress::receipt(&self.0, device, whatsapp_ids, kind, at).await
     }
 

@@ -89,15 +89,8 @@ pub enum MessageStatus {
 
 impl MessageStatus {
     /// Every status.
-    pub const ALL: [Self; 7] = [
-        Self::Queued,
-        Self::Sent,
-        Self::Delivered,
-        Self::Read,
-        Self::Played,
-        Self::Failed,
-        Self::Received,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Queued, Self::Sent, Self::Delivered, Self::Read, Self::Played, Self::Failed, Self::Received];
 
     /// The name in the API and in storage.
     pub fn as_str(self) -> &'static str {

@@ -20,24 +20,12 @@ impl PageRequest {
     pub fn new(limit: Option<u32>, cursor: Option<String>, limits: &Limits) -> Result<Self> {
         let limit = limit.unwrap_or(limits.page_default);
         if limit == 0 || limit > limits.page_max {
-            return Err(Error::invalid(
-                "limit",
-                format!("must be 1 to {}", limits.page_max),
-            ));
+            return Err(Error::invalid("limit", format!("must be 1 to {}", limits.page_max)));
         }
-        if cursor
-            .as_ref()
-            .is_some_and(|c| c.len() > 64 || !c.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'))
-        {
-            return Err(Error::invalid(
-                "cursor",
-                "must be the `next` of an earlier page, unchanged",
-            ));
+        if cursor.as_ref().is_some_and(|c| c.len() > 64 || !c.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')) {
+            return Err(Error::invalid("cursor", "must be the `next` of an earlier page, unchanged"));
         }
-        Ok(Self {
-            limit,
-            before: cursor,
-        })
+        Ok(Self { limit, before: cursor })
     }
 }
 

@@ -30,20 +30,14 @@ impl std::fmt::Debug for Sealer {
 impl Sealer {
     /// A sealer under `key`.
     pub fn new(key: &[u8; MASTER_KEY_BYTES], rng: Arc<dyn Rng>) -> Self {
-        Self {
-            cipher: Arc::new(Aes256Gcm::new(&Key::<Aes256Gcm>::from(*key))),
-            rng,
-        }
+        Self { cipher: Arc::new(Aes256Gcm::new(&Key::<Aes256Gcm>::from(*key))), rng }
     }
 
     /// Seals `plain` for the place named by `place`; the answer is nonce ‖ ciphertext ‖ tag.
     pub fn seal(&self, place: &str, plain: &[u8]) -> Result<Vec<u8>> {
         let mut nonce = [0u8; NONCE_BYTES];
         self.rng.fill(&mut nonce);
-        let payload = Payload {
-            msg: plain,
-            aad: place.as_bytes(),
-        };
+        let payload = Payload { msg: plain, aad: place.as_bytes() };
         let sealed = self
             .cipher
             .encrypt(&Nonce::from(nonce), payload)
@@ -56,15 +50,10 @@ impl Sealer {
 
     /// Opens what [`Self::seal`] closed for the same place. Fails under another master key.
     pub fn open(&self, place: &str, sealed: &[u8]) -> Result<Vec<u8>> {
-        let opened = sealed
-            .split_first_chunk::<NONCE_BYTES>()
-            .and_then(|(nonce, rest)| {
-                let payload = Payload {
-                    msg: rest,
-                    aad: place.as_bytes(),
-                };
-                self.cipher.decrypt(&Nonce::from(*nonce), payload).ok()
-            });
+        let opened = sealed.split_first_chunk::<NONCE_BYTES>().and_then(|(nonce, rest)| {
+            let payload = Payload { msg: rest, aad: place.as_bytes() };
+            self.cipher.decrypt(&Nonce::from(*nonce), payload).ok()
+        });
         opened.ok_or_else(|| {
             Error::internal(
                 "opening a sealed secret",

@@ -13,9 +13,7 @@ pub struct UtcMs(pub i64);
 impl UtcMs {
     /// The time as ISO-8601 with milliseconds, in UTC.
     pub fn iso(self) -> String {
-        DateTime::<Utc>::from_timestamp_millis(self.0)
-            .unwrap_or_default()
-            .to_rfc3339_opts(SecondsFormat::Millis, true)
+        DateTime::<Utc>::from_timestamp_millis(self.0).unwrap_or_default().to_rfc3339_opts(SecondsFormat::Millis, true)
     }
 
     /// Whole seconds since 1970.
@@ -33,10 +31,7 @@ impl Add<Duration> for UtcMs {
     type Output = UtcMs;
 
     fn add(self, span: Duration) -> UtcMs {
-        UtcMs(
-            self.0
-                .saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)),
-        )
+        UtcMs(self.0.saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
     }
 }
 
@@ -74,9 +69,6 @@ mod tests {
     fn json_is_iso_8601_in_utc() {
         let json = serde_json::to_string(&UtcMs(1_767_225_600_123)).unwrap();
         assert_eq!(json, "\"2026-01-01T00:00:00.123Z\"");
-        assert_eq!(
-            serde_json::from_str::<UtcMs>(&json).unwrap(),
-            UtcMs(1_767_225_600_123)
-        );
+        assert_eq!(serde_json::from_str::<UtcMs>(&json).unwrap(), UtcMs(1_767_225_600_123));
     }
 }

@@ -85,10 +85,7 @@ impl EventFilter {
     /// Reads a filter; `None` when no event can ever match it.
     pub fn parse(text: &str) -> Option<Self> {
         let filter = Self(text.to_owned());
-        EventKind::ALL
-            .iter()
-            .any(|k| filter.matches(*k))
-            .then_some(filter)
+        EventKind::ALL.iter().any(|k| filter.matches(*k)).then_some(filter)
     }
 
     /// The filter as text.

@@ -30,7 +30,7 @@ pub struct DeliverConfig {
     pub claimed_per_webhook: usize,
     /// How long one request may take. Default: 20 s.
     pub timeout: Duration,
-    /// How long a claim lasts if this process dies; well above `timeout`. Default: 2 min.
+    /// How long a claim lasts if this process dies; well above `timeout`. Default: 45 s.
     pub lease: Duration,
 }
 
@@ -43,7 +43,7 @@ impl Default for DeliverConfig {
             requests_per_webhook: 32,
             claimed_per_webhook: 256,
             timeout: Duration::from_secs(20),
-            lease: Duration::from_secs(120),
+            lease: Duration::from_secs(45),
         }
     }
 }

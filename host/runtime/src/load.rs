@@ -26,7 +26,7 @@ pub enum LoadError {
     #[error("the plugin runtime can't start: {0}")]
     Engine(String),
     /// The file can't be read.
-    #[error("{path}: {source}")]
+    #[error("{path} can't be read")]
     Read {
         /// The file.
         path: PathBuf,
@@ -101,7 +101,7 @@ pub enum LoadError {
     #[error("two plugins claim `{0}`; remove one")]
     Twice(String),
     /// Some plugin of several is refused.
-    #[error("plugin {plugin}: {source}")]
+    #[error("plugin {plugin}")]
     Plugin {
         /// Where it came from.
         plugin: String,

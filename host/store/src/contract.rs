@@ -73,6 +73,7 @@ store_contract! {
     outbox:
         only_the_oldest_of_a_lane_is_claimed
         a_claim_falls_due_again_when_its_lease_ends
+        claims_of_a_dead_process_are_released_and_retries_are_not
         a_retry_holds_its_lane_back
         rival_workers_neither_share_nor_overtake
         finishing_records_attempts

@@ -28,6 +28,8 @@ use crate::statement::pieces;
 statements! {
     NEXT_DUE =
         "SELECT due_ms FROM deliveries WHERE state = 'pending' AND due_ms IS NOT NULL ORDER BY due_ms LIMIT 1";
+    RELEASE =
+        "UPDATE deliveries SET due_ms = $1 WHERE state = 'pending' AND due_ms IS NOT NULL AND due_ms > $1 AND attempts = 0";
     FIND = concat!("SELECT ", delivery_columns!(), " FROM deliveries WHERE tenant_id = $1 AND id = $2");
     LIST = concat!(
         "SELECT ", delivery_columns!(), " FROM deliveries
@@ -174,6 +176,10 @@ impl OutboxTx for DbTx {
         }
         settle::finish(self, &lost).await?;
         Ok(claimed)
+    }
+
+    async fn delivery_release(&mut self, now: UtcMs) -> Result<u64> {
+        run!(self.conn(), RELEASE, [now.0])
     }
 
     async fn delivery_finish(&mut self, results: &[AttemptResult]) -> Result<()> {

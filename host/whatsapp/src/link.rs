@@ -70,7 +70,7 @@ impl Sessions {
     }
 
     fn get(&self, device: &DeviceId) -> Result<Arc<Session>> {
-        self.find(device).ok_or_else(|| failure::not_ready(DeviceState::Disconnected))
+        self.find(device).ok_or_else(|| failure::not_ready(DeviceState::Reconnecting))
     }
 
     /// Takes the device's place in the table, or says what is there.

@@ -32,7 +32,7 @@ pub(crate) async fn resolve(session: &Session, to: &Recipient) -> Result<Party> 
     if client.pn().is_none() {
         return Err(failure::not_ready(DeviceState::Pairing));
     }
-    if !client.is_logged_in() {
+    if !client.is_logged_in() && client.wait_for_connected(limits.resolve_timeout).await.is_err() {
         return Err(failure::unreachable("the session is being connected again"));
     }
     let answer = tokio::time::timeout(limits.resolve_timeout, ask(&client, &asked)).await;

@@ -30,20 +30,13 @@ pub async fn first_keys(core: &Core, preset: &PresetKeys) -> Result<Option<KeySe
             tenant
         }
     };
-    let program = || {
-        Scope::PROGRAM
-            .into_iter()
-            .chain([Scope::KeysWrite])
-            .collect::<Vec<_>>()
-    };
-    for (secret, name, scopes) in [
-        (&preset.admin, "preset admin key", Scope::ALL.to_vec()),
-        (&preset.api, "preset API key", program()),
-    ] {
+    let program = || Scope::PROGRAM.into_iter().chain([Scope::KeysWrite]).collect::<Vec<_>>();
+    for (secret, name, scopes) in
+        [(&preset.admin, "preset admin key", Scope::ALL.to_vec()), (&preset.api, "preset API key", program())]
+    {
         let Some(secret) = secret else { continue };
         if tx.key_find_by_hash(&secret.hash()).await?.is_none() {
-            tx.key_insert(&made(core, &tenant, name, scopes), &secret.hash())
-                .await?;
+            tx.key_insert(&made(core, &tenant, name, scopes), &secret.hash()).await?;
         }
     }
     let generated = if tx.key_any(core.now()).await? {
@@ -65,11 +58,7 @@ pub async fn first_keys(core: &Core, preset: &PresetKeys) -> Result<Option<KeySe
 
 /// The gateway itself, acting for a tenant: for tests and for work that no request asked for.
 pub fn internal_caller(tenant: TenantId) -> Caller {
-    Caller {
-        tenant,
-        key: KeyId::new(0, 0),
-        scopes: Scope::ALL.to_vec(),
-    }
+    Caller { tenant, key: KeyId::new(0, 0), scopes: Scope::ALL.to_vec() }
 }
 
 fn made(core: &Core, tenant: &TenantId, name: &str, scopes: Vec<Scope>) -> AccessKey {

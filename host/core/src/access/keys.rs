@@ -50,17 +50,11 @@ pub async fn create(cx: &Cx, new: NewKey) -> Result<MadeKey> {
     let limit = cx.core().limits.keys_per_tenant;
     if tx.key_count(cx.tenant()).await? >= limit {
         let why = format!("this tenant has {limit} keys, the limit; revoke one first");
-        return Err(Error::Conflict {
-            code: "too_many_keys",
-            why,
-        });
+        return Err(Error::Conflict { code: "too_many_keys", why });
     }
     tx.key_insert(&key, &secret.hash()).await?;
     tx.commit().await?;
-    Ok(MadeKey {
-        key,
-        secret: Some(secret),
-    })
+    Ok(MadeKey { key, secret: Some(secret) })
 }
 
 /// Makes a tenant of its own with one program key. Only for servers whose operator opened sign-up.
@@ -70,14 +64,10 @@ pub async fn sign_up(core: &Core, new: NewKey) -> Result<MadeKey> {
     let name = new.name.clone();
     let (key, secret) = draft(core, tenant.clone(), new, scopes)?;
     let mut tx = core.store.write().await?;
-    tx.tenant_insert(&tenant, &format!("{name} ({tenant})"), core.now())
-        .await?;
+    tx.tenant_insert(&tenant, &format!("{name} ({tenant})"), core.now()).await?;
     tx.key_insert(&key, &secret.hash()).await?;
     tx.commit().await?;
-    Ok(MadeKey {
-        key,
-        secret: Some(secret),
-    })
+    Ok(MadeKey { key, secret: Some(secret) })
 }
 
 /// The caller's keys, newest first.
@@ -110,11 +100,7 @@ pub async fn authenticate(core: &Core, presented: &str) -> Result<Caller> {
     if expired || key.revoked_at.is_some() {
         return Err(REFUSED);
     }
-    Ok(Caller {
-        tenant: key.tenant,
-        key: key.id,
-        scopes: key.scopes,
-    })
+    Ok(Caller { tenant: key.tenant, key: key.id, scopes: key.scopes })
 }
 
 /// Refuses a caller whose key was revoked or expired since it was authenticated: for what outlasts a request.
@@ -127,26 +113,13 @@ pub(crate) async fn check_still_valid(cx: &Cx, tx: &mut dyn Tx) -> Result<()> {
 }
 
 async fn find(tx: &mut dyn Tx, tenant: &TenantId, id: &KeyId) -> Result<AccessKey> {
-    tx.key_find(tenant, id)
-        .await?
-        .ok_or_else(|| Error::not_found("key", id))
+    tx.key_find(tenant, id).await?.ok_or_else(|| Error::not_found("key", id))
 }
 
-pub(super) fn draft(
-    core: &Core,
-    tenant: TenantId,
-    new: NewKey,
-    scopes: Vec<Scope>,
-) -> Result<(AccessKey, KeySecret)> {
+pub(super) fn draft(core: &Core, tenant: TenantId, new: NewKey, scopes: Vec<Scope>) -> Result<(AccessKey, KeySecret)> {
     let name = crate::device::create::checked_name(&core.limits, &new.name)?;
-    if new
-        .expires_in_days
-        .is_some_and(|d| d == 0 || d > EXPIRES_DAYS_MAX)
-    {
-        return Err(Error::invalid(
-            "expires_in_days",
-            format!("must be 1 to {EXPIRES_DAYS_MAX}"),
-        ));
+    if new.expires_in_days.is_some_and(|d| d == 0 || d > EXPIRES_DAYS_MAX) {
+        return Err(Error::invalid("expires_in_days", format!("must be 1 to {EXPIRES_DAYS_MAX}")));
     }
     let now = core.now();
     let key = AccessKey {
@@ -155,9 +128,7 @@ pub(super) fn draft(
         name,
         scopes,
         created_at: now,
-        expires_at: new
-            .expires_in_days
-            .map(|d| now + Duration::from_secs(u64::from(d) * 86_400)),
+        expires_at: new.expires_in_days.map(|d| now + Duration::from_secs(u64::from(d) * 86_400)),
         revoked_at: None,
     };
     Ok((key, KeySecret::generate(new.format, &*core.rng)))

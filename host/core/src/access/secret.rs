@@ -45,14 +45,7 @@ impl KeySecret {
                 b[6] = (b[6] & 0x0f) | 0x40;
                 b[8] = (b[8] & 0x3f) | 0x80;
                 let hex = hex::encode(*b);
-                format!(
-                    "{}-{}-{}-{}-{}",
-                    &hex[..8],
-                    &hex[8..12],
-                    &hex[12..16],
-                    &hex[16..20],
-                    &hex[20..]
-                )
+                format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
             }
         };
         Self(text.into())
@@ -64,9 +57,7 @@ impl KeySecret {
         let why = if text.chars().count() < PRESET_CHARS_MIN {
             Some(format!("has fewer than {PRESET_CHARS_MIN} characters"))
         } else if distinct < PRESET_DISTINCT_MIN {
-            Some(format!(
-                "has fewer than {PRESET_DISTINCT_MIN} different characters"
-            ))
+            Some(format!("has fewer than {PRESET_DISTINCT_MIN} different characters"))
         } else if !text.bytes().all(|b| b.is_ascii_graphic()) {
             Some("has characters that can't stand in an HTTP header".to_owned())
         } else {
@@ -74,10 +65,9 @@ impl KeySecret {
         };
         match why {
             None => Ok(Self(text.to_owned().into())),
-            Some(why) => Err(Error::invalid(
-                source,
-                format!("is too weak: it {why}; make one with `openssl rand -hex 32`"),
-            )),
+            Some(why) => {
+                Err(Error::invalid(source, format!("is too weak: it {why}; make one with `openssl rand -hex 32`")))
+            }
         }
     }
 

@@ -34,10 +34,7 @@ pub async fn create(cx: &Cx, name: &str) -> Result<Device> {
         let why = format!(
             "this tenant has {limit} devices, the limit; delete one first or raise `limits.devices_per_tenant`"
         );
-        return Err(Error::Conflict {
-            code: "too_many_devices",
-            why,
-        });
+        return Err(Error::Conflict { code: "too_many_devices", why });
     }
     tx.device_insert(&device).await?;
     tx.commit().await?;
@@ -76,10 +73,7 @@ pub(crate) fn checked_name(limits: &Limits, name: &str) -> Result<String> {
     let name = name.trim();
     let count = name.chars().count();
     if count == 0 || count > limits.name_chars_max || name.chars().any(char::is_control) {
-        let why = format!(
-            "must have 1 to {} characters and no control characters",
-            limits.name_chars_max
-        );
+        let why = format!("must have 1 to {} characters and no control characters", limits.name_chars_max);
         return Err(Error::invalid("name", why));
     }
     Ok(name.to_owned())

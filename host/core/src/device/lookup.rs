@@ -36,7 +36,5 @@ pub async fn resources(cx: &Cx, id: &DeviceId) -> Result<Resources> {
 }
 
 pub(crate) async fn find_in(tx: &mut dyn Tx, tenant: &TenantId, id: &DeviceId) -> Result<Device> {
-    tx.device_find(tenant, id)
-        .await?
-        .ok_or_else(|| Error::not_found("device", id))
+    tx.device_find(tenant, id).await?.ok_or_else(|| Error::not_found("device", id))
 }

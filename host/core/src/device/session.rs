@@ -47,12 +47,7 @@ pub async fn logout(cx: &Cx, id: &DeviceId) -> Result<Device> {
     cx.caller.require(Scope::DevicesWrite)?;
     lookup::get(cx, id).await?;
     cx.gateway.links.logout(id).await?;
-    stop(
-        cx,
-        id,
-        Signal::Unlinked(StateReason::new("requested", "logged out on request")),
-    )
-    .await
+    stop(cx, id, Signal::Unlinked(StateReason::new("requested", "logged out on request"))).await
 }
 
 async fn stop(cx: &Cx, id: &DeviceId, signal: Signal) -> Result<Device> {
@@ -76,18 +71,11 @@ pub async fn qr(cx: &Cx, id: &DeviceId) -> Result<QrCode> {
             let why = "WhatsApp has not sent the QR code yet; ask again in a second".to_owned();
             cx.gateway.links.qr(id).ok_or(Error::Busy { why, retry_after })
         }
-        DeviceState::Connected | DeviceState::Reconnecting | DeviceState::Connecting => {
-            Err(Error::Conflict {
-                code: "already_paired",
-                why:
-                    "the device is linked already; POST /v1/devices/{id}/logout first to link another account"
-                        .to_owned(),
-            })
-        }
-        state => Err(Error::NotReady {
-            state,
-            hint: state.way_to_connected(),
+        DeviceState::Connected | DeviceState::Reconnecting | DeviceState::Connecting => Err(Error::Conflict {
+            code: "already_paired",
+            why: "the device is linked already; POST /v1/devices/{id}/logout first to link another account".to_owned(),
         }),
+        state => Err(Error::NotReady { state, hint: state.way_to_connected() }),
     }
 }
 
@@ -98,10 +86,34 @@ pub async fn pairing_code(cx: &Cx, id: &DeviceId, phone: &str) -> Result<Pairing
     let device = lookup::get(cx, id).await?;
     match device.state {
         DeviceState::Pairing => cx.gateway.links.pairing_code(id, &phone).await,
-        state => Err(Error::NotReady {
-            state,
-            hint: state.way_to_connected(),
-        }),
+        state => Err(Error::NotReady { state, hint: state.way_to_connected() }),
+    }
+}
+
+/// Devices looked at in one transaction after a start.
+const AFTER_START_PAGE: u32 = 200;
+
+/// Corrects what the process of before left behind, before anybody can ask: no session runs yet, so linked devices that
+/// seemed to run are `reconnecting`, and those that waited for a person, whose code is gone, are `disconnected`.
+pub async fn after_start(core: &Core) -> Result<()> {
+    let mut after = None;
+    loop {
+        let mut tx = core.store.write().await?;
+        let page = tx.device_wanted(after.as_ref(), AFTER_START_PAGE).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some(last.id.clone());
+        for device in &page {
+            let text = "the gateway was restarted";
+            let signal = if device.is_paired() {
+                let then = format!("{text}; the device is being connected again");
+                Signal::ConnectionLost(StateReason::new("gateway_restarted", then))
+            } else {
+                let then = format!("{text}; connect the device again for a new code");
+                Signal::Ended(StateReason::new("gateway_restarted", then))
+            };
+            apply(core, &mut *tx, &device.id, signal, None).await?;
+        }
+        tx.commit().await?;
     }
 }
 

@@ -77,9 +77,7 @@ impl DeviceState {
         match self {
             Self::Created | Self::LoggedOut => "POST /v1/devices/{id}/connect and scan its QR code",
             Self::Disconnected => "POST /v1/devices/{id}/connect",
-            Self::Pairing => {
-                "scan the QR code at GET /v1/devices/{id}/qr, or enter the pairing code on the phone"
-            }
+            Self::Pairing => "scan the QR code at GET /v1/devices/{id}/qr, or enter the pairing code on the phone",
             Self::PasskeyRequired => "confirm the passkey on the phone",
             Self::Connecting | Self::Reconnecting => "wait for the event `device.state`",
             Self::Connected => "nothing is missing",
@@ -116,10 +114,7 @@ pub struct StateReason {
 impl StateReason {
     /// A reason.
     pub fn new(code: impl Into<String>, text: impl Into<String>) -> Self {
-        Self {
-            code: code.into(),
-            text: text.into(),
-        }
+        Self { code: code.into(), text: text.into() }
     }
 }
 
@@ -174,13 +169,7 @@ impl DeviceState {
     /// Where `signal` leads from here; `None` when it changes nothing.
     pub fn on(self, signal: Signal) -> Option<Transition> {
         use DeviceState as S;
-        let to = |state, reason| {
-            Some(Transition {
-                state,
-                reason,
-                effect: Effect::None,
-            })
-        };
+        let to = |state, reason| Some(Transition { state, reason, effect: Effect::None });
         match (self, signal) {
             (
                 S::Connected | S::Connecting | S::Reconnecting | S::Pairing | S::PasskeyRequired,
@@ -191,18 +180,13 @@ impl DeviceState {
             (S::Pairing | S::Connecting | S::PasskeyRequired, Signal::Paired) => to(S::Connecting, None),
             (S::Pairing | S::Connecting, Signal::PasskeyRequired) => to(
                 S::PasskeyRequired,
-                Some(StateReason::new(
-                    "passkey_required",
-                    "confirm the linking with the passkey on the phone",
-                )),
+                Some(StateReason::new("passkey_required", "confirm the linking with the passkey on the phone")),
             ),
             (S::Connecting | S::Reconnecting | S::Pairing | S::PasskeyRequired, Signal::LoggedIn) => {
                 to(S::Connected, None)
             }
             (S::Connected | S::Connecting, Signal::ConnectionLost(why)) => to(S::Reconnecting, Some(why)),
-            (S::Created | S::Disconnected | S::LoggedOut, Signal::Ended(_) | Signal::DisconnectRequested) => {
-                None
-            }
+            (S::Created | S::Disconnected | S::LoggedOut, Signal::Ended(_) | Signal::DisconnectRequested) => None,
             (_, Signal::Ended(why)) => to(S::Disconnected, Some(why)),
             (_, Signal::DisconnectRequested) => Some(Transition {
                 state: S::Disconnected,
@@ -210,11 +194,9 @@ impl DeviceState {
                 effect: Effect::Stop,
             }),
             (S::LoggedOut, Signal::Unlinked(_)) => None,
-            (_, Signal::Unlinked(why)) => Some(Transition {
-                state: S::LoggedOut,
-                reason: Some(why),
-                effect: Effect::Stop,
-            }),
+            (_, Signal::Unlinked(why)) => {
+                Some(Transition { state: S::LoggedOut, reason: Some(why), effect: Effect::Stop })
+            }
             (state, Signal::DeadlinePassed) => state.after_deadline(),
             (
                 _,
@@ -236,14 +218,8 @@ impl DeviceState {
             })
         };
         match self {
-            Self::Pairing => end(
-                "pairing_expired",
-                "nobody scanned the code in time; connect again for a new one",
-            ),
-            Self::PasskeyRequired => end(
-                "passkey_expired",
-                "the passkey was not confirmed in time; connect again",
-            ),
+            Self::Pairing => end("pairing_expired", "nobody scanned the code in time; connect again for a new one"),
+            Self::PasskeyRequired => end("passkey_expired", "the passkey was not confirmed in time; connect again"),
             Self::Connecting | Self::Reconnecting => Some(Transition {
                 state: Self::Connecting,
                 reason: Some(StateReason::new(
@@ -292,25 +268,14 @@ mod tests {
     fn a_stopped_device_ignores_the_echo_of_its_own_end() {
         assert!(DeviceState::Disconnected.on(Signal::Ended(reason())).is_none());
         assert!(DeviceState::LoggedOut.on(Signal::Ended(reason())).is_none());
-        assert!(
-            DeviceState::Disconnected
-                .on(Signal::ConnectionLost(reason()))
-                .is_none()
-        );
+        assert!(DeviceState::Disconnected.on(Signal::ConnectionLost(reason())).is_none());
     }
 
     #[test]
     fn unlinking_stops_the_session_wherever_it_stands() {
-        for state in DeviceState::ALL
-            .into_iter()
-            .filter(|s| *s != DeviceState::LoggedOut)
-        {
+        for state in DeviceState::ALL.into_iter().filter(|s| *s != DeviceState::LoggedOut) {
             let next = state.on(Signal::Unlinked(reason())).expect("a change");
-            assert_eq!(
-                (next.state, next.effect),
-                (DeviceState::LoggedOut, Effect::Stop),
-                "{state}"
-            );
+            assert_eq!((next.state, next.effect), (DeviceState::LoggedOut, Effect::Stop), "{state}");
         }
     }
 

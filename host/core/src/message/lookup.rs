@@ -14,18 +14,11 @@ pub async fn get(cx: &Cx, device: &DeviceId, id: &MessageId) -> Result<Message> 
     cx.caller.require(Scope::MessagesRead)?;
     let mut tx = cx.core().store.read().await?;
     device::lookup::find_in(&mut *tx, cx.tenant(), device).await?;
-    tx.message_find(cx.tenant(), device, id)
-        .await?
-        .ok_or_else(|| Error::not_found("message", id))
+    tx.message_find(cx.tenant(), device, id).await?.ok_or_else(|| Error::not_found("message", id))
 }
 
 /// Messages of a device, newest first.
-pub async fn list(
-    cx: &Cx,
-    device: &DeviceId,
-    filter: &MessageFilter,
-    page: &PageRequest,
-) -> Result<Page<Message>> {
+pub async fn list(cx: &Cx, device: &DeviceId, filter: &MessageFilter, page: &PageRequest) -> Result<Page<Message>> {
     cx.caller.require(Scope::MessagesRead)?;
     let mut tx = cx.core().store.read().await?;
     device::lookup::find_in(&mut *tx, cx.tenant(), device).await?;

@@ -2,6 +2,7 @@
 
 use super::{Message, MessageStatus, SendFailure};
 use crate::cx::Core;
+use crate::device::Device;
 use crate::error::Result;
 use crate::event::NewEvent;
 use crate::id::DeviceId;
@@ -11,24 +12,11 @@ use crate::ports::store::Progress;
 use crate::time::UtcMs;
 
 /// WhatsApp's server answered a send.
-pub async fn acknowledged(
-    core: &Core,
-    device: &DeviceId,
-    whatsapp_id: &str,
-    refused: Option<u16>,
-) -> Result<()> {
+pub async fn acknowledged(core: &Core, device: &DeviceId, whatsapp_id: &str, refused: Option<u16>) -> Result<()> {
     let at = core.now();
     let progress = match refused {
-        None => Progress {
-            status: MessageStatus::Sent,
-            at,
-            error: None,
-        },
-        Some(code) => Progress {
-            status: MessageStatus::Failed,
-            at,
-            error: Some(refusal(code)),
-        },
+        None => Progress { status: MessageStatus::Sent, at, error: None },
+        Some(code) => Progress { status: MessageStatus::Failed, at, error: Some(refusal(code)) },
     };
     advance(core, device, &[whatsapp_id.to_owned()], &progress).await
 }
@@ -46,41 +34,22 @@ pub async fn receipt(
         ReceiptKind::Read => MessageStatus::Read,
         ReceiptKind::Played => MessageStatus::Played,
     };
-    advance(
-        core,
-        device,
-        whatsapp_ids,
-        &Progress {
-            status,
-            at,
-            error: None,
-        },
-    )
-    .await
+    advance(core, device, whatsapp_ids, &Progress { status, at, error: None }).await
 }
 
 /// A message won't be sent.
 pub async fn failed(core: &Core, message: &Message, error: SendFailure) -> Result<()> {
-    let progress = Progress {
-        status: MessageStatus::Failed,
-        at: core.now(),
-        error: Some(error),
-    };
-    advance(
-        core,
-        &message.device,
-        std::slice::from_ref(&message.whatsapp_id),
-        &progress,
-    )
-    .await
+    let progress = Progress { status: MessageStatus::Failed, at: core.now(), error: Some(error) };
+    advance(core, &message.device, std::slice::from_ref(&message.whatsapp_id), &progress).await
 }
 
 async fn advance(core: &Core, device: &DeviceId, whatsapp_ids: &[String], progress: &Progress) -> Result<()> {
     let mut tx = core.store.write().await?;
-    let messages = tx.message_find_sent(device, whatsapp_ids).await?;
+    let Some(device) = tx.device_load(device).await? else { return Ok(()) };
+    let messages = tx.message_find_sent(&device.id, whatsapp_ids).await?;
     let mut changed = false;
     for mut message in messages {
-        changed |= step(&mut *tx, &mut message, progress).await?;
+        changed |= step(&mut *tx, &device, &mut message, progress).await?;
     }
     if changed {
         tx.commit().await?;
@@ -89,7 +58,7 @@ async fn advance(core: &Core, device: &DeviceId, whatsapp_ids: &[String], progre
     Ok(())
 }
 
-async fn step(tx: &mut dyn Tx, message: &mut Message, progress: &Progress) -> Result<bool> {
+async fn step(tx: &mut dyn Tx, device: &Device, message: &mut Message, progress: &Progress) -> Result<bool> {
     if !is_forward(message.status, progress.status) {
         return Ok(false);
     }
@@ -105,7 +74,7 @@ async fn step(tx: &mut dyn Tx, message: &mut Message, progress: &Progress) -> Re
         MessageStatus::Failed => times.failed = Some(progress.at),
         MessageStatus::Queued | MessageStatus::Received => {}
     }
-    if let Some(event) = NewEvent::message(message)? {
+    if let Some(event) = NewEvent::message(device, message)? {
         tx.event_raise(&event).await?;
     }
     Ok(true)
@@ -130,10 +99,7 @@ fn refusal(code: u16) -> SendFailure {
         479 => ("malformed", "WhatsApp did not accept the message's form"),
         _ => ("refused", "WhatsApp refused the message"),
     };
-    SendFailure {
-        code: name.to_owned(),
-        text: format!("{text} (code {code})"),
-    }
+    SendFailure { code: name.to_owned(), text: format!("{text} (code {code})") }
 }
 
 #[cfg(test)]

@@ -27,21 +27,14 @@ pub async fn receive(core: &Core, device: &DeviceId, batch: Vec<Inbound>) -> Res
             sender_name: inbound.sender_name,
             whatsapp_id: inbound.whatsapp_id,
             content: inbound.content,
-            status: if from_me {
-                MessageStatus::Sent
-            } else {
-                MessageStatus::Received
-            },
+            status: if from_me { MessageStatus::Sent } else { MessageStatus::Received },
             error: None,
             created_at: now,
             timestamp: inbound.timestamp,
-            times: StatusTimes {
-                sent: from_me.then_some(inbound.timestamp),
-                ..StatusTimes::default()
-            },
+            times: StatusTimes { sent: from_me.then_some(inbound.timestamp), ..StatusTimes::default() },
         };
         if tx.message_insert(&message).await?
-            && let Some(event) = NewEvent::message(&message)?
+            && let Some(event) = NewEvent::message(&device, &message)?
         {
             tx.event_raise(&event).await?;
         }

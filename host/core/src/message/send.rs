@@ -56,12 +56,8 @@ pub async fn send(cx: &Cx, device: &DeviceId, new: NewMessage) -> Result<Message
     }
     let limit = cx.core().limits.queued_per_device;
     if tx.message_count_queued(&device.id).await? >= limit {
-        let why =
-            format!("{limit} messages of this device wait already, the limit; wait for some to be sent");
-        return Err(Error::Busy {
-            why,
-            retry_after: std::time::Duration::from_secs(5),
-        });
+        let why = format!("{limit} messages of this device wait already, the limit; wait for some to be sent");
+        return Err(Error::Busy { why, retry_after: std::time::Duration::from_secs(5) });
     }
     tx.message_insert(&message).await?;
     tx.commit().await?;
@@ -71,9 +67,7 @@ pub async fn send(cx: &Cx, device: &DeviceId, new: NewMessage) -> Result<Message
 
 async fn find_made(cx: &Cx, tx: &mut dyn Tx, device: &DeviceId, made: &str) -> Result<Message> {
     let id: MessageId = made.parse()?;
-    tx.message_find(cx.tenant(), device, &id)
-        .await?
-        .ok_or_else(|| Error::not_found("message", id))
+    tx.message_find(cx.tenant(), device, &id).await?.ok_or_else(|| Error::not_found("message", id))
 }
 
 fn check_content(cx: &Cx, content: &Content) -> Result<()> {
@@ -89,9 +83,9 @@ fn check_content(cx: &Cx, content: &Content) -> Result<()> {
             }
             Ok(())
         }
-        Content::Other { kind, .. } => Err(Error::Unsupported {
-            why: format!("messages of type `{kind}` can't be sent yet; `text` can"),
-        }),
+        Content::Other { kind, .. } => {
+            Err(Error::Unsupported { why: format!("messages of type `{kind}` can't be sent yet; `text` can") })
+        }
     }
 }
 

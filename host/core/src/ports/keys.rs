@@ -55,8 +55,7 @@ pub trait KeyRecords: Send + Sync {
     async fn get(&self, device: &DeviceId, kind: &'static str, id: &str) -> Result<Option<Vec<u8>>>;
 
     /// Those of the named records that exist, in no particular order.
-    async fn get_many(&self, device: &DeviceId, kind: &'static str, ids: &[String])
-    -> Result<Vec<KeyRecord>>;
+    async fn get_many(&self, device: &DeviceId, kind: &'static str, ids: &[String]) -> Result<Vec<KeyRecord>>;
 
     /// All records of a kind whose id starts with `prefix`, by id (byte order).
     async fn list(&self, device: &DeviceId, kind: &'static str, prefix: &str) -> Result<Vec<KeyRecord>>;

@@ -146,13 +146,7 @@ pub trait Inbox: Send + Sync {
     async fn acknowledged(&self, device: &DeviceId, whatsapp_id: &str, refused: Option<u16>) -> Result<()>;
 
     /// The recipient is further.
-    async fn receipt(
-        &self,
-        device: &DeviceId,
-        whatsapp_ids: &[String],
-        kind: ReceiptKind,
-        at: UtcMs,
-    ) -> Result<()>;
+    async fn receipt(&self, device: &DeviceId, whatsapp_ids: &[String], kind: ReceiptKind, at: UtcMs) -> Result<()>;
 
     /// Something happened to the session.
     async fn signal(&self, device: &DeviceId, signal: Signal, identity: Option<Identity>) -> Result<()>;

@@ -227,12 +227,7 @@ pub trait Plugins: Send + Sync {
     fn list(&self) -> Vec<PluginInfo>;
 
     /// Shapes events for one subscription: one answer per event, in order.
-    async fn format(
-        &self,
-        plugin: &str,
-        tenant: &TenantId,
-        events: &[Event],
-    ) -> Result<Vec<Formatted>, PluginFailure>;
+    async fn format(&self, plugin: &str, tenant: &TenantId, events: &[Event]) -> Result<Vec<Formatted>, PluginFailure>;
 
     /// Says when messages of one device may go: one answer per query, in order.
     async fn pace(

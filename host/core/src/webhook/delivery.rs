@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::cx::Core;
+use crate::error::Result;
 use crate::event::EventKind;
 use crate::id::{DeliveryId, EventId, TenantId, WebhookId};
 use crate::limits::Limits;
@@ -131,18 +133,23 @@ impl AttemptEnd {
         match self {
             Self::Accepted => Next::Done,
             Self::Gone => Next::Dead,
-            Self::Failed { retry_after } => {
-                match limits.delivery_schedule.get(attempt.saturating_sub(1) as usize) {
-                    None => Next::Dead,
-                    Some(wait) => {
-                        let wait = wait.mul_f64(1.0 + 0.2 * jitter.clamp(0.0, 1.0));
-                        let longest = limits.delivery_schedule.iter().max().copied().unwrap_or(wait);
-                        Next::Retry(wait.max(retry_after.unwrap_or_default().min(longest)))
-                    }
+            Self::Failed { retry_after } => match limits.delivery_schedule.get(attempt.saturating_sub(1) as usize) {
+                None => Next::Dead,
+                Some(wait) => {
+                    let wait = wait.mul_f64(1.0 + 0.2 * jitter.clamp(0.0, 1.0));
+                    let longest = limits.delivery_schedule.iter().max().copied().unwrap_or(wait);
+                    Next::Retry(wait.max(retry_after.unwrap_or_default().min(longest)))
                 }
-            }
+            },
         }
     }
+}
+
+/// Gives up what the process of before had claimed, so that its deliveries don't wait for the end of their leases.
+pub async fn after_start(core: &Core) -> Result<()> {
+    let mut tx = core.store.write().await?;
+    tx.delivery_release(core.now()).await?;
+    tx.commit().await
 }
 
 #[cfg(test)]
@@ -158,16 +165,7 @@ mod tests {
         let secs = |s| Next::Retry(Duration::from_secs(s));
         assert_eq!(
             waits,
-            [
-                secs(5),
-                secs(300),
-                secs(1800),
-                secs(7200),
-                secs(18_000),
-                secs(36_000),
-                secs(36_000),
-                Next::Dead
-            ]
+            [secs(5), secs(300), secs(1800), secs(7200), secs(18_000), secs(36_000), secs(36_000), Next::Dead]
         );
     }
 
@@ -175,17 +173,10 @@ mod tests {
     fn jitter_only_lengthens_and_retry_after_is_honoured() {
         let limits = Limits::default();
         assert_eq!(FAILED.next(1, 1.0, &limits), Next::Retry(Duration::from_secs(6)));
-        let told = AttemptEnd::Failed {
-            retry_after: Some(Duration::from_secs(60)),
-        };
+        let told = AttemptEnd::Failed { retry_after: Some(Duration::from_secs(60)) };
         assert_eq!(told.next(1, 0.0, &limits), Next::Retry(Duration::from_secs(60)));
-        let absurd = AttemptEnd::Failed {
-            retry_after: Some(Duration::from_secs(10_000_000)),
-        };
-        assert_eq!(
-            absurd.next(1, 0.0, &limits),
-            Next::Retry(Duration::from_secs(36_000))
-        );
+        let absurd = AttemptEnd::Failed { retry_after: Some(Duration::from_secs(10_000_000)) };
+        assert_eq!(absurd.next(1, 0.0, &limits), Next::Retry(Duration::from_secs(36_000)));
     }
 
     #[test]

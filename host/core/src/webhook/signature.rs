@@ -27,9 +27,7 @@ impl Secret {
 
     /// Reads `whsec_<base64>`; `field` names the value in the error.
     pub fn parse(field: &str, text: &str) -> Result<Self> {
-        let bytes = text
-            .strip_prefix(SECRET_PREFIX)
-            .and_then(|b| BASE64_STANDARD.decode(b).ok());
+        let bytes = text.strip_prefix(SECRET_PREFIX).and_then(|b| BASE64_STANDARD.decode(b).ok());
         match bytes {
             Some(key) if SECRET_BYTES.contains(&key.len()) => Ok(Self(key.into())),
             _ => Err(Error::invalid(
@@ -58,13 +56,7 @@ impl Secret {
     pub fn sign(&self, id: &str, timestamp: i64, body: &[u8]) -> String {
         format!(
             "v1,{}",
-            BASE64_STANDARD.encode(self.hmac(&[
-                id.as_bytes(),
-                b".",
-                timestamp.to_string().as_bytes(),
-                b".",
-                body
-            ]))
+            BASE64_STANDARD.encode(self.hmac(&[id.as_bytes(), b".", timestamp.to_string().as_bytes(), b".", body]))
         )
     }
 
@@ -89,11 +81,7 @@ mod tests {
     fn the_specifications_example_holds() {
         // From the Standard Webhooks test vectors: key, id, timestamp, body and signature.
         let secret = Secret::parse("secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
-        let signature = secret.sign(
-            "msg_p5jXN8AQM9LWM0D4loKWxJek",
-            1_614_265_330,
-            br#"{"test": 2432232314}"#,
-        );
+        let signature = secret.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, br#"{"test": 2432232314}"#);
         assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
     }
 

@@ -23,14 +23,8 @@ const HEADER_CHARS_MAX: usize = 1024;
 /// Characters of a URL at most.
 const URL_CHARS_MAX: usize = 2048;
 /// Headers that belong to the host.
-const HEADERS_OF_THE_HOST: [&str; 6] = [
-    "host",
-    "content-length",
-    "content-type",
-    "transfer-encoding",
-    "connection",
-    "user-agent",
-];
+const HEADERS_OF_THE_HOST: [&str; 6] =
+    ["host", "content-length", "content-type", "transfer-encoding", "connection", "user-agent"];
 
 /// What a subscription is to be.
 #[derive(Clone)]
@@ -98,10 +92,7 @@ pub async fn create(cx: &Cx, new: NewWebhook) -> Result<MadeWebhook> {
     let mut tx = core.store.write().await?;
     if let Once::Made(id) = cx.once(&mut *tx, webhook.id.as_str()).await? {
         let webhook = find_in(&mut *tx, cx, &id.parse()?).await?;
-        return Ok(MadeWebhook {
-            webhook,
-            secret: None,
-        });
+        return Ok(MadeWebhook { webhook, secret: None });
     }
     if let Some(device) = &webhook.device {
         device::lookup::find_in(&mut *tx, cx.tenant(), device).await?;
@@ -109,17 +100,11 @@ pub async fn create(cx: &Cx, new: NewWebhook) -> Result<MadeWebhook> {
     let limit = core.limits.webhooks_per_tenant;
     if tx.webhook_count(cx.tenant()).await? >= limit {
         let why = format!("this tenant has {limit} webhooks, the limit; delete one first");
-        return Err(Error::Conflict {
-            code: "too_many_webhooks",
-            why,
-        });
+        return Err(Error::Conflict { code: "too_many_webhooks", why });
     }
     tx.webhook_insert(&webhook).await?;
     tx.commit().await?;
-    Ok(MadeWebhook {
-        webhook,
-        secret: Some(secret),
-    })
+    Ok(MadeWebhook { webhook, secret: Some(secret) })
 }
 
 /// A subscription.
@@ -191,10 +176,7 @@ pub async fn deliveries(cx: &Cx, filter: &DeliveryFilter, page: &PageRequest) ->
 pub async fn delivery(cx: &Cx, id: &DeliveryId) -> Result<(Delivery, Vec<Attempt>)> {
     cx.caller.require(Scope::WebhooksRead)?;
     let mut tx = cx.core().store.read().await?;
-    let delivery = tx
-        .delivery_find(cx.tenant(), id)
-        .await?
-        .ok_or_else(|| Error::not_found("delivery", id))?;
+    let delivery = tx.delivery_find(cx.tenant(), id).await?.ok_or_else(|| Error::not_found("delivery", id))?;
     let attempts = tx.delivery_attempts(id).await?;
     Ok((delivery, attempts))
 }
@@ -209,10 +191,7 @@ pub async fn replay(cx: &Cx, id: &DeliveryId) -> Result<Delivery> {
             None => Err(Error::not_found("delivery", id)),
         };
     }
-    let delivery = tx
-        .delivery_find(cx.tenant(), id)
-        .await?
-        .ok_or_else(|| Error::not_found("delivery", id))?;
+    let delivery = tx.delivery_find(cx.tenant(), id).await?.ok_or_else(|| Error::not_found("delivery", id))?;
     tx.commit().await?;
     cx.core().bell.events_stored();
     Ok(delivery)
@@ -226,26 +205,19 @@ pub async fn replay_dead(cx: &Cx, id: &WebhookId, from: UtcMs, to: UtcMs) -> Res
     }
     let mut tx = cx.core().store.write().await?;
     find_in(&mut *tx, cx, id).await?;
-    let count = tx
-        .delivery_replay_dead(cx.tenant(), id, from, to, cx.now())
-        .await?;
+    let count = tx.delivery_replay_dead(cx.tenant(), id, from, to, cx.now()).await?;
     tx.commit().await?;
     cx.core().bell.events_stored();
     Ok(count)
 }
 
 async fn find_in(tx: &mut dyn Tx, cx: &Cx, id: &WebhookId) -> Result<Webhook> {
-    tx.webhook_find(cx.tenant(), id)
-        .await?
-        .ok_or_else(|| Error::not_found("webhook", id))
+    tx.webhook_find(cx.tenant(), id).await?.ok_or_else(|| Error::not_found("webhook", id))
 }
 
 fn checked_url(cx: &Cx, url: String) -> Result<String> {
     if url.len() > URL_CHARS_MAX {
-        return Err(Error::invalid(
-            "url",
-            format!("must have at most {URL_CHARS_MAX} characters"),
-        ));
+        return Err(Error::invalid("url", format!("must have at most {URL_CHARS_MAX} characters")));
     }
     match cx.gateway.outbound.check_url(&url) {
         Ok(()) => Ok(url),
@@ -255,18 +227,12 @@ fn checked_url(cx: &Cx, url: String) -> Result<String> {
 
 fn checked_events(events: &[String]) -> Result<Vec<EventFilter>> {
     if events.is_empty() {
-        return Err(Error::invalid(
-            "events",
-            "must name at least one event; `*` stands for all",
-        ));
+        return Err(Error::invalid("events", "must name at least one event; `*` stands for all"));
     }
     let parse = |(i, text): (usize, &String)| {
         EventFilter::parse(text).ok_or_else(|| {
             let names: Vec<_> = crate::event::EventKind::ALL.iter().map(|k| k.as_str()).collect();
-            Error::invalid(
-                format!("events[{i}]"),
-                format!("must be `*`, `<noun>.*` or one of {}", names.join(", ")),
-            )
+            Error::invalid(format!("events[{i}]"), format!("must be `*`, `<noun>.*` or one of {}", names.join(", ")))
         })
     };
     events.iter().enumerate().map(parse).collect()
@@ -274,17 +240,11 @@ fn checked_events(events: &[String]) -> Result<Vec<EventFilter>> {
 
 fn checked_headers(headers: BTreeMap<String, String>) -> Result<BTreeMap<String, String>> {
     if headers.len() > HEADERS_MAX {
-        return Err(Error::invalid(
-            "headers",
-            format!("must be at most {HEADERS_MAX}"),
-        ));
+        return Err(Error::invalid("headers", format!("must be at most {HEADERS_MAX}")));
     }
     for (name, value) in &headers {
         let lower = name.to_ascii_lowercase();
-        let token = !name.is_empty()
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        let token = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         let reserved = HEADERS_OF_THE_HOST.contains(&lower.as_str()) || lower.starts_with("webhook-");
         let printable = value.bytes().all(|b| b == b' ' || b.is_ascii_graphic());
         if !token || reserved || !printable || name.len() + value.len() > HEADER_CHARS_MAX {
@@ -298,19 +258,10 @@ fn checked_headers(headers: BTreeMap<String, String>) -> Result<BTreeMap<String,
 fn checked_format(cx: &Cx, format: Option<String>) -> Result<String> {
     let format = format.unwrap_or_else(|| super::DEFAULT_FORMAT.to_owned());
     let plugins = cx.gateway.plugins.list();
-    let usable: Vec<_> = plugins
-        .iter()
-        .filter(|p| p.hooks.contains(&Hook::WebhookFormat))
-        .map(|p| p.id.as_str())
-        .collect();
+    let usable: Vec<_> =
+        plugins.iter().filter(|p| p.hooks.contains(&Hook::WebhookFormat)).map(|p| p.id.as_str()).collect();
     if usable.contains(&format.as_str()) {
         return Ok(format);
     }
-    Err(Error::invalid(
-        "format",
-        format!(
-            "must be the id of a plugin that formats webhooks: {}",
-            usable.join(", ")
-        ),
-    ))
+    Err(Error::invalid("format", format!("must be the id of a plugin that formats webhooks: {}", usable.join(", "))))
 }

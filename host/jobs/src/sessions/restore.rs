@@ -23,7 +23,7 @@ const SETTLED: Duration = Duration::from_secs(30);
 pub(super) struct Why {
     code: &'static str,
     text: &'static str,
-    /// Devices whose state is younger are left alone.
+    /// Devices whose state is younger than this are left alone.
     settled_before: UtcMs,
 }
 
@@ -70,7 +70,7 @@ pub(super) async fn sweep(shared: &Shared, why: &Why) -> Result<()> {
         let Some(last) = page.last() else { break };
         after = Some(last.id.clone());
         let is_lost =
-            |d: &Device| d.state_since < why.settled_before && shared.gateway.links.resources(&d.id).is_none();
+            |d: &Device| d.state_since <= why.settled_before && shared.gateway.links.resources(&d.id).is_none();
         let lost: Vec<_> = page.into_iter().filter(is_lost).collect();
         restored += lost.len();
         stream::iter(lost).for_each_concurrent(shared.config.at_once, |device| recover(shared, device, why)).await;

@@ -93,6 +93,18 @@ pub(super) async fn a_claim_falls_due_again_when_its_lease_ends(fx: Fixture) {
     assert_eq!(events_of(&claim(&fx, now + LEASE, 1).await), events);
 }
 
+pub(super) async fn claims_of_a_dead_process_are_released_and_retries_are_not(fx: Fixture) {
+    let (_, events) = lanes(&fx, &["a", "b"]).await;
+    let claimed = claim(&fx, fx.now(), 2).await;
+    let later = fx.now() + Duration::from_secs(300);
+    finish(&fx, &[result(&claimed[1].id, 1, DeliveryState::Pending, Some(later), fx.now())]).await;
+    let mut tx = fx.write().await;
+    assert_eq!(tx.delivery_release(fx.now()).await.unwrap(), 1);
+    tx.commit().await.unwrap();
+    assert_eq!(events_of(&claim(&fx, fx.now(), 9).await), events[..1]);
+    assert_eq!(disorder(&fx).await, 0);
+}
+
 pub(super) async fn a_retry_holds_its_lane_back(fx: Fixture) {
     let (tenant, events) = lanes(&fx, &["a", "a"]).await;
     let first = claim(&fx, fx.now(), 1).await.remove(0);

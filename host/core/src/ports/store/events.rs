@@ -15,11 +15,7 @@ pub trait EventTx {
     async fn event_raise(&mut self, event: &NewEvent) -> Result<Option<Event>>;
 
     /// Stores an event as [`Self::event_raise`] does, with a delivery for this one subscription whatever it wants.
-    async fn event_raise_for(
-        &mut self,
-        event: &NewEvent,
-        webhook: &crate::id::WebhookId,
-    ) -> Result<Option<Event>>;
+    async fn event_raise_for(&mut self, event: &NewEvent, webhook: &crate::id::WebhookId) -> Result<Option<Event>>;
 
     /// Events after `after`, in order.
     async fn event_list(&mut self, tenant: &TenantId, after: i64, limit: u32) -> Result<Vec<Event>>;

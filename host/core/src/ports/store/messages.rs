@@ -37,12 +37,7 @@ pub trait MessageTx {
     async fn message_insert(&mut self, message: &Message) -> Result<bool>;
 
     /// A message of a device.
-    async fn message_find(
-        &mut self,
-        tenant: &TenantId,
-        device: &DeviceId,
-        id: &MessageId,
-    ) -> Result<Option<Message>>;
+    async fn message_find(&mut self, tenant: &TenantId, device: &DeviceId, id: &MessageId) -> Result<Option<Message>>;
 
     /// Messages of a device, newest first; one more than asked for where there are more.
     async fn message_list(
@@ -54,8 +49,7 @@ pub trait MessageTx {
     ) -> Result<Vec<Message>>;
 
     /// Outgoing messages of a device by WhatsApp id. In a writing transaction the rows stay locked until the end.
-    async fn message_find_sent(&mut self, device: &DeviceId, whatsapp_ids: &[String])
-    -> Result<Vec<Message>>;
+    async fn message_find_sent(&mut self, device: &DeviceId, whatsapp_ids: &[String]) -> Result<Vec<Message>>;
 
     /// Records a step: sets status and its time, and clears nothing. The caller has checked that it is a step forward.
     async fn message_progress(&mut self, id: &MessageId, progress: &Progress) -> Result<()>;

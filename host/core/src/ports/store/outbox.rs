@@ -52,6 +52,11 @@ pub trait OutboxTx {
     /// and chat) only the oldest pending one, so nothing overtakes within a lane.
     async fn delivery_claim(&mut self, now: UtcMs, lease: Duration, limit: u32) -> Result<Vec<Claimed>>;
 
+    /// Makes claims of a process that is gone fall due at `now` instead of at the end of their lease; says how many. Those
+    /// whose delivery was never tried, that is: of the others nobody can tell a claim from a retry that waits its time.
+    /// Only for a start, when no worker holds claims.
+    async fn delivery_release(&mut self, now: UtcMs) -> Result<u64>;
+
     /// Records what attempts led to.
     async fn delivery_finish(&mut self, results: &[AttemptResult]) -> Result<()>;
 

@@ -51,12 +51,7 @@ pub trait WebhookTx {
     async fn webhook_count(&mut self, tenant: &TenantId) -> Result<u32>;
 
     /// Changes a subscription; `false` when there is none.
-    async fn webhook_change(
-        &mut self,
-        tenant: &TenantId,
-        id: &WebhookId,
-        change: &WebhookChange,
-    ) -> Result<bool>;
+    async fn webhook_change(&mut self, tenant: &TenantId, id: &WebhookId, change: &WebhookChange) -> Result<bool>;
 
     /// Records that attempts fail since `since`, or (`None`) that one succeeded.
     async fn webhook_failing(&mut self, id: &WebhookId, since: Option<UtcMs>) -> Result<()>;

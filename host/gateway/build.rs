@@ -1,0 +1,37 @@
+//! Lists the components in `target/plugins` (or `PORTICO_BUNDLE`) so that they are compiled into the binary.
+//!
+//! `make plugins` builds them. Without them the gateway still builds, for checks and documentation; it says so when started.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+/// What the gateway comes with; other files in the folder (test guests) are left out.
+const BUILT_IN: [&str; 3] = ["webhook-format", "pacing", "dialect-instances"];
+
+fn main() {
+    println!("cargo::rerun-if-env-changed=PORTICO_BUNDLE");
+    let folder = env::var_os("PORTICO_BUNDLE").map_or_else(default_folder, PathBuf::from);
+    let mut list = String::from("pub(super) const COMPONENTS: &[(&str, &[u8])] = &[\n");
+    for name in BUILT_IN {
+        let path = folder.join(format!("{name}.wasm"));
+        println!("cargo::rerun-if-changed={}", path.display());
+        if path.exists() {
+            writeln!(list, "    ({name:?}, include_bytes!({:?})),", path.display().to_string())
+                .expect("writing to a string");
+        } else {
+            println!(
+                "cargo::warning=no {name}.wasm in {}: run `make plugins` for a gateway with its plugins",
+                folder.display()
+            );
+        }
+    }
+    list.push_str("];\n");
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    fs::write(out.join("bundle.rs"), list).expect("writing bundle.rs");
+}
+
+fn default_folder() -> PathBuf {
+    let here = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).map_or(here.clone(), Path::to_path_buf).join("target/plugins")
+}

@@ -1,0 +1,22 @@
+//! `portico migrate`
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use portico_store::Db;
+
+use super::{Setup, block_on};
+use crate::config::Secrets;
+use crate::wiring;
+
+pub(super) fn run(setup: &Setup) -> Result<ExitCode> {
+    let config = setup.inspect()?;
+    // Makes the data folder, which SQLite needs.
+    Secrets::load(&config.storage.data)?;
+    block_on(async {
+        let db = Db::open(&wiring::store_config(&config.storage)).await?;
+        db.close().await;
+        println!("the database is up to date");
+        Ok(ExitCode::SUCCESS)
+    })
+}

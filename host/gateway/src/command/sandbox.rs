@@ -1,0 +1,52 @@
+//! `portico sandbox`
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use portico_sandbox::Sandbox;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{block_on, log};
+
+/// Run the sandbox network alone. Gateways use it with `portico serve --sandbox-network ADDR`.
+#[derive(Args)]
+pub(super) struct SandboxCommand {
+    /// Where clients connect: the WebSocket /ws/chat and the media host. Loopback only
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8081")]
+    network_bind: SocketAddr,
+    /// Where the admin API listens: phones, inboxes, sending. Loopback only
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    bind: SocketAddr,
+    /// Folder that keeps server keys and phones; without it they are gone at the end
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+impl SandboxCommand {
+    pub(super) fn run(self) -> Result<ExitCode> {
+        log::start()?;
+        block_on(async {
+            let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+            let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+            let config = portico_sandbox::Config {
+                network: self.network_bind,
+                admin: self.bind,
+                data_dir: self.data,
+                ..portico_sandbox::Config::default()
+            };
+            let sandbox = Sandbox::start(config).await?;
+            println!("\nThe sandbox network is ready.\n");
+            println!("  Clients    {}    media: {}", sandbox.ws_url(), sandbox.media_base());
+            println!("  Admin API  http://{}\n", sandbox.admin_addr());
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            sandbox.shutdown().await;
+            Ok(ExitCode::SUCCESS)
+        })
+    }
+}

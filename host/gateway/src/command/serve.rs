@@ -1,0 +1,81 @@
+//! `portico serve`
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Setup, block_on, log};
+use crate::config::{Config, Overrides, Secrets};
+use crate::wiring::Running;
+
+/// Run the gateway until SIGTERM or Ctrl-C.
+#[derive(Args)]
+pub(super) struct Serve {
+    #[command(flatten)]
+    setup: Setup,
+    /// Where the REST API listens. Default: 127.0.0.1:3000
+    #[arg(long, value_name = "ADDR")]
+    bind: Option<SocketAddr>,
+    /// A second listener for event streams alone, as clients of some dialects expect it (they use port 3001)
+    #[arg(long, value_name = "ADDR")]
+    ws_bind: Option<SocketAddr>,
+    /// Run the sandbox network inside and talk to it alone (sandbox builds only)
+    #[arg(long)]
+    sandbox: bool,
+    /// Where the sandbox's admin API listens. Default: 127.0.0.1:8080
+    #[arg(long, value_name = "ADDR")]
+    sandbox_bind: Option<SocketAddr>,
+    /// Use a sandbox that runs beside (`portico sandbox`): the address of its network listener
+    #[arg(long, value_name = "ADDR")]
+    sandbox_network: Option<String>,
+}
+
+impl Serve {
+    pub(super) fn run(self) -> Result<ExitCode> {
+        let overrides = Overrides {
+            bind: self.bind,
+            ws_bind: self.ws_bind,
+            sandbox: self.sandbox,
+            sandbox_bind: self.sandbox_bind,
+            sandbox_network: self.sandbox_network,
+            ..self.setup.overrides()
+        };
+        let config = Config::load(self.setup.config.as_deref(), overrides)?;
+        log::start()?;
+        let secrets = Secrets::load(&config.storage.data)?;
+        block_on(async {
+            // Before anything is opened, so that a signal during the start is not lost.
+            let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+            let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+            let running = Running::start(config, secrets).await?;
+            greet(&running);
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            eprintln!("portico: stopping");
+            running.shutdown().await;
+            Ok(ExitCode::SUCCESS)
+        })
+    }
+}
+
+/// What a new user needs first.
+fn greet(running: &Running) {
+    let url = format!("http://{}", running.http);
+    println!("\nPortico {} is ready.\n", env!("CARGO_PKG_VERSION"));
+    println!("  REST API   {url}/v1        documentation: {url}/docs");
+    if let Some(ws) = running.ws {
+        println!("  Events     ws://{ws}/v1/events");
+    }
+    if let Some(sandbox) = running.sandbox_admin() {
+        println!("  Sandbox    http://{sandbox}    virtual phones; this build talks to loopback only");
+    }
+    match &running.first_key {
+        Some(key) => println!("  Admin key  {}        shown this once: keep it\n", key.reveal()),
+        None => println!("  Keys       as before (a key is shown once, when it is made)\n"),
+    }
+}

@@ -1,0 +1,13 @@
+//! `[plugins]`: plugins beside the built-in ones.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// `[plugins]`
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PluginsSection {
+    /// A folder of further components (`*.wasm`); one with the id of a built-in plugin replaces it.
+    pub dir: Option<PathBuf>,
+}

@@ -1,0 +1,78 @@
+//! `[server]`: listeners, and what requests may cost.
+
+use std::net::SocketAddr;
+
+use anyhow::{Result, ensure};
+use serde::{Deserialize, Serialize};
+
+/// Whether requests are counted against limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RateLimits {
+    /// They are.
+    On,
+    /// They are not: for load and conformance runs, in sandbox mode only.
+    Off,
+}
+
+/// Who may make a key without having one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SignUpPolicy {
+    /// Nobody.
+    Closed,
+    /// Anybody who reaches the listener; each gets a tenant of its own.
+    Open,
+    /// Open with the sandbox network, else closed.
+    Auto,
+}
+
+/// `[server]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerSection {
+    /// Where the REST API listens. An address other than loopback needs a key first.
+    pub bind: SocketAddr,
+    /// A second listener for event streams alone, as clients of some dialects expect it; absent: none.
+    pub ws_bind: Option<SocketAddr>,
+    /// Largest request body, in bytes.
+    pub body_bytes_max: usize,
+    /// Requests a key may make per minute.
+    pub requests_per_minute: u32,
+    /// Whether that is enforced.
+    pub rate_limits: RateLimits,
+    /// Seconds a request may take.
+    pub request_timeout_s: u64,
+    /// Event streams of one tenant at once.
+    pub streams_per_tenant: u32,
+    /// Seconds that requests under way get when the gateway stops.
+    pub shutdown_grace_s: u64,
+    /// Who may make a key without having one.
+    pub sign_up: SignUpPolicy,
+}
+
+impl Default for ServerSection {
+    fn default() -> Self {
+        Self {
+            bind: ([127, 0, 0, 1], 3000).into(),
+            ws_bind: None,
+            body_bytes_max: 1 << 20,
+            requests_per_minute: 1_200,
+            rate_limits: RateLimits::On,
+            request_timeout_s: 60,
+            streams_per_tenant: 50,
+            shutdown_grace_s: 10,
+            sign_up: SignUpPolicy::Auto,
+        }
+    }
+}
+
+impl ServerSection {
+    pub(super) fn validate(&self) -> Result<()> {
+        ensure!((1024..=64 << 20).contains(&self.body_bytes_max), "server.body_bytes_max must be 1024 to 67108864");
+        ensure!(self.requests_per_minute > 0, "server.requests_per_minute must be more than 0");
+        ensure!((1..=600).contains(&self.request_timeout_s), "server.request_timeout_s must be 1 to 600");
+        ensure!(self.shutdown_grace_s <= 300, "server.shutdown_grace_s must be at most 300");
+        Ok(())
+    }
+}

@@ -1,0 +1,368 @@
+//! The one place where the adapters meet: a configuration becomes a running gateway.
+//!
+//! Order matters in one place: sessions need the core's inbox, the core's operations need sessions, and the REST core that
+//! plugins call is built on the plugins. The first circle is cut by `Core` (below the network), the second by `set_rest`.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use portico_core::access::bootstrap::{PresetKeys, first_keys};
+use portico_core::access::secret::KeySecret;
+use portico_core::intake::Intake;
+use portico_core::limits::Limits;
+use portico_core::ports::{Clock, Rng};
+use portico_core::seal::Sealer;
+use portico_core::{Core, Gateway};
+use portico_http::{HttpConfig, Live, Part, PartStatus, Rate, ServeLimits, SignUp};
+use portico_jobs::{JobState, JobStatus, Jobs, JobsConfig, LocalBell};
+use portico_net::NetConfig;
+use portico_runtime::{Compiler, Runtime, RuntimeConfig, Source};
+use portico_store::{Db, StoreConfig};
+use portico_whatsapp::{Network, Sessions, WhatsAppConfig, WhatsAppLimits};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::bundle;
+use crate::config::{Config, RateLimits, Secrets, SignUpPolicy, StorageSection, Synchronous};
+use crate::machine::{SystemClock, SystemRng};
+
+/// How long compiling one plugin may take. The largest allowed one takes a few seconds.
+const PLUGIN_COMPILE_WALL: Duration = Duration::from_secs(60);
+
+/// A running gateway.
+pub struct Running {
+    /// Where the REST API listens.
+    pub http: SocketAddr,
+    /// Where the second listener for event streams is.
+    pub ws: Option<SocketAddr>,
+    /// The generated admin key, on the very first start.
+    pub first_key: Option<KeySecret>,
+    #[cfg(feature = "sandbox")]
+    sandbox: Option<portico_sandbox::Sandbox>,
+    gateway: Arc<Gateway>,
+    db: Db,
+    jobs: Arc<Jobs>,
+    servers: Vec<JoinHandle<()>>,
+    stop: watch::Sender<bool>,
+    grace: Duration,
+}
+
+impl Running {
+    /// Starts everything. When it returns, the API answers and sessions are being restored.
+    pub async fn start(config: Config, secrets: Secrets) -> Result<Self> {
+        if !cfg!(feature = "sandbox") && !portico_whatsapp::forged_chain_is_refused() {
+            bail!("this binary accepts a forged WhatsApp certificate chain; it was built wrongly and must not be used");
+        }
+        let listeners = Listeners::bind(&config).await?;
+        let db = Db::open(&store_config(&config.storage)).await.context("the database can't be opened")?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let rng: Arc<dyn Rng> = Arc::new(SystemRng);
+        let bell = Arc::new(LocalBell::new());
+        let core = Arc::new(Core {
+            store: Arc::new(db.clone()),
+            clock: Arc::clone(&clock),
+            rng: Arc::clone(&rng),
+            bell: Arc::clone(&bell) as _,
+            sealer: Sealer::new(&secrets.master_key, Arc::clone(&rng)),
+            limits: Limits { devices_per_tenant: config.tuning.devices_per_tenant, ..Limits::default() },
+        });
+        refuse_strangers(&core, &config, &secrets.preset).await?;
+        let first_key = first_keys(&core, &secrets.preset).await.context("making the first keys")?;
+        portico_core::device::session::after_start(&core).await.context("looking at the devices of before")?;
+        portico_core::webhook::delivery::after_start(&core).await.context("looking at the deliveries of before")?;
+
+        let plugins = runtime(Some(&config), bundle::sources(config.plugins.dir.as_deref())?).await?;
+        let world = World::start(&config).await?;
+        let sessions = Sessions::new(
+            WhatsAppConfig {
+                pre_key_count: config.tuning.pre_keys,
+                limits: WhatsAppLimits { sessions_max: config.tuning.sessions_max, ..WhatsAppLimits::default() },
+                ..WhatsAppConfig::new(world.network.clone())
+            },
+            Arc::new(db.clone()),
+            core.sealer.clone(),
+            Arc::new(Intake(Arc::clone(&core))),
+            clock,
+        )?;
+        let outbound = portico_net::Client::new(net_config(&config)?).context("the outbound client can't be made")?;
+        let gateway = Arc::new(Gateway {
+            core,
+            links: Arc::new(sessions),
+            plugins: Arc::clone(&plugins) as _,
+            outbound: Arc::new(outbound),
+        });
+
+        let (stop, stopping) = watch::channel(false);
+        let jobs = Arc::new(Jobs::start(Arc::clone(&gateway), Arc::clone(&bell), jobs_config(&config)));
+        let live = Live { events: bell.events(), stopping: stopping.clone(), parts: parts(&jobs) };
+        let api = portico_http::api(Arc::clone(&gateway), http_config(&config), live);
+        plugins.set_rest(api.rest());
+        let grace = Duration::from_secs(config.server.shutdown_grace_s);
+        let (http, ws) =
+            (listeners.http.local_addr()?, listeners.ws.as_ref().map(TcpListener::local_addr).transpose()?);
+        let mut servers = vec![serve(listeners.http, api.router(), stopping.clone(), grace)];
+        servers.extend(listeners.ws.map(|l| serve(l, api.ws_router(), stopping, grace)));
+        Ok(Self {
+            http,
+            ws,
+            first_key,
+            #[cfg(feature = "sandbox")]
+            sandbox: world.sandbox,
+            gateway,
+            db,
+            jobs,
+            servers,
+            stop,
+            grace,
+        })
+    }
+
+    /// The sandbox network inside, if there is one.
+    #[cfg(feature = "sandbox")]
+    pub fn sandbox(&self) -> Option<&portico_sandbox::Sandbox> {
+        self.sandbox.as_ref()
+    }
+
+    /// Where the admin API of the sandbox inside listens.
+    pub fn sandbox_admin(&self) -> Option<SocketAddr> {
+        #[cfg(feature = "sandbox")]
+        return self.sandbox.as_ref().map(portico_sandbox::Sandbox::admin_addr);
+        #[cfg(not(feature = "sandbox"))]
+        None
+    }
+
+    /// Everything the gateway is made of, for tests.
+    pub fn gateway(&self) -> &Arc<Gateway> {
+        &self.gateway
+    }
+
+    /// Stops in order: no new requests, jobs finish what they hold, sessions close, the database closes.
+    pub async fn shutdown(self) {
+        // Nobody listening any more is as good as being told.
+        let _ = self.stop.send(true);
+        for server in self.servers {
+            if let Err(error) = server.await {
+                tracing::error!(%error, "a listener did not end well");
+            }
+        }
+        self.jobs.shutdown(self.grace).await;
+        if let Err(error) = close_sessions(&self.gateway).await {
+            tracing::error!(error = &error as &dyn std::error::Error, "not every session ended well");
+        }
+        #[cfg(feature = "sandbox")]
+        if let Some(sandbox) = self.sandbox {
+            sandbox.shutdown().await;
+        }
+        self.db.close().await;
+    }
+}
+
+/// Both listeners, bound before anything else, so that a taken port costs nothing.
+struct Listeners {
+    http: TcpListener,
+    ws: Option<TcpListener>,
+}
+
+impl Listeners {
+    async fn bind(config: &Config) -> Result<Self> {
+        let http = bind(config.server.bind, "--bind").await?;
+        let ws = match config.server.ws_bind {
+            Some(address) => Some(bind(address, "--ws-bind").await?),
+            None => None,
+        };
+        Ok(Self { http, ws })
+    }
+}
+
+async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|e| match e.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            anyhow::anyhow!(
+                "{address} is in use: another program (or another Portico) listens there; choose another with {flag}"
+            )
+        }
+        _ => anyhow::Error::new(e).context(format!("{address} can't be listened on; choose another with {flag}")),
+    })
+}
+
+/// Until a key exists, nobody but this machine may reach the API.
+async fn refuse_strangers(core: &Core, config: &Config, preset: &PresetKeys) -> Result<()> {
+    let open: Vec<_> = [Some(config.server.bind), config.server.ws_bind]
+        .into_iter()
+        .flatten()
+        .filter(|address| !address.ip().is_loopback())
+        .collect();
+    let Some(address) = open.first() else { return Ok(()) };
+    if preset.admin.is_some() || preset.api.is_some() || core.store.read().await?.key_any(core.now()).await? {
+        return Ok(());
+    }
+    bail!(
+        "{address} can be reached from other machines, but there is no key yet: start once on loopback (the default) to get one, \
+         or set PORTICO_ADMIN_TOKEN"
+    );
+}
+
+/// What sessions dial, and the sandbox network where it runs inside.
+struct World {
+    network: Network,
+    #[cfg(feature = "sandbox")]
+    sandbox: Option<portico_sandbox::Sandbox>,
+}
+
+impl World {
+    #[cfg(not(feature = "sandbox"))]
+    #[expect(clippy::unused_async, reason = "the sandbox build waits here")]
+    async fn start(_config: &Config) -> Result<Self> {
+        Ok(Self { network: Network::WhatsApp })
+    }
+
+    #[cfg(feature = "sandbox")]
+    async fn start(config: &Config) -> Result<Self> {
+        if let Some(network) = &config.sandbox.network {
+            let host = network.trim_start_matches("http://").trim_end_matches('/');
+            let network =
+                Network::Sandbox { ws_url: format!("ws://{host}/ws/chat"), media_base: format!("http://{host}") };
+            return Ok(Self { network, sandbox: None });
+        }
+        let sandbox = portico_sandbox::Sandbox::start(portico_sandbox::Config {
+            admin: config.sandbox.bind,
+            data_dir: Some(config.storage.data.join("sandbox")),
+            ..portico_sandbox::Config::default()
+        })
+        .await
+        .context("the sandbox network can't be started (--sandbox-bind chooses another address)")?;
+        let network = Network::Sandbox { ws_url: sandbox.ws_url(), media_base: sandbox.media_base() };
+        Ok(Self { network, sandbox: Some(sandbox) })
+    }
+}
+
+/// The plugins, loaded. With a configuration their compiled forms are kept in the data folder and made by a child process.
+pub(crate) async fn runtime(config: Option<&Config>, sources: Vec<Source>) -> Result<Arc<Runtime>> {
+    if sources.is_empty() {
+        tracing::warn!(
+            "no plugins are built in: webhooks go out in the default format, and no dialect is served; build with `make build`"
+        );
+    }
+    let mut settings = RuntimeConfig::new(Arc::new(SystemClock), Arc::new(SystemRng));
+    if let Some(config) = config {
+        settings.cache_dir = Some(config.storage.data.clone());
+        settings.compiler = compiler()?;
+    }
+    Runtime::start(settings, sources).await.context("a plugin can't be loaded")
+}
+
+/// Compiles in a child of this program; where this program is another one (a test), in-process.
+fn compiler() -> Result<Compiler> {
+    let program = std::env::current_exe().context("this program's own path")?;
+    if program.file_name().is_some_and(|name| name == "portico") {
+        return Ok(Compiler::Child { program, args: vec!["plugin-compile".into()], wall: PLUGIN_COMPILE_WALL });
+    }
+    Ok(Compiler::InProcess)
+}
+
+/// The store's settings.
+pub(crate) fn store_config(storage: &StorageSection) -> StoreConfig {
+    let synchronous = match storage.synchronous {
+        Synchronous::Full => portico_store::Synchronous::Full,
+        Synchronous::Normal => portico_store::Synchronous::Normal,
+    };
+    StoreConfig {
+        synchronous,
+        sqlite_readers: storage.connections,
+        postgres_connections: storage.connections.max(2),
+        ..StoreConfig::at(storage.database_url())
+    }
+}
+
+fn net_config(config: &Config) -> Result<NetConfig> {
+    let allow_loopback = config.sandbox.in_use();
+    if allow_loopback {
+        tracing::info!("sandbox mode: webhooks may go to this machine's loopback addresses");
+    }
+    Ok(NetConfig { allow: config.outbound.networks()?, allow_loopback, ..NetConfig::default() })
+}
+
+fn http_config(config: &Config) -> HttpConfig {
+    let server = &config.server;
+    let limited = server.rate_limits == RateLimits::On;
+    let open = match server.sign_up {
+        SignUpPolicy::Open => true,
+        SignUpPolicy::Closed => false,
+        SignUpPolicy::Auto => config.sandbox.in_use(),
+    };
+    let defaults = HttpConfig::default();
+    let per_key = Rate { per_minute: server.requests_per_minute, burst: server.requests_per_minute.div_ceil(4) };
+    HttpConfig {
+        sign_up: if open { SignUp::Open } else { SignUp::Closed },
+        sandbox_banner: config.sandbox.in_use().then(|| "Sandbox network: nothing here reaches WhatsApp.".to_owned()),
+        body_bytes_max: server.body_bytes_max,
+        request_timeout: Duration::from_secs(server.request_timeout_s),
+        rate_per_key: limited.then_some(per_key),
+        rate_anonymous: if limited { defaults.rate_anonymous } else { None },
+        streams_per_tenant: server.streams_per_tenant,
+        ..defaults
+    }
+}
+
+fn jobs_config(config: &Config) -> JobsConfig {
+    let tuning = &config.tuning;
+    let days = |n: u32| Duration::from_secs(u64::from(n) * 86_400);
+    let mut jobs = JobsConfig::default();
+    jobs.sessions.at_once = tuning.restore_parallel;
+    jobs.deliver.requests_max = tuning.deliveries_at_once;
+    jobs.reap.events = days(tuning.keep_events_days);
+    jobs.reap.deliveries = days(tuning.keep_deliveries_days);
+    jobs
+}
+
+fn parts(jobs: &Arc<Jobs>) -> Arc<dyn Fn() -> Vec<Part> + Send + Sync> {
+    let jobs = Arc::clone(jobs);
+    Arc::new(move || {
+        let part = |job: JobStatus| {
+            let failing = job.state == JobState::Failing;
+            Part {
+                name: job.name.to_owned(),
+                status: if failing { PartStatus::Degraded } else { PartStatus::Ok },
+                detail: failing.then(|| "its last run failed; the log has the reason".to_owned()),
+            }
+        };
+        jobs.status().into_iter().map(part).collect()
+    })
+}
+
+fn serve(
+    listener: TcpListener,
+    router: portico_http::Router,
+    stopping: watch::Receiver<bool>,
+    grace: Duration,
+) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let mut stopping = stopping;
+        let stop = async move {
+            // The sender gone means the gateway is gone.
+            let _ = stopping.wait_for(|stop| *stop).await;
+        };
+        let limits = ServeLimits { grace, ..ServeLimits::default() };
+        if let Err(error) = portico_http::serve(listener, router, limits, stop).await {
+            tracing::error!(%error, "a listener failed");
+        }
+    })
+}
+
+/// Ends every session, some at a time.
+async fn close_sessions(gateway: &Gateway) -> portico_core::Result<()> {
+    const AT_ONCE: u32 = 64;
+    let mut after = None;
+    loop {
+        let devices = gateway.core.store.read().await?.device_wanted(after.as_ref(), AT_ONCE).await?;
+        let Some(last) = devices.last() else { return Ok(()) };
+        after = Some(last.id.clone());
+        let closing = devices.iter().map(|device| gateway.links.close(&device.id));
+        for closed in futures_util::future::join_all(closing).await {
+            closed?;
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Whole-path tests: a real gateway, a real database, real phones of the sandbox network, real HTTP receivers.
+//!
+//! One binary, one file per subject. Tests that touch the store run on both databases: see [`on_both!`].
+
+/// Runs `async fn name(kind: Kind)` once on each database.
+macro_rules! on_both {
+    ($($name:ident)*) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() { super::$name(portico_harness::Kind::Sqlite).await; })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() { super::$name(portico_harness::Kind::Postgres).await; })*
+        }
+    };
+}
+
+mod access;
+mod crash;
+mod events;
+mod first_light;
+mod instances;
+mod layers;
+mod messages;
+mod plugins;
+mod sessions;
+mod start;
+mod trust;
+mod webhooks;

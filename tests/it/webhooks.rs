@@ -1,0 +1,91 @@
+//! The outbox from outside: order, retries, signatures, refusals of addresses.
+
+use portico_harness::{Kind, TestGateway, wait_until};
+use serde_json::json;
+
+on_both! {
+    a_failed_delivery_is_tried_again_with_the_same_id_and_holds_back_its_chat_only
+    a_gone_endpoint_is_disabled
+    a_test_delivery_can_be_replayed
+    addresses_nobody_should_reach_are_refused
+}
+
+async fn a_failed_delivery_is_tried_again_with_the_same_id_and_holds_back_its_chat_only(kind: Kind) {
+    let gw = TestGateway::start(kind).await;
+    let device = gw.paired("sales").await;
+    let (one, two) = (gw.phone(), gw.phone());
+    let (hook, id, _) = gw.webhook(&device.id, &["message.received"]).await;
+    hook.answer_next(&[503]);
+    one.send_text(device.phone.number(), "one: first").await.expect("sent");
+    hook.at_least(1).await;
+    one.send_text(device.phone.number(), "one: second").await.expect("sent");
+    two.send_text(device.phone.number(), "two: first").await.expect("sent");
+
+    let all = hook.at_least(4).await;
+    let texts: Vec<_> =
+        all.iter().map(|d| d.json()["data"]["content"]["text"].as_str().unwrap_or("").to_owned()).collect();
+    assert_eq!(texts, ["one: first", "two: first", "one: first", "one: second"]);
+    assert_eq!(all[0].header("webhook-id"), all[2].header("webhook-id"));
+    let log = wait_until("the log", || async {
+        let list = gw.api.get(&format!("/v1/webhooks/{id}/deliveries?state=delivered")).await.expect(200).json;
+        let items = list["items"].as_array().cloned().unwrap_or_default();
+        (items.len() == 3).then_some(items)
+    })
+    .await;
+    let retried = log.iter().find(|d| d["attempts"] == 2).expect("one was tried twice");
+    let detail = gw.api.get(&format!("/v1/deliveries/{}", retried["id"].as_str().unwrap_or(""))).await.expect(200);
+    let log = detail.json["attempt_log"].as_array().expect("attempts");
+    assert_eq!((&log[0]["status"], &log[1]["status"]), (&json!(503), &json!(204)));
+}
+
+async fn a_gone_endpoint_is_disabled(kind: Kind) {
+    let gw = TestGateway::start(kind).await;
+    let device = gw.paired("sales").await;
+    let (hook, id, _) = gw.webhook(&device.id, &["message.received"]).await;
+    hook.answer_next(&[410]);
+    gw.phone().send_text(device.phone.number(), "anybody there?").await.expect("sent");
+    wait_until("disabled", || async {
+        let webhook = gw.api.get(&format!("/v1/webhooks/{id}")).await.json;
+        (webhook["state"] == "disabled" && webhook["reason"].is_string()).then_some(())
+    })
+    .await;
+    let dead = gw.api.get(&format!("/v1/webhooks/{id}/deliveries?state=dead")).await.expect(200);
+    assert_eq!(dead.json["items"].as_array().map(Vec::len), Some(1));
+}
+
+async fn a_test_delivery_can_be_replayed(kind: Kind) {
+    let gw = TestGateway::start(kind).await;
+    let device = gw.api.post("/v1/devices", json!({ "name": "sales" })).await.expect(201).str("/id");
+    let (hook, id, secret) = gw.webhook(&device, &["message.received"]).await;
+    gw.api.act(&format!("/v1/webhooks/{id}/test")).await.expect(202);
+    let first = hook.at_least(1).await.remove(0);
+    assert_eq!(first.json()["type"], "webhook.test");
+    assert!(first.is_signed_with(&secret));
+    let delivery = wait_until("delivered", || async {
+        let list = gw.api.get(&format!("/v1/webhooks/{id}/deliveries?state=delivered")).await;
+        list.json["items"][0]["id"].as_str().map(str::to_owned)
+    })
+    .await;
+    gw.api.act(&format!("/v1/deliveries/{delivery}/replay")).await.expect(202);
+    let again = hook.at_least(2).await.remove(1);
+    assert_eq!(again.header("webhook-id"), first.header("webhook-id"));
+}
+
+async fn addresses_nobody_should_reach_are_refused(kind: Kind) {
+    let gw = TestGateway::start(kind).await;
+    for url in [
+        "http://10.0.0.1/",
+        "http://169.254.169.254/latest",
+        "http://[fd00::1]/",
+        "ftp://example.com/",
+        "file:///etc/passwd",
+        "nonsense",
+    ] {
+        let answer = gw.api.post("/v1/webhooks", json!({ "url": url, "events": ["*"] })).await.expect(400);
+        assert_eq!(answer.str("/field"), "url", "{url}");
+    }
+    let filter = gw.api.post("/v1/webhooks", json!({ "url": "http://127.0.0.1:9/", "events": ["mesage.*"] })).await;
+    assert_eq!(filter.expect(400).str("/field"), "events[0]");
+    let format = json!({ "url": "http://127.0.0.1:9/", "events": ["*"], "format": "nothing" });
+    assert_eq!(gw.api.post("/v1/webhooks", format).await.expect(400).str("/field"), "format");
+}
