@@ -7,7 +7,7 @@ CARGO ?= cargo
 DATA ?= .data
 say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
 
-.PHONY: help run build release test bench gate plugins toolchain peers clean
+.PHONY: help run build release test bench gate plugins toolchain tools peers clean
 
 help: ## What can be done here
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,7 +32,11 @@ toolchain:
 	$(call say,Checking the WebAssembly toolchain)
 	@sdk/toolchain.sh
 
-test: plugins ## The whole suite, on SQLite and on a PostgreSQL that is started for it in a temporary folder
+tools:
+	$(call say,Checking the tools the tests need)
+	@tests/tools.sh
+
+test: tools plugins ## The whole suite, on SQLite and on a PostgreSQL that is started for it in a temporary folder
 	$(call say,Building the production binary for the trust tests)
 	$(CARGO) build -p portico
 	@mkdir -p target/test-bin && cp target/debug/portico target/test-bin/portico-production

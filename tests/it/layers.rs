@@ -1,8 +1,9 @@
 //! Which way dependencies point, read from cargo's own metadata.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
 
-use cargo_metadata::{DependencyKind, MetadataCommand};
+use serde_json::Value;
 
 /// What each crate of the host may depend on, of ours.
 const ALLOWED: [(&str, &[&str]); 9] = [
@@ -41,14 +42,17 @@ const HEAVY: [(&str, &[&str]); 5] = [
 /// What would make `core` do I/O.
 const IO: [&str; 8] = ["tokio", "reqwest", "axum", "sqlx", "wasmtime", "hyper", "whatsapp-rust", "mio"];
 
+/// The normal dependencies of every crate of the workspace, by name.
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
-    let metadata = MetadataCommand::new().no_deps().exec().expect("cargo metadata");
-    let normal = |d: &&cargo_metadata::Dependency| d.kind == DependencyKind::Normal;
-    metadata
-        .packages
-        .iter()
-        .map(|p| (p.name.to_string(), p.dependencies.iter().filter(normal).map(|d| d.name.clone()).collect()))
-        .collect()
+    let cargo = Command::new(env!("CARGO")).args(["metadata", "--no-deps", "--format-version", "1"]).output();
+    let metadata: Value = serde_json::from_slice(&cargo.expect("cargo metadata").stdout).expect("JSON");
+    let text = |v: &Value| v.as_str().expect("a text").to_owned();
+    let names = |package: &Value| {
+        let all = package["dependencies"].as_array().expect("dependencies");
+        all.iter().filter(|d| d["kind"].is_null()).map(|d| text(&d["name"])).collect()
+    };
+    let packages = metadata["packages"].as_array().expect("packages");
+    packages.iter().map(|package| (text(&package["name"]), names(package))).collect()
 }
 
 #[test]

@@ -23,6 +23,7 @@ mod first_light;
 mod instances;
 mod layers;
 mod messages;
+mod pages;
 mod plugins;
 mod sessions;
 mod start;

@@ -38,7 +38,6 @@ pub(crate) async fn ready(bind: &str, key: Option<&str>) -> Client {
 
 fn fails_with(mut process: Process, hint: &str) {
     assert_ne!(process.wait(PATIENCE), Some(0));
-    std::thread::sleep(Duration::from_millis(100));
     assert!(process.output().contains(hint), "{}", process.output());
 }
 

@@ -9,8 +9,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 fn run(program: &std::path::PathBuf, args: &[&str]) -> (Option<i32>, String) {
     let mut process = Process::start(program, args, &[]);
     let code = process.wait(PATIENCE);
-    // The readers may still hold the last lines.
-    std::thread::sleep(Duration::from_millis(100));
     (code, process.output())
 }
 

@@ -69,6 +69,7 @@ store_contract! {
         rows_survive_closing
         a_database_of_a_newer_version_is_refused
         a_closed_store_is_unavailable
+        a_second_gateway_on_one_database_is_refused
         many_transactions_wait_for_their_turn;
     outbox:
         only_the_oldest_of_a_lane_is_claimed

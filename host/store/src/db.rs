@@ -13,7 +13,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use portico_core::error::Result;
 use portico_core::ports::store::{Store, Tx};
-use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use sqlx::{Connection, PgConnection, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use tokio::sync::Mutex;
 
 use crate::config::{StoreConfig, Target};
 use crate::error::{self, OpenError};
@@ -44,7 +45,11 @@ pub(crate) enum Side {
         lock: Arc<File>,
     },
     /// A server.
-    Postgres { pool: PgPool },
+    Postgres {
+        pool: PgPool,
+        /// Holds the lock that keeps a second gateway off; `None` once closed.
+        holder: Mutex<Option<PgConnection>>,
+    },
 }
 
 /// One transaction on either database.
@@ -91,7 +96,14 @@ impl Db {
                     tracing::warn!(%error, "the lock of the database's folder stays until the gateway ends");
                 }
             }
-            Side::Postgres { pool } => pool.close().await,
+            Side::Postgres { pool, holder } => {
+                pool.close().await;
+                if let Some(holder) = holder.lock().await.take()
+                    && let Err(error) = holder.close().await
+                {
+                    tracing::debug!(%error, "the connection that held the database's lock did not end well");
+                }
+            }
         }
     }
 
@@ -99,8 +111,8 @@ impl Db {
         let begun = match (&*self.side, mode) {
             (Side::Sqlite { readers, .. }, Mode::Read) => readers.begin().await.map(Inner::Sqlite),
             (Side::Sqlite { writer, .. }, Mode::Write) => writer.begin_with("BEGIN IMMEDIATE").await.map(Inner::Sqlite),
-            (Side::Postgres { pool }, Mode::Read) => pool.begin_with("BEGIN READ ONLY").await.map(Inner::Postgres),
-            (Side::Postgres { pool }, Mode::Write) => pool.begin().await.map(Inner::Postgres),
+            (Side::Postgres { pool, .. }, Mode::Read) => pool.begin_with("BEGIN READ ONLY").await.map(Inner::Postgres),
+            (Side::Postgres { pool, .. }, Mode::Write) => pool.begin().await.map(Inner::Postgres),
         };
         let inner = begun.map_err(|e| error::of("beginning a transaction", e.into()))?;
         Ok(DbTx { inner, mode })

@@ -43,6 +43,9 @@ pub enum OpenError {
         /// The lock file.
         path: PathBuf,
     },
+    /// Another gateway runs on this Postgres database.
+    #[error("another gateway runs on this database; stop it first, or give this one a database of its own")]
+    Shared,
     /// The file can't be made, opened or protected.
     #[error("can't {doing} {}; check that the gateway's user may write there", path.display())]
     File {

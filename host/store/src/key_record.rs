@@ -192,7 +192,7 @@ impl Db {
     async fn change(&self, device: &DeviceId, change: Change) -> Result<Changed> {
         match &*self.side {
             Side::Sqlite { keys, .. } => keys.change(device.clone(), change).await,
-            Side::Postgres { pool } => {
+            Side::Postgres { pool, .. } => {
                 let unavailable = |e: sqlx::Error| error::of("writing keys", e.into());
                 if change.is_single() {
                     let mut conn = pool.acquire().await.map_err(unavailable)?;
@@ -217,7 +217,7 @@ macro_rules! reading {
                 let mut $conn = Conn::Sqlite(&mut held);
                 $body
             }
-            Side::Postgres { pool } => {
+            Side::Postgres { pool, .. } => {
                 let mut held = pool.acquire().await.map_err(unavailable)?;
                 let mut $conn = Conn::Postgres(&mut held);
                 $body

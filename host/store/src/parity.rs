@@ -50,7 +50,7 @@ async fn of_sqlite(fx: &Fixture) -> Shape {
 }
 
 async fn of_postgres(fx: &Fixture) -> Shape {
-    let Side::Postgres { pool } = &*fx.db.side else { panic!("not Postgres") };
+    let Side::Postgres { pool, .. } = &*fx.db.side else { panic!("not Postgres") };
     let columns: Vec<(String, String, String, bool)> = sqlx::query_as(
         "SELECT table_name::TEXT, column_name::TEXT, UPPER(data_type), is_nullable = 'YES' FROM information_schema.columns
          WHERE table_schema = 'public' AND table_name NOT LIKE '\\_%'",

@@ -54,7 +54,7 @@ async fn prepare_all(fx: Fixture) {
                     prepared.unwrap_or_else(|e| panic!("{}: {e}", statement.name));
                 }
             }
-            Side::Postgres { pool } => {
+            Side::Postgres { pool, .. } => {
                 for sql in spellings(statement.postgres) {
                     let prepared = pool.prepare(sqlx::SqlSafeStr::into_sql_str(AssertSqlSafe(sql))).await;
                     prepared.unwrap_or_else(|e| panic!("{}: {e}", statement.name));
@@ -102,7 +102,7 @@ fn is_list(detail: &str) -> bool {
 #[tokio::test]
 async fn postgres_claims_and_waits_by_index() {
     with_db(Kind::Postgres, async |fx| {
-        let Side::Postgres { pool } = &*fx.db.side else { panic!("not Postgres") };
+        let Side::Postgres { pool, .. } = &*fx.db.side else { panic!("not Postgres") };
         let mut conn = pool.acquire().await.unwrap();
         // Tables are empty here, and an empty table is cheapest to read whole.
         conn.execute("SET enable_seqscan = off").await.unwrap();

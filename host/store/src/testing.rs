@@ -140,7 +140,7 @@ impl Fixture {
         let sql = AssertSqlSafe(sql.to_owned());
         match &*self.db.side {
             crate::db::Side::Sqlite { writer, .. } => drop(writer.execute(sql).await.unwrap()),
-            crate::db::Side::Postgres { pool } => drop(pool.execute(sql).await.unwrap()),
+            crate::db::Side::Postgres { pool, .. } => drop(pool.execute(sql).await.unwrap()),
         }
     }
 
@@ -149,7 +149,7 @@ impl Fixture {
         let sql = AssertSqlSafe(sql.to_owned());
         match &*self.db.side {
             crate::db::Side::Sqlite { readers, .. } => sqlx::query_scalar(sql).fetch_one(readers).await.unwrap(),
-            crate::db::Side::Postgres { pool } => sqlx::query_scalar(sql).fetch_one(pool).await.unwrap(),
+            crate::db::Side::Postgres { pool, .. } => sqlx::query_scalar(sql).fetch_one(pool).await.unwrap(),
         }
     }
 

@@ -126,8 +126,12 @@ fn instance_id(device: &core::Device) -> Result<String, Refusal> {
     instance_of(&device.id).ok_or_else(|| Refusal::new(500, "Server error"))
 }
 
+fn phone_number(device: &core::Device) -> Option<String> {
+    device.jid.as_deref()?.split(['@', ':']).next().map(str::to_owned)
+}
+
 fn instance(device: core::Device, webhook_url: Option<String>) -> Result<ours::Instance, Refusal> {
-    let phone_number = device.jid.as_deref().and_then(|jid| Some(jid.split(['@', ':']).next()?.to_owned()));
+    let phone_number = phone_number(&device);
     Ok(ours::Instance {
         id: instance_id(&device)?,
         status: status_name(&device.state),
@@ -139,5 +143,9 @@ fn instance(device: core::Device, webhook_url: Option<String>) -> Result<ours::I
 }
 
 fn status_of(device: core::Device) -> Result<ours::Status, Refusal> {
-    Ok(ours::Status { instance_id: instance_id(&device)?, status: status_name(&device.state) })
+    Ok(ours::Status {
+        instance_id: instance_id(&device)?,
+        status: status_name(&device.state),
+        phone_number: phone_number(&device),
+    })
 }

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -13,6 +14,7 @@ use nix::unistd::Pid;
 pub struct Process {
     child: Child,
     lines: Arc<Mutex<Vec<String>>>,
+    readers: Vec<JoinHandle<()>>,
 }
 
 impl Process {
@@ -37,15 +39,16 @@ impl Process {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let streams: [Option<Box<dyn std::io::Read + Send>>; 2] =
             [child.stdout.take().map(|s| Box::new(s) as _), child.stderr.take().map(|s| Box::new(s) as _)];
-        for stream in streams.into_iter().flatten() {
+        let read = |stream: Box<dyn std::io::Read + Send>| {
             let lines = Arc::clone(&lines);
             std::thread::spawn(move || {
                 for line in BufReader::new(stream).lines().map_while(Result::ok) {
                     lines.lock().expect("no panic while held").push(line);
                 }
-            });
-        }
-        Self { child, lines }
+            })
+        };
+        let readers = streams.into_iter().flatten().map(read).collect();
+        Self { child, lines, readers }
     }
 
     /// Its process id.
@@ -75,7 +78,7 @@ impl Process {
         self.wait(patience)
     }
 
-    /// Waits for its end, and gives its exit code.
+    /// Waits for its end and for the last of its output, and gives its exit code.
     ///
     /// # Panics
     /// When it has not ended within `patience`.
@@ -83,6 +86,9 @@ impl Process {
         let end = Instant::now() + patience;
         loop {
             if let Some(status) = self.child.try_wait().expect("a child of ours") {
+                for reader in self.readers.drain(..) {
+                    reader.join().expect("reading does not panic");
+                }
                 return status.code();
             }
             assert!(Instant::now() < end, "still running after {patience:?}:\n{}", self.output());

@@ -44,6 +44,13 @@ pub(super) async fn a_database_of_a_newer_version_is_refused(fx: Fixture) {
     assert!(matches!(error, OpenError::Newer { version: 9999, .. }), "{error}");
 }
 
+pub(super) async fn a_second_gateway_on_one_database_is_refused(fx: Fixture) {
+    let error = Db::open(&fx.config).await.err().expect("it is refused");
+    assert!(matches!(error, OpenError::InUse { .. } | OpenError::Shared), "{error}");
+    fx.db.close().await;
+    reopened(fx).await.close().await;
+}
+
 pub(super) async fn a_closed_store_is_unavailable(fx: Fixture) {
     fx.db.close().await;
     assert!(matches!(fx.db.check().await, Err(Error::Unavailable { .. })));

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgConnection};
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep};
 
 use super::{STATEMENTS_CACHED, Side};
 use crate::config::StoreConfig;
@@ -15,6 +17,11 @@ use crate::migrate;
 const IDLE_TRUSTED: Duration = Duration::from_secs(5);
 /// A transaction in which nothing happens for this long is ended by the server: its locks must not outlive a hung node.
 const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(60);
+/// The advisory lock of a gateway that runs on the database: "portico" in ASCII, as a number.
+const GATEWAY_LOCK: i64 = 0x70_6f_72_74_69_63_6f;
+/// How long a gateway that was killed may take to vanish from the server's list of connections.
+const HANDOVER: Duration = Duration::from_secs(5);
+const HANDOVER_STEP: Duration = Duration::from_millis(100);
 
 /// Migrates and makes the pool.
 pub(super) async fn open(config: &StoreConfig) -> Result<Side, OpenError> {
@@ -28,7 +35,7 @@ pub(super) async fn open(config: &StoreConfig) -> Result<Side, OpenError> {
         Err(_) => return Err(OpenError::Unreachable(sqlx::Error::PoolTimedOut)),
     };
     migrate::run(&migrate::POSTGRES, &mut first).await?;
-    first.close().await.map_err(OpenError::Unreachable)?;
+    hold_alone(&mut first).await?;
 
     let busy_timeout = config.busy_timeout;
     let pool = PgPoolOptions::new()
@@ -47,7 +54,23 @@ pub(super) async fn open(config: &StoreConfig) -> Result<Side, OpenError> {
         .connect_with(options.clone())
         .await
         .map_err(|e| refused(&options, e))?;
-    Ok(Side::Postgres { pool })
+    Ok(Side::Postgres { pool, holder: Mutex::new(Some(first)) })
+}
+
+/// Takes the lock that only one gateway can have, as long as this connection lives: two on one database would each run every
+/// device, and WhatsApp lets only one of two sessions of a device live.
+async fn hold_alone(conn: &mut PgConnection) -> Result<(), OpenError> {
+    let end = Instant::now() + HANDOVER;
+    loop {
+        let taking = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(GATEWAY_LOCK).fetch_one(&mut *conn);
+        if taking.await.map_err(OpenError::Unreachable)? {
+            return Ok(());
+        }
+        if Instant::now() >= end {
+            return Err(OpenError::Shared);
+        }
+        sleep(HANDOVER_STEP).await;
+    }
 }
 
 /// Sets the limits of a fresh connection.

@@ -46,6 +46,9 @@ pub(crate) struct Instance {
 pub(crate) struct Status {
     pub(crate) instance_id: String,
     pub(crate) status: &'static str,
+    /// Once paired: clients look for their own number here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) phone_number: Option<String>,
 }
 
 /// A QR code. `qr` is the text to scan, `qr_code` a picture of it as a data URL.
