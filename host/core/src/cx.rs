@@ -1,7 +1,7 @@
 //! What every operation gets first: who asks, and the ports.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::access::Caller;
 use crate::error::{Error, Result};
@@ -26,12 +26,35 @@ pub struct Core {
     pub sealer: Sealer,
     /// Limits of the rules.
     pub limits: Limits,
+    /// The newest id's time and random bits.
+    pub stamps: Stamps,
+}
+
+/// Hands out times and random bits for ids so that a later id sorts behind an earlier one, also within a millisecond.
+#[derive(Debug, Default)]
+pub struct Stamps(Mutex<(i64, u128)>);
+
+/// Random bits of an id; the highest stays free, so that counting up never reaches the end.
+const STAMP_BITS: u32 = 79;
+
+impl Stamps {
+    fn next(&self, now: UtcMs, bits: u128) -> (i64, u128) {
+        let mut newest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *newest = if now.0 > newest.0 { (now.0, bits & ((1 << STAMP_BITS) - 1)) } else { (newest.0, newest.1 + 1) };
+        *newest
+    }
 }
 
 impl Core {
     /// Now.
     pub fn now(&self) -> UtcMs {
         self.clock.now()
+    }
+
+    /// A fresh id, made by `make` (such as `DeviceId::new`). Ids of one process sort in the order they were made.
+    pub fn fresh<T>(&self, make: impl FnOnce(i64, u128) -> T) -> T {
+        let (at_ms, bits) = self.stamps.next(self.now(), self.rng.bits());
+        make(at_ms, bits)
     }
 }
 
@@ -116,14 +139,9 @@ impl Cx {
         self.core().now()
     }
 
-    /// 128 random bits for an id.
-    pub fn bits(&self) -> u128 {
-        self.core().rng.bits()
-    }
-
     /// A fresh event id.
     pub fn event_id(&self) -> EventId {
-        EventId::new(self.now().0, self.bits())
+        self.core().fresh(EventId::new)
     }
 
     /// What an earlier request with this `Idempotency-Key` made, so that repeating it answers the same even where a new one
@@ -165,5 +183,18 @@ fn reused() -> Error {
     Error::Conflict {
         code: "idempotency_key_reused",
         why: "this Idempotency-Key came with a different request before; use a new key".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_sort_in_the_order_they_were_made_even_when_the_clock_goes_back() {
+        let stamps = Stamps::default();
+        let made: Vec<_> = [5, 5, 5, 9, 7, 9, 10].into_iter().map(|ms| stamps.next(UtcMs(ms), u128::MAX)).collect();
+        assert!(made.is_sorted(), "{made:?}");
+        assert!(made.iter().all(|(_, bits)| *bits < 1 << 80));
     }
 }

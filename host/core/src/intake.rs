@@ -10,8 +10,7 @@ use crate::error::Result;
 use crate::id::DeviceId;
 use crate::message::{progress, receive};
 use crate::ports::Inbox;
-use crate::ports::link::{Identity, Inbound, ReceiptKind};
-use crate::time::UtcMs;
+use crate::ports::link::{Identity, Inbound, Step};
 
 /// The core as sessions see it.
 pub struct Intake(pub Arc<Core>);
@@ -22,12 +21,8 @@ impl Inbox for Intake {
         receive::receive(&self.0, device, batch).await
     }
 
-    async fn acknowledged(&self, device: &DeviceId, whatsapp_id: &str, refused: Option<u16>) -> Result<()> {
-        progress::acknowledged(&self.0, device, whatsapp_id, refused).await
-    }
-
-    async fn receipt(&self, device: &DeviceId, whatsapp_ids: &[String], kind: ReceiptKind, at: UtcMs) -> Result<()> {
-        progress::receipt(&self.0, device, whatsapp_ids, kind, at).await
+    async fn progress(&self, device: &DeviceId, steps: &[Step]) -> Result<()> {
+        progress::advance(&self.0, device, steps).await
     }
 
     async fn signal(&self, device: &DeviceId, signal: Signal, identity: Option<Identity>) -> Result<()> {

@@ -3,6 +3,8 @@
 //! Order matters in one place: sessions need the core's inbox, the core's operations need sessions, and the REST core that
 //! plugins call is built on the plugins. The first circle is cut by `Core` (below the network), the second by `set_rest`.
 
+mod settings;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,24 +12,26 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use portico_core::access::bootstrap::{PresetKeys, first_keys};
 use portico_core::access::secret::KeySecret;
+use portico_core::cx::Stamps;
 use portico_core::intake::Intake;
 use portico_core::limits::Limits;
 use portico_core::ports::{Clock, Rng};
 use portico_core::seal::Sealer;
 use portico_core::{Core, Gateway};
-use portico_http::{HttpConfig, Live, Part, PartStatus, Rate, ServeLimits, SignUp};
-use portico_jobs::{JobState, JobStatus, Jobs, JobsConfig, LocalBell};
-use portico_net::NetConfig;
+use portico_http::{Live, Part, PartStatus, ServeLimits};
+use portico_jobs::{JobState, JobStatus, Jobs, LocalBell};
 use portico_runtime::{Compiler, Runtime, RuntimeConfig, Source};
-use portico_store::{Db, StoreConfig};
+use portico_store::Db;
 use portico_whatsapp::{Network, Sessions, WhatsAppConfig, WhatsAppLimits};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::bundle;
-use crate::config::{Config, RateLimits, Secrets, SignUpPolicy, StorageSection, Synchronous};
+use crate::config::{Config, Secrets};
 use crate::machine::{SystemClock, SystemRng};
+pub(crate) use settings::store_config;
+use settings::{http_config, jobs_config, net_config};
 
 /// How long compiling one plugin may take. The largest allowed one takes a few seconds.
 const PLUGIN_COMPILE_WALL: Duration = Duration::from_secs(60);
@@ -68,6 +72,7 @@ impl Running {
             bell: Arc::clone(&bell) as _,
             sealer: Sealer::new(&secrets.master_key, Arc::clone(&rng)),
             limits: Limits { devices_per_tenant: config.tuning.devices_per_tenant, ..Limits::default() },
+            stamps: Stamps::default(),
         });
         refuse_strangers(&core, &config, &secrets.preset).await?;
         let first_key = first_keys(&core, &secrets.preset).await.context("making the first keys")?;
@@ -261,61 +266,6 @@ fn compiler() -> Result<Compiler> {
         return Ok(Compiler::Child { program, args: vec!["plugin-compile".into()], wall: PLUGIN_COMPILE_WALL });
     }
     Ok(Compiler::InProcess)
-}
-
-/// The store's settings.
-pub(crate) fn store_config(storage: &StorageSection) -> StoreConfig {
-    let synchronous = match storage.synchronous {
-        Synchronous::Full => portico_store::Synchronous::Full,
-        Synchronous::Normal => portico_store::Synchronous::Normal,
-    };
-    StoreConfig {
-        synchronous,
-        sqlite_readers: storage.connections,
-        postgres_connections: storage.connections.max(2),
-        ..StoreConfig::at(storage.database_url())
-    }
-}
-
-fn net_config(config: &Config) -> Result<NetConfig> {
-    let allow_loopback = config.sandbox.in_use();
-    if allow_loopback {
-        tracing::info!("sandbox mode: webhooks may go to this machine's loopback addresses");
-    }
-    Ok(NetConfig { allow: config.outbound.networks()?, allow_loopback, ..NetConfig::default() })
-}
-
-fn http_config(config: &Config) -> HttpConfig {
-    let server = &config.server;
-    let limited = server.rate_limits == RateLimits::On;
-    let open = match server.sign_up {
-        SignUpPolicy::Open => true,
-        SignUpPolicy::Closed => false,
-        SignUpPolicy::Auto => config.sandbox.in_use(),
-    };
-    let defaults = HttpConfig::default();
-    let per_key = Rate { per_minute: server.requests_per_minute, burst: server.requests_per_minute.div_ceil(4) };
-    HttpConfig {
-        sign_up: if open { SignUp::Open } else { SignUp::Closed },
-        sandbox_banner: config.sandbox.in_use().then(|| "Sandbox network: nothing here reaches WhatsApp.".to_owned()),
-        body_bytes_max: server.body_bytes_max,
-        request_timeout: Duration::from_secs(server.request_timeout_s),
-        rate_per_key: limited.then_some(per_key),
-        rate_anonymous: if limited { defaults.rate_anonymous } else { None },
-        streams_per_tenant: server.streams_per_tenant,
-        ..defaults
-    }
-}
-
-fn jobs_config(config: &Config) -> JobsConfig {
-    let tuning = &config.tuning;
-    let days = |n: u32| Duration::from_secs(u64::from(n) * 86_400);
-    let mut jobs = JobsConfig::default();
-    jobs.sessions.at_once = tuning.restore_parallel;
-    jobs.deliver.requests_max = tuning.deliveries_at_once;
-    jobs.reap.events = days(tuning.keep_events_days);
-    jobs.reap.deliveries = days(tuning.keep_deliveries_days);
-    jobs
 }
 
 fn parts(jobs: &Arc<Jobs>) -> Arc<dyn Fn() -> Vec<Part> + Send + Sync> {

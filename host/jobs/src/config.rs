@@ -28,6 +28,11 @@ pub struct DeliverConfig {
     pub requests_per_webhook: usize,
     /// Claimed deliveries of one webhook, those under way included. Default: 256.
     pub claimed_per_webhook: usize,
+    /// Deliveries of one chat made in one go, one after the other, before their results are recorded; 100 at most, which is
+    /// what a format plugin takes at once. If this process dies meanwhile, they are made again. Default: 32.
+    pub lane_run: u32,
+    /// How long a lane's run goes on to begin requests; results are recorded at its end. Default: 2 s.
+    pub lane_run_time: Duration,
     /// How long one request may take. Default: 20 s.
     pub timeout: Duration,
     /// How long a claim lasts if this process dies; well above `timeout`. Default: 45 s.
@@ -42,6 +47,8 @@ impl Default for DeliverConfig {
             requests_max: 256,
             requests_per_webhook: 32,
             claimed_per_webhook: 256,
+            lane_run: 32,
+            lane_run_time: Duration::from_secs(2),
             timeout: Duration::from_secs(20),
             lease: Duration::from_secs(45),
         }

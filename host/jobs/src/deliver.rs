@@ -1,9 +1,11 @@
 //! Takes events to webhooks: claims what is due, has it shaped, signs it, posts it, and records what came of it.
 //!
 //! A run claims one batch and hands it over; requests go on while the next batch is claimed. The claim gives only the oldest
-//! delivery of each lane, so order holds whatever the requests do. Nothing is lost when the process dies: a claim is a
-//! lease, and what was claimed falls due again. The promise is at least once, with the event's id.
+//! delivery of each lane; what waits behind it may come along and is made after it. So order holds whatever the requests do.
+//! Nothing is lost when the process dies: a claim is a lease, and what was claimed falls due again. The promise is at least
+//! once, with the event's id.
 
+mod lane;
 mod parts;
 mod places;
 mod post;
@@ -17,6 +19,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use portico_core::event::EventKind;
+use portico_core::id::WebhookId;
 use portico_core::ports::store::AttemptResult;
 use portico_core::time::UtcMs;
 use portico_core::webhook::{Claimed, DeliveryState, Webhook, WebhookState};
@@ -28,7 +31,8 @@ use crate::bell::LocalBell;
 use crate::config::DeliverConfig;
 use crate::runner::{Job, Status};
 use crate::tasks::Tasks;
-use places::{Place, Places};
+use lane::Run;
+use places::Places;
 use post::Poster;
 use settle::{Settled, Settler};
 
@@ -56,18 +60,12 @@ pub(crate) struct Deliver {
     full: AtomicBool,
 }
 
-/// A claimed delivery with its place.
-struct Work {
-    claimed: Claimed,
-    place: Place,
-    /// When the request may begin at the latest, so that it ends within the lease.
-    start_by: Instant,
-}
-
 /// What came out of the store in one look.
 struct Batch {
     claims: Vec<Claimed>,
-    webhooks: Vec<Webhook>,
+    /// What waits behind them.
+    followers: Vec<Claimed>,
+    webhooks: HashMap<WebhookId, Arc<Webhook>>,
     next_due: Option<UtcMs>,
     /// How long the claims last, counted from before they were made.
     since: Instant,
@@ -101,7 +99,8 @@ impl Deliver {
         if !self.full.load(Ordering::Relaxed) {
             let next_due = store.read().await?.delivery_next_due().await?;
             if next_due.is_none_or(|due| due > self.now()) {
-                return Ok(Batch { claims: Vec::new(), webhooks: Vec::new(), next_due, since });
+                let (claims, followers, webhooks) = Default::default();
+                return Ok(Batch { claims, followers, webhooks, next_due, since });
             }
         }
         let mut tx = store.write().await?;
@@ -110,17 +109,19 @@ impl Deliver {
         ids.sort_unstable();
         ids.dedup();
         let webhooks = if ids.is_empty() { Vec::new() } else { tx.webhook_load_many(&ids).await? };
+        let webhooks = webhooks.into_iter().map(|w| (w.id.clone(), Arc::new(w))).collect();
+        let (heads, per_lane) = lane::wanted_behind(&claims, &webhooks, &self.places, self.config.lane_run);
+        let followers = if heads.is_empty() { Vec::new() } else { tx.delivery_followers(&heads, per_lane).await? };
         let next_due = tx.delivery_next_due().await?;
         tx.commit().await?;
-        Ok(Batch { claims, webhooks, next_due, since })
+        Ok(Batch { claims, followers, webhooks, next_due, since })
     }
 
     /// Gives each claimed delivery to its webhook's group, or settles it at once. Says how many found a place.
     async fn hand_over(&self, batch: Batch) -> usize {
         let start_by = batch.since + self.config.lease.saturating_sub(self.config.timeout + settle::MARGIN);
-        let webhooks: HashMap<_, _> = batch.webhooks.into_iter().map(|w| (w.id.clone(), Arc::new(w))).collect();
-        let mut groups: HashMap<_, Vec<Work>> = HashMap::new();
-        let mut placed = 0;
+        let webhooks = batch.webhooks;
+        let mut runs = Vec::new();
         for claimed in batch.claims {
             // Deleted since: its deliveries are gone with it.
             let Some(webhook) = webhooks.get(&claimed.webhook) else { continue };
@@ -129,19 +130,23 @@ impl Deliver {
                 continue;
             }
             match self.places.take(webhook) {
-                Some(place) => {
-                    placed += 1;
-                    groups.entry(webhook.id.clone()).or_default().push(Work { claimed, place, start_by });
-                }
+                Some(place) => runs.push(Run::new(claimed, place, start_by)),
                 None => {
                     let wait = if webhook.failing_since.is_some() { DEFER_FAILING } else { DEFER };
                     self.settle(webhook, &claimed, DeliveryState::Pending, Some(self.now() + wait)).await;
                 }
             }
         }
-        for (id, work) in groups {
+        // Only when every head has its place.
+        lane::join(&mut runs, batch.followers, &webhooks, &self.places);
+        let placed = runs.iter().map(Run::len).sum();
+        let mut groups: HashMap<_, Vec<Run>> = HashMap::new();
+        for run in runs {
+            groups.entry(run.webhook().clone()).or_default().push(run);
+        }
+        for (id, runs) in groups {
             if let Some(webhook) = webhooks.get(&id) {
-                self.tasks.spawn(self.poster.clone().group(webhook.clone(), work));
+                self.tasks.spawn(self.poster.clone().group(webhook.clone(), runs));
             }
         }
         placed
@@ -149,7 +154,7 @@ impl Deliver {
 
     async fn settle(&self, webhook: &Arc<Webhook>, claimed: &Claimed, state: DeliveryState, due: Option<UtcMs>) {
         let result = AttemptResult { delivery: claimed.id.clone(), attempt: None, state, due, at: self.now() };
-        let settled = Settled { result, webhook: webhook.clone(), end: None, place: None };
+        let settled = Settled { results: vec![(result, None)], webhook: webhook.clone(), places: Vec::new() };
         if self.settled.send(settled).await.is_err() {
             tracing::debug!(delivery.id = %claimed.id, "nobody records results any more; the delivery falls due again");
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use portico_core::access::Caller;
 use portico_core::address::{Party, PhoneNumber, Recipient};
+use portico_core::cx::Stamps;
 use portico_core::device::{Device, DeviceState, Wanted};
 use portico_core::event::{Event, EventKind};
 use portico_core::id::{DeliveryId, DeviceId, EventId, MessageId, TenantId, WebhookId};
@@ -252,6 +253,7 @@ pub(crate) fn gateway() -> Arc<Gateway> {
         bell: Arc::new(LocalBell::new()),
         sealer: Sealer::new(&[7; 32], Arc::new(Nothing)),
         limits: Limits::default(),
+        stamps: Stamps::default(),
     };
     Arc::new(Gateway {
         core: Arc::new(core),

@@ -76,6 +76,9 @@ store_contract! {
         a_claim_falls_due_again_when_its_lease_ends
         claims_of_a_dead_process_are_released_and_retries_are_not
         a_retry_holds_its_lane_back
+        what_waits_behind_a_head_comes_along
+        a_run_that_fails_leaves_its_lane_in_order
+        a_run_that_dies_is_made_again
         rival_workers_neither_share_nor_overtake
         finishing_records_attempts
         a_result_for_a_removed_subscription_is_dropped

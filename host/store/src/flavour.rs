@@ -52,4 +52,23 @@ statements! {
                  FOR NO KEY UPDATE SKIP LOCKED)
              UPDATE deliveries SET due_ms = $2 FROM chosen WHERE deliveries.id = chosen.id
              RETURNING deliveries.id, tenant_id, webhook_id, event_id, attempts, created_ms, event_seq";
+
+    /// What waits behind heads of lanes, `$1` deliveries of each at most. SQLite can't limit a joined part by itself: there
+    /// the last one wanted is looked up first.
+    DELIVERIES_BEHIND =
+        "SELECT d.id, d.tenant_id, d.webhook_id, d.event_id, d.attempts, d.created_ms, d.event_seq
+             FROM deliveries h CROSS JOIN deliveries d
+             WHERE h.id IN ({$}) AND d.webhook_id = h.webhook_id AND d.lane = h.lane AND d.state = 'pending'
+                 AND d.event_seq > h.event_seq AND d.event_seq <= COALESCE((
+                     SELECT n.event_seq FROM deliveries n
+                     WHERE n.webhook_id = h.webhook_id AND n.lane = h.lane AND n.state = 'pending'
+                         AND n.event_seq > h.event_seq
+                     ORDER BY n.event_seq LIMIT 1 OFFSET $1 - 1), 9223372036854775807)",
+        "SELECT d.id, d.tenant_id, d.webhook_id, d.event_id, d.attempts, d.created_ms, d.event_seq
+             FROM deliveries h CROSS JOIN LATERAL (
+                 SELECT n.* FROM deliveries n
+                 WHERE n.webhook_id = h.webhook_id AND n.lane = h.lane AND n.state = 'pending'
+                     AND n.event_seq > h.event_seq
+                 ORDER BY n.event_seq LIMIT $1) AS d
+             WHERE h.id IN ({$})";
 }

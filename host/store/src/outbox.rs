@@ -178,6 +178,21 @@ impl OutboxTx for DbTx {
         Ok(claimed)
     }
 
+    async fn delivery_followers(&mut self, heads: &[DeliveryId], per_lane: u32) -> Result<Vec<Claimed>> {
+        let mut rows = Vec::new();
+        if per_lane > 0 {
+            for piece in pieces(heads) {
+                let limit = i64::from(per_lane);
+                let behind = flavour::DELIVERIES_BEHIND;
+                rows.extend(rows_many!(self.conn(), ClaimedRow, behind, [limit], piece, |id| [id.as_str()])?);
+            }
+        }
+        rows.sort_by_key(|r| r.event_seq);
+        let events = event::load_many(self, &rows.iter().map(|r| r.event_id.as_str()).collect()).await?;
+        // One whose event is gone is dealt with when its turn to be claimed comes.
+        rows.iter().filter_map(|row| Some(row.noun(events.get(&row.event_id)?))).collect()
+    }
+
     async fn delivery_release(&mut self, now: UtcMs) -> Result<u64> {
         run!(self.conn(), RELEASE, [now.0])
     }

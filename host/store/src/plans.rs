@@ -108,11 +108,12 @@ async fn postgres_claims_and_waits_by_index() {
         conn.execute("SET enable_seqscan = off").await.unwrap();
         for (statement, index, binds) in [
             (&crate::flavour::DELIVERIES_CLAIM, "deliveries_due", vec!["1", "2", "3"]),
+            (&crate::flavour::DELIVERIES_BEHIND, "deliveries_lane", vec!["31", "'d'"]),
             (&crate::outbox::NEXT_DUE, "deliveries_due", vec![]),
             (&crate::message::QUEUED, "messages_queued", vec!["'d'", "''", "5"]),
             (&crate::event::PURGE, "deliveries_waiting", vec!["1", "5"]),
         ] {
-            let mut sql = statement.postgres.to_owned();
+            let mut sql = widen(statement.postgres, binds.len().saturating_sub(1), 1).0;
             for (n, bind) in binds.iter().enumerate() {
                 sql = sql.replace(&format!("${}", n + 1), bind);
             }

@@ -25,7 +25,7 @@ pub async fn first_keys(core: &Core, preset: &PresetKeys) -> Result<Option<KeySe
     let tenant = match tx.tenant_find_by_name(FIRST_TENANT).await? {
         Some(tenant) => tenant,
         None => {
-            let tenant = TenantId::new(core.now().0, core.rng.bits());
+            let tenant = core.fresh(TenantId::new);
             tx.tenant_insert(&tenant, FIRST_TENANT, core.now()).await?;
             tenant
         }
@@ -64,7 +64,7 @@ pub fn internal_caller(tenant: TenantId) -> Caller {
 fn made(core: &Core, tenant: &TenantId, name: &str, scopes: Vec<Scope>) -> AccessKey {
     let now = core.now();
     AccessKey {
-        id: KeyId::new(now.0, core.rng.bits()),
+        id: core.fresh(KeyId::new),
         tenant: tenant.clone(),
         name: name.to_owned(),
         scopes,

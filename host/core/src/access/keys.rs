@@ -59,7 +59,7 @@ pub async fn create(cx: &Cx, new: NewKey) -> Result<MadeKey> {
 
 /// Makes a tenant of its own with one program key. Only for servers whose operator opened sign-up.
 pub async fn sign_up(core: &Core, new: NewKey) -> Result<MadeKey> {
-    let tenant = TenantId::new(core.now().0, core.rng.bits());
+    let tenant = core.fresh(TenantId::new);
     let scopes: Vec<Scope> = Scope::PROGRAM.into_iter().chain([Scope::KeysWrite]).collect();
     let name = new.name.clone();
     let (key, secret) = draft(core, tenant.clone(), new, scopes)?;
@@ -123,7 +123,7 @@ pub(super) fn draft(core: &Core, tenant: TenantId, new: NewKey, scopes: Vec<Scop
     }
     let now = core.now();
     let key = AccessKey {
-        id: KeyId::new(now.0, core.rng.bits()),
+        id: core.fresh(KeyId::new),
         tenant,
         name,
         scopes,

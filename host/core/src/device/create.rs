@@ -12,7 +12,7 @@ pub async fn create(cx: &Cx, name: &str) -> Result<Device> {
     cx.caller.require(Scope::DevicesWrite)?;
     let now = cx.now();
     let device = Device {
-        id: DeviceId::new(now.0, cx.bits()),
+        id: cx.core().fresh(DeviceId::new),
         tenant: cx.tenant().clone(),
         name: checked_name(&cx.core().limits, name)?,
         state: DeviceState::Created,

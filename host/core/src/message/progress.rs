@@ -1,5 +1,7 @@
 //! How outgoing messages get on: acknowledged, delivered, read, played, failed. Only steps forward count.
 
+use std::collections::BTreeSet;
+
 use super::{Message, MessageStatus, SendFailure};
 use crate::cx::Core;
 use crate::device::Device;
@@ -7,49 +9,52 @@ use crate::error::Result;
 use crate::event::NewEvent;
 use crate::id::DeviceId;
 use crate::ports::Tx;
-use crate::ports::link::ReceiptKind;
+use crate::ports::link::{ReceiptKind, Step};
 use crate::ports::store::Progress;
-use crate::time::UtcMs;
 
-/// WhatsApp's server answered a send.
-pub async fn acknowledged(core: &Core, device: &DeviceId, whatsapp_id: &str, refused: Option<u16>) -> Result<()> {
-    let at = core.now();
-    let progress = match refused {
-        None => Progress { status: MessageStatus::Sent, at, error: None },
-        Some(code) => Progress { status: MessageStatus::Failed, at, error: Some(refusal(code)) },
-    };
-    advance(core, device, &[whatsapp_id.to_owned()], &progress).await
-}
-
-/// The recipient is further.
-pub async fn receipt(
-    core: &Core,
-    device: &DeviceId,
-    whatsapp_ids: &[String],
-    kind: ReceiptKind,
-    at: UtcMs,
-) -> Result<()> {
-    let status = match kind {
-        ReceiptKind::Delivered => MessageStatus::Delivered,
-        ReceiptKind::Read => MessageStatus::Read,
-        ReceiptKind::Played => MessageStatus::Played,
-    };
-    advance(core, device, whatsapp_ids, &Progress { status, at, error: None }).await
+/// Records steps in their order, in one transaction. Steps of messages that are not known here are passed over.
+pub async fn advance(core: &Core, device: &DeviceId, steps: &[Step]) -> Result<()> {
+    let told: Vec<_> = steps.iter().map(|step| (step.whatsapp_ids(), outcome(core, step))).collect();
+    record(core, device, &told).await
 }
 
 /// A message won't be sent.
 pub async fn failed(core: &Core, message: &Message, error: SendFailure) -> Result<()> {
     let progress = Progress { status: MessageStatus::Failed, at: core.now(), error: Some(error) };
-    advance(core, &message.device, std::slice::from_ref(&message.whatsapp_id), &progress).await
+    record(core, &message.device, &[(std::slice::from_ref(&message.whatsapp_id), progress)]).await
 }
 
-async fn advance(core: &Core, device: &DeviceId, whatsapp_ids: &[String], progress: &Progress) -> Result<()> {
+/// What a step makes of its messages.
+fn outcome(core: &Core, step: &Step) -> Progress {
+    match step {
+        Step::Acknowledged { refused: None, .. } => {
+            Progress { status: MessageStatus::Sent, at: core.now(), error: None }
+        }
+        Step::Acknowledged { refused: Some(code), .. } => {
+            Progress { status: MessageStatus::Failed, at: core.now(), error: Some(refusal(*code)) }
+        }
+        Step::Receipt { kind, at, .. } => {
+            let status = match kind {
+                ReceiptKind::Delivered => MessageStatus::Delivered,
+                ReceiptKind::Read => MessageStatus::Read,
+                ReceiptKind::Played => MessageStatus::Played,
+            };
+            Progress { status, at: *at, error: None }
+        }
+    }
+}
+
+async fn record(core: &Core, device: &DeviceId, told: &[(&[String], Progress)]) -> Result<()> {
+    let ids: BTreeSet<&String> = told.iter().flat_map(|(ids, _)| *ids).collect();
+    let ids: Vec<String> = ids.into_iter().cloned().collect();
     let mut tx = core.store.write().await?;
     let Some(device) = tx.device_load(device).await? else { return Ok(()) };
-    let messages = tx.message_find_sent(&device.id, whatsapp_ids).await?;
+    let mut messages = tx.message_find_sent(&device.id, &ids).await?;
     let mut changed = false;
-    for mut message in messages {
-        changed |= step(&mut *tx, &device, &mut message, progress).await?;
+    for (ids, progress) in told {
+        for message in messages.iter_mut().filter(|m| ids.contains(&m.whatsapp_id)) {
+            changed |= step(&mut *tx, &device, message, progress).await?;
+        }
     }
     if changed {
         tx.commit().await?;

@@ -18,7 +18,7 @@ pub async fn receive(core: &Core, device: &DeviceId, batch: Vec<Inbound>) -> Res
         let now = core.now();
         let from_me = inbound.sender.is_none();
         let message = Message {
-            id: MessageId::new(now.0, core.rng.bits()),
+            id: core.fresh(MessageId::new),
             tenant: device.tenant.clone(),
             device: device.id.clone(),
             direction: if from_me { Direction::Out } else { Direction::In },

@@ -35,7 +35,7 @@ pub async fn send(cx: &Cx, device: &DeviceId, new: NewMessage) -> Result<Message
     let chat = cx.gateway.links.resolve(&ready.device().id, &to).await?;
     let now = cx.now();
     let message = Message {
-        id: MessageId::new(now.0, cx.bits()),
+        id: cx.core().fresh(MessageId::new),
         tenant: cx.tenant().clone(),
         device: device.id.clone(),
         direction: Direction::Out,

@@ -87,7 +87,7 @@ pub trait Links: Send + Sync {
     /// The party behind a recipient. A number that is not on WhatsApp is `Refused` with `not_on_whatsapp`. Cached.
     async fn resolve(&self, device: &DeviceId, to: &Recipient) -> Result<Party>;
 
-    /// Encrypts and writes the message to the socket. WhatsApp's answer comes as [`Inbox::acknowledged`].
+    /// Encrypts and writes the message to the socket. WhatsApp's answer comes as a [`Step`].
     async fn send(&self, device: &DeviceId, out: &Outgoing) -> Result<()>;
 
     /// What the session costs; `None` when none runs.
@@ -125,6 +125,37 @@ pub enum ReceiptKind {
     Played,
 }
 
+/// A step of messages of ours, as the network tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// WhatsApp's server answered a send: took it, or refused it with a code (463, 479, …).
+    Acknowledged {
+        /// Of the message.
+        whatsapp_id: String,
+        /// The code of a refusal.
+        refused: Option<u16>,
+    },
+    /// The recipient is further.
+    Receipt {
+        /// Of the messages.
+        whatsapp_ids: Vec<String>,
+        /// How far.
+        kind: ReceiptKind,
+        /// Since when.
+        at: UtcMs,
+    },
+}
+
+impl Step {
+    /// The messages it is about.
+    pub fn whatsapp_ids(&self) -> &[String] {
+        match self {
+            Self::Acknowledged { whatsapp_id, .. } => std::slice::from_ref(whatsapp_id),
+            Self::Receipt { whatsapp_ids, .. } => whatsapp_ids,
+        }
+    }
+}
+
 /// Who the account is, as WhatsApp tells at login.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
@@ -142,11 +173,8 @@ pub trait Inbox: Send + Sync {
     /// Messages came in. Called before WhatsApp gets its acknowledgement; may repeat messages told before.
     async fn received(&self, device: &DeviceId, batch: Vec<Inbound>) -> Result<()>;
 
-    /// WhatsApp's server answered a send: took it, or refused it with a code (463, 479, …).
-    async fn acknowledged(&self, device: &DeviceId, whatsapp_id: &str, refused: Option<u16>) -> Result<()>;
-
-    /// The recipient is further.
-    async fn receipt(&self, device: &DeviceId, whatsapp_ids: &[String], kind: ReceiptKind, at: UtcMs) -> Result<()>;
+    /// Messages of ours got on, in this order. What was told before changes nothing.
+    async fn progress(&self, device: &DeviceId, steps: &[Step]) -> Result<()>;
 
     /// Something happened to the session.
     async fn signal(&self, device: &DeviceId, signal: Signal, identity: Option<Identity>) -> Result<()>;

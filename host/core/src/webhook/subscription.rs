@@ -70,7 +70,7 @@ pub struct MadeWebhook {
 pub async fn create(cx: &Cx, new: NewWebhook) -> Result<MadeWebhook> {
     cx.caller.require(Scope::WebhooksWrite)?;
     let core = cx.core();
-    let id = WebhookId::new(cx.now().0, cx.bits());
+    let id = cx.core().fresh(WebhookId::new);
     let secret = match &new.secret {
         Some(text) => Secret::parse("secret", text)?,
         None => Secret::generate(&*core.rng),

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use portico_core::access::Caller;
 use portico_core::access::bootstrap::internal_caller;
 use portico_core::address::{Party, PhoneNumber, Recipient};
+use portico_core::cx::Stamps;
 use portico_core::device::Device;
 use portico_core::event::Event;
 use portico_core::id::{DeviceId, TenantId};
@@ -176,6 +177,7 @@ pub(super) fn api_with(config: HttpConfig) -> Api {
         rng,
         bell: Arc::new(Fake),
         limits: Limits::default(),
+        stamps: Stamps::default(),
     };
     let gateway =
         Gateway { core: Arc::new(core), links: Arc::new(Fake), plugins: Arc::new(Fake), outbound: Arc::new(Fake) };

@@ -95,7 +95,7 @@ fn halves(range: Range<usize>) -> (Range<usize>, Range<usize>) {
 }
 
 /// The event's public JSON: what the default format plugin makes, made here.
-fn default_parts(event: &Event) -> Parts {
+pub(super) fn default_parts(event: &Event) -> Parts {
     Parts {
         method: "POST".to_owned(),
         headers: Vec::new(),

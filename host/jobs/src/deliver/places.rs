@@ -1,6 +1,7 @@
 //! Who may have how much under way: claimed deliveries in all and per webhook, requests in all and per webhook.
 //!
-//! A webhook that fails gets few places, so that dead endpoints can't take what living ones need.
+//! A webhook that fails gets few places, so that dead endpoints can't take what living ones need. What only waits behind a
+//! lane's head gets no more than the first half of the places, so that other lanes find some.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -70,6 +71,23 @@ impl Places {
     /// Places left.
     pub(super) fn free(&self) -> usize {
         self.0.claimed_max.saturating_sub(lock(&self.0.table).taken)
+    }
+
+    /// How many deliveries of this webhook may come along behind heads. None if it fails: a run would end at its first.
+    pub(super) fn room_behind(&self, webhook: &Webhook) -> usize {
+        if webhook.failing_since.is_some() {
+            return 0;
+        }
+        let table = lock(&self.0.table);
+        let taken = table.webhooks.get(&webhook.id).map_or(0, |load| load.taken);
+        let room = (self.0.claimed_max / 2).saturating_sub(table.taken);
+        room.min((self.0.healthy.claimed / 2).saturating_sub(taken))
+    }
+
+    /// A place for a delivery that waits behind a head of its lane.
+    pub(super) fn take_behind(&self, webhook: &Webhook) -> Option<Place> {
+        // Only one task takes places, so what there is room for can't be gone meanwhile.
+        if self.room_behind(webhook) == 0 { None } else { self.take(webhook) }
     }
 
     /// A place for one delivery of this webhook; `None` when it has all it gets.
@@ -163,6 +181,17 @@ mod tests {
         drop(taken);
         assert_eq!(places.free(), 10);
         assert!(lock(&places.0.table).webhooks.is_empty());
+    }
+
+    #[test]
+    fn what_waits_behind_a_head_leaves_half_to_other_lanes() {
+        let places = places(10, 8, 2);
+        let webhook = testing::webhook(1);
+        let behind: Vec<_> = std::iter::from_fn(|| places.take_behind(&webhook)).collect();
+        assert_eq!((behind.len(), places.room_behind(&testing::webhook(2))), (4, 1));
+        assert_eq!(take_all(&places, &webhook).len(), 4);
+        let failing = Webhook { failing_since: Some(UtcMs(1)), ..testing::webhook(3) };
+        assert!(places.take_behind(&failing).is_none());
     }
 
     #[test]

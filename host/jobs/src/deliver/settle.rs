@@ -20,8 +20,8 @@ use super::places::Place;
 use crate::bell::LocalBell;
 use crate::tasks::cause;
 
-/// Results recorded in one transaction at most.
-const BATCH: usize = 64;
+/// With this many results a transaction is full; the run that fills it is recorded whole.
+const BATCH: usize = 128;
 /// How long a result waits for company.
 const LINGER: Duration = Duration::from_millis(5);
 /// What a request needs of the lease beside its own time, so that its result is recorded while the claim still holds.
@@ -30,16 +30,15 @@ pub(super) const MARGIN: Duration = Duration::from_secs(20);
 const RETRIES: [Duration; 4] =
     [Duration::from_millis(100), Duration::from_millis(400), Duration::from_secs(2), Duration::from_secs(5)];
 
-/// What came of one claimed delivery.
+/// What came of a run. Recorded as a whole: half of it would make the other half claimable while it was made already.
 pub(super) struct Settled {
-    pub(super) result: AttemptResult,
+    /// Of each delivery that was dealt with, in order, with how its request ended; `None`: none was made.
+    pub(super) results: Vec<(AttemptResult, Option<AttemptEnd>)>,
     /// As it was when the delivery was claimed.
     pub(super) webhook: Arc<Webhook>,
-    /// How the request ended; `None`: none was made.
-    pub(super) end: Option<AttemptEnd>,
-    /// Held until the result is recorded.
+    /// Held until the results are recorded.
     #[expect(dead_code, reason = "dropping it is what it is for")]
-    pub(super) place: Option<Place>,
+    pub(super) places: Vec<Place>,
 }
 
 /// The recording part of the task.
@@ -75,11 +74,15 @@ impl Settler {
     /// Records until nobody is left who could hand anything over.
     pub(super) async fn run(self, mut results: mpsc::Receiver<Settled>) {
         while let Some(first) = results.recv().await {
+            let mut count = first.results.len();
             let mut batch = vec![first];
             let until = Instant::now() + LINGER;
-            while batch.len() < BATCH {
+            while count < BATCH {
                 match tokio::time::timeout_at(until, results.recv()).await {
-                    Ok(Some(next)) => batch.push(next),
+                    Ok(Some(next)) => {
+                        count += next.results.len();
+                        batch.push(next);
+                    }
                     Ok(None) | Err(_) => break,
                 }
             }
@@ -97,7 +100,7 @@ impl Settler {
                 Err(error) => error,
             };
             let Some(pause) = pause else {
-                let deliveries = batch.len();
+                let deliveries: usize = batch.iter().map(|s| s.results.len()).sum();
                 tracing::error!(
                     error = cause(&error),
                     deliveries,
@@ -111,7 +114,7 @@ impl Settler {
     }
 
     async fn try_record(&self, batch: &[Settled]) -> Result<()> {
-        let results: Vec<_> = batch.iter().map(|s| s.result.clone()).collect();
+        let results: Vec<_> = batch.iter().flat_map(|s| &s.results).map(|(result, _)| result.clone()).collect();
         let health = healths(batch);
         let ids: Vec<_> = health.keys().cloned().collect();
         let mut raised = false;
@@ -153,15 +156,15 @@ impl Settler {
 /// What the batch says about webhooks, leaving out those that did well and were well.
 fn healths(batch: &[Settled]) -> BTreeMap<WebhookId, Health> {
     let mut healths: BTreeMap<_, Health> = BTreeMap::new();
-    for settled in batch {
-        let Some(end) = &settled.end else { continue };
-        let health = healths.entry(settled.webhook.id.clone()).or_default();
-        health.was_failing |= settled.webhook.failing_since.is_some();
+    for (webhook, (result, end)) in batch.iter().flat_map(|s| s.results.iter().map(|r| (&s.webhook, r))) {
+        let Some(end) = end else { continue };
+        let health = healths.entry(webhook.id.clone()).or_default();
+        health.was_failing |= webhook.failing_since.is_some();
         match end {
             AttemptEnd::Accepted => health.accepted = true,
             AttemptEnd::Gone => health.gone = true,
             AttemptEnd::Failed { .. } => {
-                let at = settled.result.at;
+                let at = result.at;
                 health.failed_at = Some(health.failed_at.map_or(at, |first| first.min(at)));
             }
         }
@@ -223,10 +226,9 @@ mod tests {
     #[test]
     fn healthy_webhooks_cost_no_query() {
         let settled = |webhook: &Arc<Webhook>, end: Option<AttemptEnd>| Settled {
-            result: testing::attempt_result(UtcMs(5)),
+            results: vec![(testing::attempt_result(UtcMs(5)), end)],
             webhook: webhook.clone(),
-            end,
-            place: None,
+            places: Vec::new(),
         };
         let well = Arc::new(testing::webhook(1));
         let ill = Arc::new(Webhook { failing_since: Some(UtcMs(0)), ..testing::webhook(2) });

@@ -43,6 +43,11 @@ async fn end(fx: &Fixture, claimed: &Claimed, state: DeliveryState) {
     finish(fx, &[result(&claimed.id, claimed.attempts + 1, state, None, fx.now())]).await;
 }
 
+async fn followers(fx: &Fixture, heads: &[Claimed], per_lane: u32) -> Vec<Claimed> {
+    let ids: Vec<_> = heads.iter().map(|c| c.id.clone()).collect();
+    fx.write().await.delivery_followers(&ids, per_lane).await.unwrap()
+}
+
 async fn next_due(fx: &Fixture) -> Option<UtcMs> {
     fx.read().await.delivery_next_due().await.unwrap()
 }
@@ -121,6 +126,68 @@ pub(super) async fn a_retry_holds_its_lane_back(fx: Fixture) {
     assert_eq!(events_of(&claim(&fx, fx.now(), 9).await), [events[1].clone()]);
 }
 
+pub(super) async fn what_waits_behind_a_head_comes_along(fx: Fixture) {
+    let (tenant, events) = lanes(&fx, &["a", "b", "a", "a", "c", "b", "a"]).await;
+    let heads = claim(&fx, fx.now(), 2).await;
+    assert_eq!(events_of(&heads), events[..2]);
+    assert!(followers(&fx, &heads, 0).await.is_empty());
+    assert!(followers(&fx, &[], 9).await.is_empty());
+    let behind = followers(&fx, &heads, 2).await;
+    assert_eq!(events_of(&behind), [2, 3, 5].map(|n: usize| events[n].clone()), "at most two of each lane");
+    assert_eq!(events_of(&followers(&fx, &heads, 9).await), [2, 3, 5, 6].map(|n: usize| events[n].clone()));
+    // The lane stays the claimant's: a rival gets the third lane only.
+    assert_eq!(events_of(&claim(&fx, fx.now(), 9).await), [events[4].clone()]);
+    assert_eq!(disorder(&fx).await, 0);
+    // An event that is gone is left to the claim.
+    fx.execute(&format!("DELETE FROM events WHERE id = '{}'", events[2])).await;
+    assert_eq!(events_of(&followers(&fx, &heads, 2).await), [3, 5].map(|n: usize| events[n].clone()));
+    assert!(heads.iter().chain(&behind).all(|c| c.tenant == tenant && c.attempts == 0));
+}
+
+pub(super) async fn a_run_that_fails_leaves_its_lane_in_order(fx: Fixture) {
+    let (_, events) = lanes(&fx, &["a", "a", "a", "a", "a"]).await;
+    let mut run = claim(&fx, fx.now(), 9).await;
+    run.extend(followers(&fx, &run, 3).await);
+    assert_eq!(events_of(&run), events[..4]);
+    let (now, later) = (fx.now(), fx.now() + Duration::from_secs(300));
+    let done = |c: &Claimed| result(&c.id, 1, DeliveryState::Delivered, None, now);
+    let failed = result(&run[2].id, 1, DeliveryState::Pending, Some(later), now);
+    finish(&fx, &[done(&run[0]), done(&run[1]), failed]).await;
+    assert_eq!((disorder(&fx).await, next_due(&fx).await), (0, Some(later)), "its retry time holds the lane back");
+    assert!(claim(&fx, now, 9).await.is_empty());
+    // A run that only ran out of time: the next one is due at once.
+    let head = claim(&fx, later, 9).await;
+    assert_eq!((events_of(&head), head[0].attempts), (vec![events[2].clone()], 1));
+    end(&fx, &head[0], DeliveryState::Delivered).await;
+    assert_eq!(disorder(&fx).await, 0);
+    let head = claim(&fx, fx.now(), 9).await;
+    let behind = followers(&fx, &head, 9).await;
+    assert_eq!([events_of(&head), events_of(&behind)].concat(), events[3..]);
+    finish(&fx, &[done(&head[0]), done(&behind[0])]).await;
+    assert_eq!((disorder(&fx).await, next_due(&fx).await), (0, None));
+}
+
+pub(super) async fn a_run_that_dies_is_made_again(fx: Fixture) {
+    let (_, events) = lanes(&fx, &["a", "a", "a"]).await;
+    let now = fx.now();
+    let head = claim(&fx, now, 9).await;
+    let behind = followers(&fx, &head, 9).await;
+    // Its process dies; before the lease ends nobody gets any of it, then somebody gets all of it.
+    assert!(claim(&fx, UtcMs((now + LEASE).0 - 1), 9).await.is_empty());
+    let again = claim(&fx, now + LEASE, 9).await;
+    let behind_again = followers(&fx, &again, 9).await;
+    assert_eq!([events_of(&again), events_of(&behind_again)].concat(), events);
+    let done = |c: &Claimed| result(&c.id, 1, DeliveryState::Delivered, None, fx.now());
+    let all: Vec<_> = again.iter().chain(&behind_again).map(done).collect();
+    finish(&fx, &all[..2]).await;
+    assert_eq!(disorder(&fx).await, 0);
+    // It was slow, not dead: what it says about deliveries that ended since changes nothing.
+    let late: Vec<_> = head.iter().chain(&behind).map(done).collect();
+    finish(&fx, &late).await;
+    assert_eq!((disorder(&fx).await, next_due(&fx).await), (0, None));
+    assert_eq!(fx.number("SELECT COUNT(*) FROM delivery_attempts").await, 3);
+}
+
 pub(super) async fn rival_workers_neither_share_nor_overtake(fx: Fixture) {
     let tenant = fx.tenant("t").await;
     fx.webhook(&tenant, None, &["*"]).await;
@@ -137,12 +204,16 @@ pub(super) async fn rival_workers_neither_share_nor_overtake(fx: Fixture) {
             let (fx, done, lane_of, count) = (fx.clone(), Arc::clone(&done), Arc::clone(&lane_of), Arc::clone(&count));
             tokio::spawn(async move {
                 while count.load(Ordering::SeqCst) < lane_of.len() {
-                    for claimed in claim(&fx, fx.now() + LEASE / 2, 3).await {
+                    let mut claimed = claim(&fx, fx.now() + LEASE / 2, 3).await;
+                    claimed.extend(followers(&fx, &claimed, 2).await);
+                    let mut results = Vec::new();
+                    for claimed in claimed {
                         let lane = lane_of[&claimed.event.id].clone();
                         done.lock().unwrap().entry(lane).or_default().push(claimed.event.id.clone());
-                        end(&fx, &claimed, DeliveryState::Delivered).await;
-                        count.fetch_add(1, Ordering::SeqCst);
+                        results.push(result(&claimed.id, 1, DeliveryState::Delivered, None, fx.now()));
                     }
+                    finish(&fx, &results).await;
+                    count.fetch_add(results.len(), Ordering::SeqCst);
                     tokio::task::yield_now().await;
                 }
             })
@@ -265,7 +336,8 @@ pub(super) async fn random_work_keeps_every_lane_in_order(fx: Fixture) {
         match rand::random_range(0..5) {
             0 | 1 => drop(fx.raised(&fx.event(&tenant, None, &format!("lane {}", rand::random_range(0..3)))).await),
             2 | 3 => {
-                let claimed = claim(&fx, now + LEASE * 3, rand::random_range(1..4)).await;
+                let mut claimed = claim(&fx, now + LEASE * 3, rand::random_range(1..4)).await;
+                claimed.extend(followers(&fx, &claimed, rand::random_range(0..4)).await);
                 let results: Vec<_> = claimed
                     .iter()
                     .map(|c| {

@@ -7,6 +7,7 @@ use portico_core::error::Result;
 use portico_core::id::{DeliveryId, TenantId, WebhookId};
 use portico_core::ports::store::AttemptResult;
 use portico_core::time::UtcMs;
+use portico_core::webhook::DeliveryState;
 
 use crate::db::DbTx;
 use crate::row::{Place, clean, clean_option};
@@ -71,30 +72,40 @@ pub(super) async fn finish(tx: &mut DbTx, results: &[AttemptResult]) -> Result<(
     if tx.has_rivals() {
         lock_tenants_of(tx, results).await?;
     }
+    // What ended comes first, in a statement of its own: a retry keeps its time only where nothing older is pending, and a
+    // statement doesn't see what it changes itself.
+    let (waiting, ended): (Vec<_>, Vec<_>) = results.iter().partition(|r| r.state == DeliveryState::Pending);
+    for piece in pieces(&ended).chain(pieces(&waiting)) {
+        record(tx, piece).await?;
+    }
     for piece in pieces(results) {
-        let changed = rows_many!(tx.conn(), (String,), FINISH, [], piece, |r| [
-            r.delivery.as_str(),
-            r.state.as_str(),
-            r.attempt.as_ref().map(|a| i64::from(a.number)),
-            r.due.unwrap_or(r.at).0,
-            r.at.0,
-        ])?;
-        // Only of deliveries that are there: a subscription may have been removed while its delivery was under way.
-        let changed: BTreeSet<String> = changed.into_iter().map(|(id,)| id).collect();
-        let tried = piece.iter().filter(|r| changed.contains(r.delivery.as_str()));
-        let attempts: Vec<_> = tried.filter_map(|r| Some((&r.delivery, r.attempt.as_ref()?))).collect();
-        for piece in pieces(&attempts) {
-            run_many!(tx.conn(), LOG_ATTEMPT, [], piece, |(delivery, a)| [
-                delivery.as_str(),
-                i64::from(a.number),
-                a.at.0,
-                i64::from(a.duration_ms),
-                a.status.map(i64::from),
-                clean_option(a.error.as_deref()).as_deref(),
-                clean(&a.format).as_ref(),
-            ])?;
-        }
         run_many!(tx.conn(), PROMOTE, [latest.0], piece, |r| [r.delivery.as_str()])?;
+    }
+    Ok(())
+}
+
+async fn record(tx: &mut DbTx, piece: &[&AttemptResult]) -> Result<()> {
+    let changed = rows_many!(tx.conn(), (String,), FINISH, [], piece, |r| [
+        r.delivery.as_str(),
+        r.state.as_str(),
+        r.attempt.as_ref().map(|a| i64::from(a.number)),
+        r.due.unwrap_or(r.at).0,
+        r.at.0,
+    ])?;
+    // Only of deliveries that are there: a subscription may have been removed while its delivery was under way.
+    let changed: BTreeSet<String> = changed.into_iter().map(|(id,)| id).collect();
+    let tried = piece.iter().filter(|r| changed.contains(r.delivery.as_str()));
+    let attempts: Vec<_> = tried.filter_map(|r| Some((&r.delivery, r.attempt.as_ref()?))).collect();
+    for piece in pieces(&attempts) {
+        run_many!(tx.conn(), LOG_ATTEMPT, [], piece, |(delivery, a)| [
+            delivery.as_str(),
+            i64::from(a.number),
+            a.at.0,
+            i64::from(a.duration_ms),
+            a.status.map(i64::from),
+            clean_option(a.error.as_deref()).as_deref(),
+            clean(&a.format).as_ref(),
+        ])?;
     }
     Ok(())
 }

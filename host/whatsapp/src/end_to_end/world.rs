@@ -10,7 +10,7 @@ use portico_core::device::{Device, DeviceState, Signal, Wanted};
 use portico_core::error::{Error, Result};
 use portico_core::id::{DeviceId, TenantId};
 use portico_core::message::Content;
-use portico_core::ports::link::{Identity, Inbound, Outgoing, ReceiptKind};
+use portico_core::ports::link::{Identity, Inbound, Outgoing, ReceiptKind, Step};
 use portico_core::ports::{Clock, Inbox, Links};
 use portico_core::time::UtcMs;
 use portico_sandbox::{Phone, Sandbox};
@@ -140,14 +140,18 @@ impl Inbox for Recorder {
         self.note(|seen| seen.messages.extend(batch))
     }
 
-    async fn acknowledged(&self, _device: &DeviceId, whatsapp_id: &str, refused: Option<u16>) -> Result<()> {
+    async fn progress(&self, _device: &DeviceId, steps: &[Step]) -> Result<()> {
         self.moving().await;
-        self.note(|seen| seen.acks.push((whatsapp_id.to_owned(), refused)))
-    }
-
-    async fn receipt(&self, _device: &DeviceId, ids: &[String], kind: ReceiptKind, _at: UtcMs) -> Result<()> {
-        self.moving().await;
-        self.note(|seen| seen.receipts.extend(ids.iter().map(|id| (id.clone(), kind))))
+        self.note(|seen| {
+            for step in steps {
+                match step {
+                    Step::Acknowledged { whatsapp_id, refused } => seen.acks.push((whatsapp_id.clone(), *refused)),
+                    Step::Receipt { whatsapp_ids, kind, .. } => {
+                        seen.receipts.extend(whatsapp_ids.iter().map(|id| (id.clone(), *kind)));
+                    }
+                }
+            }
+        })
     }
 
     async fn signal(&self, _device: &DeviceId, signal: Signal, identity: Option<Identity>) -> Result<()> {

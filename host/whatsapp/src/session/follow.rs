@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use portico_core::device::{Signal, StateReason};
 use portico_core::error::Result;
-use portico_core::ports::link::{Identity, ReceiptKind};
+use portico_core::ports::link::{Identity, ReceiptKind, Step};
 use portico_core::time::UtcMs;
 use tokio::sync::mpsc;
 use whatsapp_rust::types::events::{Event, PairError, Receipt, ServerAck};
@@ -19,6 +19,8 @@ use super::start::Link;
 use crate::events::signals::{self, Verdict};
 use crate::events::{Fact, inbound};
 
+/// Steps of messages told to the core at once, at most.
+const STEPS_AT_ONCE: usize = 64;
 /// Times the core is asked to take a fact before it is given up.
 const TELL_TRIES: u32 = 9;
 /// Wait after the first refusal; doubled after each further one, up to the maximum.
@@ -37,7 +39,11 @@ pub(super) async fn follow(session: &Arc<Session>, link: &mut Link) -> Verdict {
             biased;
             () = session.stop.cancelled() => return Verdict::Stopped,
             Some(fact) = link.facts.recv() => {
-                if let Some(verdict) = take(session, &link.client, fact, &mut last_error).await {
+                let (steps, behind) = gather(fact, &mut link.facts);
+                progress(session, &steps).await;
+                if let Some(fact) = behind
+                    && let Some(verdict) = take(session, &link.client, fact, &mut last_error).await
+                {
                     return verdict;
                 }
                 link.tap.worked_off();
@@ -50,8 +56,29 @@ pub(super) async fn follow(session: &Arc<Session>, link: &mut Link) -> Verdict {
 /// Hands over what was told before the end and still counts then: acknowledgements, receipts, messages.
 pub(super) async fn drain(session: &Arc<Session>, client: &Arc<Client>, facts: &mut mpsc::Receiver<Fact>) {
     while let Some(fact) = facts.recv().await {
-        if let Fact::Event(event) = fact {
+        let (steps, behind) = gather(fact, facts);
+        progress(session, &steps).await;
+        if let Some(Fact::Event(event)) = behind {
             news(session, client, &event).await;
+        }
+    }
+}
+
+/// The steps that wait in a row from `first` on, and what was taken out behind them: one transaction records them all.
+fn gather(first: Fact, facts: &mut mpsc::Receiver<Fact>) -> (Vec<Step>, Option<Fact>) {
+    let mut steps = Vec::new();
+    let mut fact = first;
+    loop {
+        match step(&fact) {
+            Some(step) => steps.push(step),
+            None => return (steps, Some(fact)),
+        }
+        if steps.len() == STEPS_AT_ONCE {
+            return (steps, None);
+        }
+        match facts.try_recv() {
+            Ok(next) => fact = next,
+            Err(_) => return (steps, None),
         }
     }
 }
@@ -88,8 +115,8 @@ async fn take(
 /// What is told about messages; whether it was that.
 async fn news(session: &Arc<Session>, client: &Arc<Client>, event: &Event) -> bool {
     match event {
-        Event::ServerAck(ack) => acknowledged(session, ack).await,
-        Event::Receipt(receipt) => received(session, receipt).await,
+        // Those that say something about a message are steps.
+        Event::ServerAck(_) | Event::Receipt(_) => {}
         // What the durability hook committed is known already; newsletters and recovered messages come only here.
         Event::Messages(batch) if !batch.hook_committed => {
             let inbox = &*session.context.inbox;
@@ -104,30 +131,44 @@ async fn news(session: &Arc<Session>, client: &Arc<Client>, event: &Event) -> bo
     true
 }
 
-async fn acknowledged(session: &Session, ack: &ServerAck) {
-    if ack.class.as_deref() != Some("message") {
-        return;
+/// A fact as a step of messages of ours, if it is one.
+fn step(fact: &Fact) -> Option<Step> {
+    let Fact::Event(event) = fact else { return None };
+    match &**event {
+        Event::ServerAck(ack) => acknowledged(ack),
+        Event::Receipt(receipt) => received(receipt),
+        _ => None,
     }
-    let refused = ack.error.as_deref().map(|code| code.parse().unwrap_or(REFUSED_SOMEHOW));
-    let inbox = &session.context.inbox;
-    insist(session, "acknowledgement", || inbox.acknowledged(&session.device, &ack.id, refused)).await;
 }
 
-async fn received(session: &Session, receipt: &Receipt) {
+fn acknowledged(ack: &ServerAck) -> Option<Step> {
+    if ack.class.as_deref() != Some("message") {
+        return None;
+    }
+    let refused = ack.error.as_deref().map(|code| code.parse().unwrap_or(REFUSED_SOMEHOW));
+    Some(Step::Acknowledged { whatsapp_id: ack.id.to_string(), refused })
+}
+
+fn received(receipt: &Receipt) -> Option<Step> {
     let kind = match receipt.r#type {
         ReceiptType::Delivered => ReceiptKind::Delivered,
         ReceiptType::Read => ReceiptKind::Read,
         ReceiptType::Played => ReceiptKind::Played,
-        _ => return,
+        _ => return None,
     };
     // Our own other devices have it, which says nothing about the recipient.
     if receipt.source.is_from_me || receipt.message_ids.is_empty() {
-        return;
+        return None;
     }
-    let ids: Vec<String> = receipt.message_ids.iter().map(ToString::to_string).collect();
-    let at = UtcMs(receipt.timestamp.timestamp_millis());
-    let inbox = &session.context.inbox;
-    insist(session, "receipt", || inbox.receipt(&session.device, &ids, kind, at)).await;
+    let whatsapp_ids = receipt.message_ids.iter().map(ToString::to_string).collect();
+    Some(Step::Receipt { whatsapp_ids, kind, at: UtcMs(receipt.timestamp.timestamp_millis()) })
+}
+
+async fn progress(session: &Session, steps: &[Step]) {
+    if !steps.is_empty() {
+        let inbox = &session.context.inbox;
+        insist(session, "progress", || inbox.progress(&session.device, steps)).await;
+    }
 }
 
 async fn connected(session: &Session, client: &Client) {

@@ -52,12 +52,18 @@ pub trait OutboxTx {
     /// and chat) only the oldest pending one, so nothing overtakes within a lane.
     async fn delivery_claim(&mut self, now: UtcMs, lease: Duration, limit: u32) -> Result<Vec<Claimed>>;
 
+    /// What waits behind claimed deliveries in their lanes, at most `per_lane` of each, oldest first within a lane. While the
+    /// claim on its head lasts a lane is the claimant's alone, so it may go on with these; they are not claimed themselves.
+    /// Results of a lane's deliveries belong in one [`OutboxTx::delivery_finish`]: whatever that leaves pending is claimable.
+    async fn delivery_followers(&mut self, heads: &[DeliveryId], per_lane: u32) -> Result<Vec<Claimed>>;
+
     /// Makes claims of a process that is gone fall due at `now` instead of at the end of their lease; says how many. Those
     /// whose delivery was never tried, that is: of the others nobody can tell a claim from a retry that waits its time.
     /// Only for a start, when no worker holds claims.
     async fn delivery_release(&mut self, now: UtcMs) -> Result<u64>;
 
-    /// Records what attempts led to.
+    /// Records what attempts led to, several of one lane included. The oldest that is then pending in a lane is its head:
+    /// due at its retry time if it has just failed, else at once.
     async fn delivery_finish(&mut self, results: &[AttemptResult]) -> Result<()>;
 
     /// When the next delivery falls due, of all tenants; `None` when none is pending.

@@ -1,0 +1,69 @@
+//! What each adapter is told, out of the configuration.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use portico_http::{HttpConfig, Rate, SignUp};
+use portico_jobs::JobsConfig;
+use portico_net::NetConfig;
+use portico_store::StoreConfig;
+
+use crate::config::{Config, RateLimits, SignUpPolicy, StorageSection, Synchronous};
+
+/// The store's settings.
+pub(crate) fn store_config(storage: &StorageSection) -> StoreConfig {
+    let synchronous = match storage.synchronous {
+        Synchronous::Full => portico_store::Synchronous::Full,
+        Synchronous::Normal => portico_store::Synchronous::Normal,
+    };
+    StoreConfig {
+        synchronous,
+        sqlite_readers: storage.connections,
+        postgres_connections: storage.connections.max(2),
+        ..StoreConfig::at(storage.database_url())
+    }
+}
+
+/// Those of the way out.
+pub(super) fn net_config(config: &Config) -> Result<NetConfig> {
+    let allow_loopback = config.sandbox.in_use();
+    if allow_loopback {
+        tracing::info!("sandbox mode: webhooks may go to this machine's loopback addresses");
+    }
+    Ok(NetConfig { allow: config.outbound.networks()?, allow_loopback, ..NetConfig::default() })
+}
+
+/// Those of the HTTP side.
+pub(super) fn http_config(config: &Config) -> HttpConfig {
+    let server = &config.server;
+    let limited = server.rate_limits == RateLimits::On;
+    let open = match server.sign_up {
+        SignUpPolicy::Open => true,
+        SignUpPolicy::Closed => false,
+        SignUpPolicy::Auto => config.sandbox.in_use(),
+    };
+    let defaults = HttpConfig::default();
+    let per_key = Rate { per_minute: server.requests_per_minute, burst: server.requests_per_minute.div_ceil(4) };
+    HttpConfig {
+        sign_up: if open { SignUp::Open } else { SignUp::Closed },
+        sandbox_banner: config.sandbox.in_use().then(|| "Sandbox network: nothing here reaches WhatsApp.".to_owned()),
+        body_bytes_max: server.body_bytes_max,
+        request_timeout: Duration::from_secs(server.request_timeout_s),
+        rate_per_key: limited.then_some(per_key),
+        rate_anonymous: if limited { defaults.rate_anonymous } else { None },
+        streams_per_tenant: server.streams_per_tenant,
+        ..defaults
+    }
+}
+
+/// Those of the background tasks.
+pub(super) fn jobs_config(config: &Config) -> JobsConfig {
+    let tuning = &config.tuning;
+    let days = |n: u32| Duration::from_secs(u64::from(n) * 86_400);
+    let mut jobs = JobsConfig::default();
+    jobs.sessions.at_once = tuning.restore_parallel;
+    jobs.deliver.requests_max = tuning.deliveries_at_once;
+    jobs.reap.events = days(tuning.keep_events_days);
+    jobs.reap.deliveries = days(tuning.keep_deliveries_days);
+    jobs
+}
