@@ -8,6 +8,17 @@ use portico_runtime::{Compiler, LoadError, Runtime, RuntimeConfig, Source, check
 
 use crate::support::{component, config};
 
+/// What an operator reads: the error and everything it came from.
+fn told(error: &LoadError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text
+}
+
 fn hostile() -> Vec<u8> {
     std::fs::read(component("tests/plugins/hostile")).expect("a component")
 }
@@ -69,7 +80,7 @@ async fn exports_have_to_be_the_hooks_of_the_manifest() {
 async fn an_id_belongs_to_one_plugin() {
     let source = Source::memory("test", hostile());
     let Err(refused) = Runtime::start(config(), vec![source.clone(), source]).await else { panic!("installed") };
-    assert!(refused.to_string().contains("hostile"), "{refused}");
+    assert!(told(&refused).contains("hostile"), "{}", told(&refused));
 }
 
 #[tokio::test]
@@ -97,7 +108,7 @@ async fn the_check_for_authors_makes_the_same_checks() {
     let path = dir.path().join("not-a-plugin.wasm");
     std::fs::write(&path, "hello").expect("written");
     let refused = check_file(&path).await.expect_err("no plugin");
-    assert!(refused.to_string().contains("portico-pack"), "{refused}");
+    assert!(told(&refused).contains("portico-pack"), "{}", told(&refused));
     assert!(matches!(check_file(&dir.path().join("missing")).await, Err(LoadError::Read { .. })));
 }
 
@@ -118,5 +129,5 @@ async fn a_child_compiles_under_its_limits() {
     let at = broken.windows(name.len()).position(|w| w == name).expect("an export");
     broken[at] ^= 1;
     let Err(refused) = child(broken).await else { panic!("installed") };
-    assert!(refused.to_string().contains("compile"), "{refused}");
+    assert!(told(&refused).contains("compile"), "{}", told(&refused));
 }
