@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tokio::time::sleep;
 
 const ADMIN: &str = "b7e1c09d53f2486a9c1e5d7048fa2260";
-/// One-time keys a device uploads here: few, as `wa-rust`'s own benchmark does, so that pairing is not what is measured.
+/// One-time keys a device uploads here: few, so that pairing is not what is measured.
 const PRE_KEYS: &str = "30";
 
 /// Gateway, network, and clients of both.
