@@ -108,15 +108,20 @@ pub struct AccessKey {
     pub revoked_at: Option<UtcMs>,
 }
 
-/// Who a request comes from. Only [`keys::authenticate`] and the gateway itself make one.
+/// Who a request comes from. Requests get theirs from [`keys::authenticate`].
 #[derive(Clone, Debug)]
 pub struct Caller {
-    pub(crate) tenant: TenantId,
-    pub(crate) key: KeyId,
-    pub(crate) scopes: Vec<Scope>,
+    tenant: TenantId,
+    key: KeyId,
+    scopes: Vec<Scope>,
 }
 
 impl Caller {
+    /// Whoever comes with this key. Whether the key still works is not asked here.
+    pub fn of(key: AccessKey) -> Self {
+        Self { tenant: key.tenant, key: key.id, scopes: key.scopes }
+    }
+
     /// The tenant the caller acts for.
     pub fn tenant(&self) -> &TenantId {
         &self.tenant

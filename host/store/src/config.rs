@@ -20,10 +20,8 @@ pub struct StoreConfig {
     pub busy_timeout: Duration,
     /// How long an operation waits for a free connection; on SQLite, for its turn to write.
     pub acquire_timeout: Duration,
-    /// SQLite: key changes that may wait to be written; whoever brings another waits until one is done.
-    pub key_changes_waiting: usize,
-    /// SQLite: key changes that share one commit at most.
-    pub key_changes_per_commit: usize,
+    /// SQLite: transactions that share one commit at most.
+    pub transactions_per_commit: usize,
 }
 
 /// SQLite: when a commit counts as durable.
@@ -46,8 +44,7 @@ impl Default for StoreConfig {
             postgres_connections: 16,
             busy_timeout: Duration::from_secs(5),
             acquire_timeout: Duration::from_secs(10),
-            key_changes_waiting: 1024,
-            key_changes_per_commit: 256,
+            transactions_per_commit: 256,
         }
     }
 }
@@ -82,8 +79,7 @@ impl StoreConfig {
         least("store.sqlite_readers", self.sqlite_readers.into(), 1)?;
         // Two, so that one long transaction does not stop everything.
         least("store.postgres_connections", self.postgres_connections.into(), 2)?;
-        least("store.key_changes_waiting", self.key_changes_waiting as u64, 1)?;
-        least("store.key_changes_per_commit", self.key_changes_per_commit as u64, 1)?;
+        least("store.transactions_per_commit", self.transactions_per_commit as u64, 1)?;
         target(&self.url)
     }
 }

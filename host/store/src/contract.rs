@@ -4,6 +4,7 @@ mod access;
 mod device;
 mod event;
 mod key_record;
+mod lane;
 mod message;
 mod open;
 mod outbox;
@@ -58,6 +59,14 @@ store_contract! {
         sessions_write_side_by_side_and_see_their_writes
         a_write_for_a_missing_device_fails_alone
         a_list_is_whole_or_nothing;
+    lane:
+        only_the_oldest_of_a_lane_is_claimed
+        a_retry_holds_its_lane_back
+        what_waits_behind_a_head_comes_along
+        a_run_that_fails_leaves_its_lane_in_order
+        a_run_that_dies_is_made_again
+        rival_workers_neither_share_nor_overtake
+        random_work_keeps_every_lane_in_order;
     message:
         a_message_survives_the_round_trip
         a_message_is_stored_once
@@ -72,20 +81,13 @@ store_contract! {
         a_second_gateway_on_one_database_is_refused
         many_transactions_wait_for_their_turn;
     outbox:
-        only_the_oldest_of_a_lane_is_claimed
         a_claim_falls_due_again_when_its_lease_ends
         claims_of_a_dead_process_are_released_and_retries_are_not
-        a_retry_holds_its_lane_back
-        what_waits_behind_a_head_comes_along
-        a_run_that_fails_leaves_its_lane_in_order
-        a_run_that_dies_is_made_again
-        rival_workers_neither_share_nor_overtake
         finishing_records_attempts
         a_result_for_a_removed_subscription_is_dropped
         a_replay_goes_before_what_came_later
         dead_letters_are_replayed_by_span
         a_purged_event_ends_its_delivery
-        random_work_keeps_every_lane_in_order
         lists_stats_and_purge;
     webhook:
         a_webhook_survives_the_round_trip

@@ -1,13 +1,13 @@
 //! A database: opening it, its transactions, its health.
 //!
 //! SQLite has one connection for writing and some for reading that can't write; Postgres has one pool. Invariant: a
-//! transaction that writes holds SQLite's only writing connection from its first moment (`BEGIN IMMEDIATE`), so it never
+//! transaction that writes holds SQLite's only writing connection from its first moment to its end ([`writer`]), so it never
 //! fails half-way because somebody else was faster.
 
 mod postgres;
 mod sqlite;
+pub(crate) mod writer;
 
-use std::fs::File;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -18,8 +18,8 @@ use tokio::sync::Mutex;
 
 use crate::config::{StoreConfig, Target};
 use crate::error::{self, OpenError};
-use crate::key_record::KeyWriter;
 use crate::statement::Conn;
+use writer::{Turn, Writer};
 
 statements! {
     CHECK = "SELECT COUNT(*) FROM (SELECT id FROM tenants LIMIT 1) AS first";
@@ -37,13 +37,7 @@ pub struct Db {
 /// Which database it is, with what belongs to it.
 pub(crate) enum Side {
     /// A file.
-    Sqlite {
-        readers: SqlitePool,
-        writer: SqlitePool,
-        keys: KeyWriter,
-        /// Held until this is closed or dropped.
-        lock: Arc<File>,
-    },
+    Sqlite { readers: SqlitePool, writer: Writer },
     /// A server.
     Postgres {
         pool: PgPool,
@@ -67,7 +61,8 @@ pub(crate) enum Mode {
 }
 
 enum Inner {
-    Sqlite(Transaction<'static, Sqlite>),
+    SqliteRead(Transaction<'static, Sqlite>),
+    SqliteWrite(Turn),
     Postgres(Transaction<'static, Postgres>),
 }
 
@@ -88,13 +83,9 @@ impl Db {
     /// gateway may open it.
     pub async fn close(&self) {
         match &*self.side {
-            Side::Sqlite { readers, writer, keys, lock } => {
-                keys.close().await;
+            Side::Sqlite { readers, writer } => {
                 readers.close().await;
                 writer.close().await;
-                if let Err(error) = lock.unlock() {
-                    tracing::warn!(%error, "the lock of the database's folder stays until the gateway ends");
-                }
             }
             Side::Postgres { pool, holder } => {
                 pool.close().await;
@@ -109,8 +100,8 @@ impl Db {
 
     async fn begin(&self, mode: Mode) -> Result<DbTx> {
         let begun = match (&*self.side, mode) {
-            (Side::Sqlite { readers, .. }, Mode::Read) => readers.begin().await.map(Inner::Sqlite),
-            (Side::Sqlite { writer, .. }, Mode::Write) => writer.begin_with("BEGIN IMMEDIATE").await.map(Inner::Sqlite),
+            (Side::Sqlite { readers, .. }, Mode::Read) => readers.begin().await.map(Inner::SqliteRead),
+            (Side::Sqlite { writer, .. }, Mode::Write) => writer.turn().await.map(Inner::SqliteWrite),
             (Side::Postgres { pool, .. }, Mode::Read) => pool.begin_with("BEGIN READ ONLY").await.map(Inner::Postgres),
             (Side::Postgres { pool, .. }, Mode::Write) => pool.begin().await.map(Inner::Postgres),
         };
@@ -140,7 +131,8 @@ impl DbTx {
     /// The connection, for one statement.
     pub(crate) fn conn(&mut self) -> Conn<'_> {
         match &mut self.inner {
-            Inner::Sqlite(tx) => Conn::Sqlite(tx),
+            Inner::SqliteRead(tx) => Conn::Sqlite(tx),
+            Inner::SqliteWrite(turn) => Conn::Sqlite(turn.connection()),
             Inner::Postgres(tx) => Conn::Postgres(tx),
         }
     }
@@ -155,9 +147,10 @@ impl DbTx {
 impl Tx for DbTx {
     async fn commit(self: Box<Self>) -> Result<()> {
         match self.inner {
-            Inner::Sqlite(tx) => tx.commit().await,
-            Inner::Postgres(tx) => tx.commit().await,
+            Inner::SqliteRead(tx) => tx.commit().await.map_err(Arc::new),
+            Inner::SqliteWrite(turn) => turn.commit().await,
+            Inner::Postgres(tx) => tx.commit().await.map_err(Arc::new),
         }
-        .map_err(|e| error::of("committing", e.into()))
+        .map_err(|e| error::of("committing", e))
     }
 }

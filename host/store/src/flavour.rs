@@ -44,13 +44,13 @@ statements! {
     /// Claims what is due. `due_ms` is there for the oldest of each lane only, so order within a lane needs no check.
     /// On Postgres the choice stands apart: inside `IN (…)` it might be made more than once.
     DELIVERIES_CLAIM =
-        "UPDATE deliveries SET due_ms = $2
+        "UPDATE deliveries SET due_ms = $2, claimed_ms = $1
              WHERE id IN (SELECT id FROM deliveries WHERE state = 'pending' AND due_ms <= $1 ORDER BY due_ms LIMIT $3)
              RETURNING id, tenant_id, webhook_id, event_id, attempts, created_ms, event_seq",
         "WITH chosen AS MATERIALIZED (
                  SELECT id FROM deliveries WHERE state = 'pending' AND due_ms <= $1 ORDER BY due_ms LIMIT $3
                  FOR NO KEY UPDATE SKIP LOCKED)
-             UPDATE deliveries SET due_ms = $2 FROM chosen WHERE deliveries.id = chosen.id
+             UPDATE deliveries SET due_ms = $2, claimed_ms = $1 FROM chosen WHERE deliveries.id = chosen.id
              RETURNING deliveries.id, tenant_id, webhook_id, event_id, attempts, created_ms, event_seq";
 
     /// What waits behind heads of lanes, `$1` deliveries of each at most. SQLite can't limit a joined part by itself: there

@@ -1,9 +1,6 @@
 //! Signal keys, app-state keys and the rest of what sessions must remember, as sealed bytes.
 //!
-//! On SQLite, where every commit waits for the disk, the changes of many sessions share commits ([`group`]); on Postgres
-//! each goes its own way. Invariant: what a caller was told is done is durable and visible to every later read.
-
-mod group;
+//! Invariant: what a caller was told is done is durable and visible to every later read.
 
 use async_trait::async_trait;
 use portico_core::error::Result;
@@ -15,8 +12,6 @@ use crate::db::{Db, Side};
 use crate::error;
 use crate::row;
 use crate::statement::{Conn, pieces};
-
-pub(crate) use group::KeyWriter;
 
 statements! {
     GET = "SELECT value FROM key_records WHERE device_id = $1 AND kind = $2 AND id = $3";
@@ -114,19 +109,11 @@ fn after_prefix(prefix: &str) -> Option<String> {
 }
 
 impl Change {
-    /// Whether a single statement does it, so that no transaction is needed around it.
+    /// Whether a single statement does it, so that it is whole by itself.
     fn is_single(&self) -> bool {
         match self {
             Self::Apply(writes) => writes.len() <= 1,
             Self::Take { .. } | Self::Purge { .. } | Self::Wipe => true,
-        }
-    }
-
-    /// How many records it writes or removes, as far as known beforehand.
-    fn weight(&self) -> usize {
-        match self {
-            Self::Apply(writes) => writes.len(),
-            Self::Take { .. } | Self::Purge { .. } | Self::Wipe => 1,
         }
     }
 }
@@ -190,10 +177,16 @@ async fn perform_step(conn: &mut Conn<'_>, device: &str, step: Step<'_>) -> Resu
 
 impl Db {
     async fn change(&self, device: &DeviceId, change: Change) -> Result<Changed> {
+        let unavailable = |e: sqlx::Error| error::of("writing keys", e.into());
         match &*self.side {
-            Side::Sqlite { keys, .. } => keys.change(device.clone(), change).await,
+            Side::Sqlite { writer, .. } => {
+                let turn = if change.is_single() { writer.turn_for_one().await } else { writer.turn().await };
+                let mut turn = turn.map_err(unavailable)?;
+                let changed = perform(&mut Conn::Sqlite(turn.connection()), device, &change).await?;
+                turn.commit().await.map_err(|e| error::of("writing keys", e))?;
+                Ok(changed)
+            }
             Side::Postgres { pool, .. } => {
-                let unavailable = |e: sqlx::Error| error::of("writing keys", e.into());
                 if change.is_single() {
                     let mut conn = pool.acquire().await.map_err(unavailable)?;
                     return perform(&mut Conn::Postgres(&mut conn), device, &change).await;

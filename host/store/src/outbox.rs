@@ -29,7 +29,8 @@ statements! {
     NEXT_DUE =
         "SELECT due_ms FROM deliveries WHERE state = 'pending' AND due_ms IS NOT NULL ORDER BY due_ms LIMIT 1";
     RELEASE =
-        "UPDATE deliveries SET due_ms = $1 WHERE state = 'pending' AND due_ms IS NOT NULL AND due_ms > $1 AND attempts = 0";
+        "UPDATE deliveries SET due_ms = $1, claimed_ms = NULL
+         WHERE state = 'pending' AND due_ms IS NOT NULL AND due_ms > $1 AND claimed_ms IS NOT NULL";
     FIND = concat!("SELECT ", delivery_columns!(), " FROM deliveries WHERE tenant_id = $1 AND id = $2");
     LIST = concat!(
         "SELECT ", delivery_columns!(), " FROM deliveries

@@ -49,8 +49,9 @@ async fn prepare_all(fx: Fixture) {
     for statement in statements() {
         match &*fx.db.side {
             Side::Sqlite { writer, .. } => {
+                let mut turn = writer.turn_for_one().await.unwrap();
                 for sql in spellings(statement.sqlite) {
-                    let prepared = writer.prepare(sqlx::SqlSafeStr::into_sql_str(AssertSqlSafe(sql))).await;
+                    let prepared = turn.connection().prepare(sqlx::SqlSafeStr::into_sql_str(AssertSqlSafe(sql))).await;
                     prepared.unwrap_or_else(|e| panic!("{}: {e}", statement.name));
                 }
             }
@@ -78,9 +79,11 @@ async fn postgres_understands_every_statement() {
 async fn no_statement_scans_a_growing_table_on_sqlite() {
     with_db(Kind::Sqlite, async |fx| {
         let Side::Sqlite { writer, .. } = &*fx.db.side else { panic!("not SQLite") };
+        let mut turn = writer.turn_for_one().await.unwrap();
         for statement in statements().filter(|s| !MAY_SCAN.contains(&s.name)) {
             for sql in spellings(statement.sqlite) {
-                let plan = writer.fetch_all(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"))).await.unwrap();
+                let explained = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+                let plan = turn.connection().fetch_all(explained).await.unwrap();
                 for line in plan {
                     let detail: String = line.get("detail");
                     // A scan of an index that holds only what is asked for is what partial indexes are for.

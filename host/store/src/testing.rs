@@ -139,7 +139,11 @@ impl Fixture {
     pub(crate) async fn execute(&self, sql: &str) {
         let sql = AssertSqlSafe(sql.to_owned());
         match &*self.db.side {
-            crate::db::Side::Sqlite { writer, .. } => drop(writer.execute(sql).await.unwrap()),
+            crate::db::Side::Sqlite { writer, .. } => {
+                let mut turn = writer.turn_for_one().await.unwrap();
+                turn.connection().execute(sql).await.unwrap();
+                turn.commit().await.unwrap();
+            }
             crate::db::Side::Postgres { pool, .. } => drop(pool.execute(sql).await.unwrap()),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::keys::{NewKey, draft};
 use super::secret::{KeyFormat, KeySecret};
-use super::{AccessKey, Caller, Scope};
+use super::{AccessKey, Scope};
 use crate::cx::Core;
 use crate::error::Result;
 use crate::id::{KeyId, TenantId};
@@ -54,11 +54,6 @@ pub async fn first_keys(core: &Core, preset: &PresetKeys) -> Result<Option<KeySe
     };
     tx.commit().await?;
     Ok(generated)
-}
-
-/// The gateway itself, acting for a tenant: for tests and for work that no request asked for.
-pub fn internal_caller(tenant: TenantId) -> Caller {
-    Caller { tenant, key: KeyId::new(0, 0), scopes: Scope::ALL.to_vec() }
 }
 
 fn made(core: &Core, tenant: &TenantId, name: &str, scopes: Vec<Scope>) -> AccessKey {

@@ -100,7 +100,7 @@ pub async fn authenticate(core: &Core, presented: &str) -> Result<Caller> {
     if expired || key.revoked_at.is_some() {
         return Err(REFUSED);
     }
-    Ok(Caller { tenant: key.tenant, key: key.id, scopes: key.scopes })
+    Ok(Caller::of(key))
 }
 
 /// Refuses a caller whose key was revoked or expired since it was authenticated: for what outlasts a request.

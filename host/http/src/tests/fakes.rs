@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use portico_core::access::Caller;
-use portico_core::access::bootstrap::internal_caller;
+use portico_core::access::{AccessKey, Caller, Scope};
 use portico_core::address::{Party, PhoneNumber, Recipient};
 use portico_core::cx::Stamps;
 use portico_core::device::Device;
 use portico_core::event::Event;
-use portico_core::id::{DeviceId, TenantId};
+use portico_core::id::{DeviceId, KeyId, TenantId};
 use portico_core::limits::Limits;
 use portico_core::ports::link::{Outgoing, PairingCode, QrCode, Resources};
 use portico_core::ports::outbound::{OutboundError, OutboundRequest, OutboundResponse};
@@ -187,5 +186,13 @@ pub(super) fn api_with(config: HttpConfig) -> Api {
 
 /// A caller that may do everything.
 pub(super) fn caller() -> Caller {
-    internal_caller(TenantId::new(1, 1))
+    Caller::of(AccessKey {
+        id: KeyId::new(1, 1),
+        tenant: TenantId::new(1, 1),
+        name: "everything".to_owned(),
+        scopes: Scope::ALL.to_vec(),
+        created_at: UtcMs(0),
+        expires_at: None,
+        revoked_at: None,
+    })
 }

@@ -1,15 +1,14 @@
 //! Opening an SQLite file.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection};
 
+use super::writer::Writer;
 use super::{STATEMENTS_CACHED, Side};
 use crate::config::{StoreConfig, Synchronous};
 use crate::error::OpenError;
-use crate::key_record::KeyWriter;
 use crate::{lock, migrate};
 
 /// Pages the writing connection keeps in memory, as SQLite's `cache_size` wants it: negative means KiB.
@@ -19,7 +18,7 @@ const WAL_BYTES_KEPT: &str = "67108864";
 
 /// Takes the lock, migrates, and makes the pools.
 pub(super) async fn open(config: &StoreConfig, path: &Path) -> Result<Side, OpenError> {
-    let lock = Arc::new(lock::take(path)?);
+    let lock = lock::take(path)?;
     let base = SqliteConnectOptions::new()
         .filename(path)
         .foreign_keys(true)
@@ -40,22 +39,18 @@ pub(super) async fn open(config: &StoreConfig, path: &Path) -> Result<Side, Open
     migrate::run(&migrate::SQLITE, &mut first).await?;
     first.close().await.map_err(OpenError::Unreachable)?;
 
-    let pool = || {
-        // Connections to a file don't go stale: no check on each use, no age limit, nothing to do while idle.
-        SqlitePoolOptions::new()
-            .acquire_timeout(config.acquire_timeout)
-            .test_before_acquire(false)
-            .idle_timeout(None)
-            .max_lifetime(None)
-    };
-    let writer = pool().max_connections(1).connect_with(writing).await.map_err(|e| refused(path, e))?;
-    let readers = pool()
+    let writer = Writer::open(writing, lock, config).await.map_err(|e| refused(path, e))?;
+    // Connections to a file don't go stale: no check on each use, no age limit, nothing to do while idle.
+    let readers = SqlitePoolOptions::new()
         .max_connections(config.sqlite_readers)
+        .acquire_timeout(config.acquire_timeout)
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None)
         .connect_with(base.pragma("query_only", "ON"))
         .await
         .map_err(|e| refused(path, e))?;
-    let keys = KeyWriter::start(writer.clone(), Arc::clone(&lock), config);
-    Ok(Side::Sqlite { readers, writer, keys, lock })
+    Ok(Side::Sqlite { readers, writer })
 }
 
 fn refused(path: &Path, error: sqlx::Error) -> OpenError {

@@ -18,7 +18,7 @@ statements! {
     /// A result that comes after the delivery was finished by somebody else changes nothing. A retry gets its time only if
     /// no replay has put an older delivery before it meanwhile.
     FINISH =
-        "UPDATE deliveries SET state = v.column2, attempts = COALESCE(v.column3, deliveries.attempts),
+        "UPDATE deliveries SET state = v.column2, attempts = COALESCE(v.column3, deliveries.attempts), claimed_ms = NULL,
              due_ms = CASE WHEN v.column2 = 'pending' AND NOT EXISTS (
                  SELECT 1 FROM deliveries o
                  WHERE o.webhook_id = deliveries.webhook_id AND o.lane = deliveries.lane AND o.state = 'pending'
@@ -40,20 +40,20 @@ statements! {
              FROM deliveries f WHERE f.id IN ({$}))";
     /// Only while the event is there: it may have been purged since.
     REPLAY =
-        "UPDATE deliveries SET state = 'pending', attempts = 0, due_ms = NULL, finished_ms = NULL
+        "UPDATE deliveries SET state = 'pending', attempts = 0, due_ms = NULL, claimed_ms = NULL, finished_ms = NULL
          WHERE tenant_id = $1 AND id = $2 AND state <> 'pending'
              AND EXISTS (SELECT 1 FROM events e WHERE e.id = deliveries.event_id)
          RETURNING webhook_id, lane";
     DEMOTE_LANE =
-        "UPDATE deliveries SET due_ms = NULL
+        "UPDATE deliveries SET due_ms = NULL, claimed_ms = NULL
          WHERE webhook_id = $1 AND lane = $2 AND state = 'pending' AND due_ms IS NOT NULL AND event_seq > (
              SELECT MIN(o.event_seq) FROM deliveries o WHERE o.webhook_id = $1 AND o.lane = $2 AND o.state = 'pending')";
     REPLAY_DEAD =
-        "UPDATE deliveries SET state = 'pending', attempts = 0, due_ms = NULL, finished_ms = NULL
+        "UPDATE deliveries SET state = 'pending', attempts = 0, due_ms = NULL, claimed_ms = NULL, finished_ms = NULL
          WHERE tenant_id = $1 AND webhook_id = $2 AND state = 'dead' AND created_ms >= $3 AND created_ms <= $4
              AND EXISTS (SELECT 1 FROM events e WHERE e.id = deliveries.event_id)";
     DEMOTE_WEBHOOK =
-        "UPDATE deliveries SET due_ms = NULL
+        "UPDATE deliveries SET due_ms = NULL, claimed_ms = NULL
          WHERE webhook_id = $1 AND state = 'pending' AND due_ms IS NOT NULL AND EXISTS (
              SELECT 1 FROM deliveries o
              WHERE o.webhook_id = $1 AND o.lane = deliveries.lane AND o.state = 'pending'

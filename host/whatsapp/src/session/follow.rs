@@ -261,3 +261,48 @@ where
         wait = (2 * wait).min(TELL_WAIT_MAX);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn acknowledged(n: usize) -> Fact {
+        let ack = ServerAck::builder().id(format!("3EB0{n}")).class("message".to_owned()).build();
+        Fact::Event(Arc::new(Event::ServerAck(ack)))
+    }
+
+    fn waiting(facts: impl IntoIterator<Item = Fact>) -> mpsc::Receiver<Fact> {
+        let (queue, waiting) = mpsc::channel(4 * STEPS_AT_ONCE);
+        facts.into_iter().for_each(|fact| queue.try_send(fact).ok().expect("a place is free"));
+        waiting
+    }
+
+    #[test]
+    fn steps_that_wait_in_a_row_are_told_together() {
+        let mut facts = waiting([acknowledged(1), acknowledged(2), Fact::Dialling, acknowledged(3)]);
+        let (steps, behind) = gather(acknowledged(0), &mut facts);
+        assert_eq!(steps.len(), 3);
+        assert!(matches!(behind, Some(Fact::Dialling)), "what ends the row comes out with it");
+        let first = facts.try_recv().expect("the row behind is untouched");
+        let (steps, behind) = gather(first, &mut facts);
+        assert!(matches!(&steps[..], [Step::Acknowledged { whatsapp_id, refused: None }] if whatsapp_id == "3EB03"));
+        assert!(behind.is_none());
+    }
+
+    #[test]
+    fn a_row_has_its_limit() {
+        let mut facts = waiting((0..STEPS_AT_ONCE + 5).map(acknowledged));
+        let first = facts.try_recv().expect("many wait");
+        let (steps, behind) = gather(first, &mut facts);
+        assert_eq!((steps.len(), behind.is_none()), (STEPS_AT_ONCE, true));
+        assert_eq!(facts.len(), 5);
+    }
+
+    #[test]
+    fn what_is_no_step_comes_out_alone() {
+        let mut facts = waiting([acknowledged(1)]);
+        let (steps, behind) = gather(Fact::Dialling, &mut facts);
+        assert!(steps.is_empty() && matches!(behind, Some(Fact::Dialling)));
+        assert_eq!(facts.len(), 1);
+    }
+}

@@ -57,9 +57,8 @@ pub trait OutboxTx {
     /// Results of a lane's deliveries belong in one [`OutboxTx::delivery_finish`]: whatever that leaves pending is claimable.
     async fn delivery_followers(&mut self, heads: &[DeliveryId], per_lane: u32) -> Result<Vec<Claimed>>;
 
-    /// Makes claims of a process that is gone fall due at `now` instead of at the end of their lease; says how many. Those
-    /// whose delivery was never tried, that is: of the others nobody can tell a claim from a retry that waits its time.
-    /// Only for a start, when no worker holds claims.
+    /// Makes claims of a process that is gone fall due at `now` instead of at the end of their lease; says how many. Retries
+    /// keep the time they wait for. Only for a start, when no worker holds claims.
     async fn delivery_release(&mut self, now: UtcMs) -> Result<u64>;
 
     /// Records what attempts led to, several of one lane included. The oldest that is then pending in a lane is its head:
