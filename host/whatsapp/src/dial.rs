@@ -6,6 +6,7 @@
 
 #[cfg(feature = "sandbox")]
 mod loopback;
+mod socket;
 
 use std::sync::Arc;
 
@@ -16,8 +17,11 @@ use whatsapp_rust::async_channel;
 #[cfg(not(feature = "sandbox"))]
 use whatsapp_rust::http::UreqHttpClient;
 #[cfg(not(feature = "sandbox"))]
-use whatsapp_rust::transport::{TokioWebSocketTransportFactory, default_tls_connector};
+use whatsapp_rust::transport::{Connector, default_tls_connector};
 use whatsapp_rust::transport::{Transport, TransportEvent, TransportFactory};
+
+#[cfg(not(feature = "sandbox"))]
+use whatsapp_rust::wacore::net::WHATSAPP_WEB_WS_URL;
 
 use crate::config::Network;
 use crate::events::{Fact, Tap};
@@ -41,8 +45,7 @@ impl Ways {
     #[cfg(not(feature = "sandbox"))]
     pub(crate) fn new(network: &Network) -> Result<Self> {
         let Network::WhatsApp = network;
-        // One TLS configuration for all sessions: it holds the roots, and lets reconnects resume TLS.
-        let sockets = TokioWebSocketTransportFactory::new().with_connector(default_tls_connector());
+        let sockets = Sockets { connector: default_tls_connector() };
         Ok(Self { sockets: Arc::new(sockets), http: UreqHttpClient::new() })
     }
 
@@ -50,6 +53,21 @@ impl Ways {
     #[cfg(feature = "sandbox")]
     pub(crate) fn new(network: &Network) -> Result<Self> {
         loopback::ways(network)
+    }
+}
+
+/// WebSockets to WhatsApp.
+#[cfg(not(feature = "sandbox"))]
+struct Sockets {
+    /// One TLS configuration for all sessions: it holds the roots, and lets reconnects resume TLS.
+    connector: Connector,
+}
+
+#[cfg(not(feature = "sandbox"))]
+#[async_trait]
+impl TransportFactory for Sockets {
+    async fn create_transport(&self) -> anyhow::Result<(Arc<dyn Transport>, async_channel::Receiver<TransportEvent>)> {
+        socket::dial(http::Uri::from_static(WHATSAPP_WEB_WS_URL), &self.connector).await
     }
 }
 

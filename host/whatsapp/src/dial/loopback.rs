@@ -14,7 +14,7 @@ use url::{Host, Url};
 use whatsapp_rust::anyhow::{self, anyhow};
 use whatsapp_rust::async_channel;
 use whatsapp_rust::http::UreqHttpClient;
-use whatsapp_rust::transport::{TokioWebSocketTransportFactory, Transport, TransportEvent, TransportFactory};
+use whatsapp_rust::transport::{Connector, Transport, TransportEvent, TransportFactory};
 use whatsapp_rust::wacore::net::{HttpClient, HttpRequest, HttpResponse, StreamingHttpResponse, UploadBody};
 use whatsapp_rust::wacore::stats::HttpResourceReport;
 
@@ -74,7 +74,7 @@ impl TransportFactory for LoopbackSockets {
     async fn create_transport(&self) -> anyhow::Result<(Arc<dyn Transport>, async_channel::Receiver<TransportEvent>)> {
         // Checked when it was read; checked again where it is used, so that no later change gets around it.
         let url = loopback_url(self.url.as_str(), "ws").map_err(|why| anyhow!("the sandbox address {why}"))?;
-        TokioWebSocketTransportFactory::new().with_url(url).create_transport().await
+        super::socket::dial(url.as_str().parse()?, &Connector::Plain).await
     }
 }
 
