@@ -47,6 +47,7 @@ store_contract! {
     event:
         numbers_have_no_gaps_under_rivalry
         what_was_undone_burns_no_number
+        events_raised_together_keep_their_order_and_their_lanes
         only_subscriptions_that_want_it_get_a_delivery
         a_test_event_goes_to_one_subscription
         old_events_go_unless_a_delivery_needs_them;

@@ -18,27 +18,25 @@ use crate::statement::pieces;
 use crate::webhook;
 
 statements! {
-    /// Takes the next number unless the event is known. On Postgres a rival's copy may still be invisible here; `INSERT`
-    /// notices it then.
-    NEXT_SEQ =
-        "UPDATE tenants SET event_seq = event_seq + 1
-         WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM events WHERE id = $2) RETURNING event_seq";
-    /// Gives back the number just taken; nobody else has seen it.
-    UNDO_SEQ = "UPDATE tenants SET event_seq = event_seq - 1 WHERE id = $1";
-    KNOWN = "SELECT id FROM events WHERE id = $1";
+    /// Takes the next numbers and keeps the tenant's row locked; gives the last of them.
+    TAKE_SEQS = "UPDATE tenants SET event_seq = event_seq + $2 WHERE id = $1 RETURNING event_seq";
     INSERT = concat!(
-        "INSERT INTO events (", event_columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING"
+        "INSERT INTO events (", event_columns!(), ") VALUES {($, $, $, $, $, $, $, $)}
+         ON CONFLICT (id) DO NOTHING RETURNING id"
     );
-    /// Due at once if nothing of its lane is pending, else it waits.
+    REMOVE = "DELETE FROM events WHERE id IN ({$})";
+    /// Due at once if nothing of its lane is pending, neither before nor in the list itself; else it waits.
     DELIVER =
         "INSERT INTO deliveries
              (id, tenant_id, webhook_id, event_id, event_kind, event_seq, lane, state, attempts, due_ms, created_ms)
-         SELECT v.column1, $1, v.column2, $2, $3, $4, $5, 'pending', 0,
-             CASE WHEN EXISTS (
-                 SELECT 1 FROM deliveries o WHERE o.webhook_id = v.column2 AND o.lane = $5 AND o.state = 'pending'
-             ) THEN NULL ELSE CAST($6 AS BIGINT) END,
-             CAST($6 AS BIGINT)
-         FROM (VALUES {(CAST($ AS TEXT), CAST($ AS TEXT))}) AS v";
+         SELECT v.column1, $1, v.column2, v.column3, v.column4, v.column5, v.column6, 'pending', 0,
+             CASE WHEN v.column8 = 0 OR EXISTS (
+                 SELECT 1 FROM deliveries o
+                 WHERE o.webhook_id = v.column2 AND o.lane = v.column6 AND o.state = 'pending'
+             ) THEN NULL ELSE v.column7 END,
+             v.column7
+         FROM (VALUES {(CAST($ AS TEXT), CAST($ AS TEXT), CAST($ AS TEXT), CAST($ AS TEXT), CAST($ AS BIGINT),
+             CAST($ AS TEXT), CAST($ AS BIGINT), CAST($ AS BIGINT))}) AS v";
     LIST = concat!(
         "SELECT ", event_columns!(), " FROM events WHERE tenant_id = $1 AND seq > $2 ORDER BY seq LIMIT $3"
     );
@@ -82,62 +80,101 @@ impl EventRow {
     }
 }
 
+/// A delivery to be.
+struct NewDelivery<'a> {
+    id: DeliveryId,
+    webhook: WebhookId,
+    event: &'a Event,
+    /// The first of its lane among those it is stored with.
+    is_head: bool,
+}
+
 impl DbTx {
-    /// Stores the event under the next number; `None` when it is stored already.
-    async fn event_insert(&mut self, event: &NewEvent) -> Result<Option<Event>> {
-        let (id, tenant) = (event.id.as_str(), event.tenant.as_str());
-        let taken = rows!(self.conn(), (i64,), NEXT_SEQ, [tenant, id], fetch_optional)?;
-        let Some((seq,)) = taken else {
-            return match rows!(self.conn(), (String,), KNOWN, [id], fetch_optional)? {
-                Some(_) => Ok(None),
-                None => Err(Error::internal("storing an event", "its tenant does not exist")),
-            };
-        };
-        let payload = row::json(&event.payload)?;
-        let device = event.device.as_ref().map(|d| d.as_str());
-        let lane = clean(&event.lane);
-        let inserted = run!(
-            self.conn(),
-            INSERT,
-            [id, tenant, seq, event.kind.as_str(), device, lane.as_ref(), event.at.0, &payload]
-        )?;
-        if inserted == 0 {
-            run!(self.conn(), UNDO_SEQ, [tenant])?;
-            return Ok(None);
+    /// Stores events of one tenant under the next numbers, passing over those that are stored already.
+    async fn events_insert(&mut self, tenant: &TenantId, events: &[NewEvent]) -> Result<Vec<Event>> {
+        let mut seen = BTreeSet::new();
+        let mut fresh: Vec<&NewEvent> = events.iter().filter(|e| seen.insert(&e.id)).collect();
+        let mut inserted = self.events_number(tenant, &fresh).await?;
+        if inserted.len() < fresh.len() {
+            // Some are known, so there are gaps. The tenant's row is locked by now: without those it comes out even.
+            let ids: BTreeSet<&str> = inserted.iter().map(|e| e.id.as_str()).collect();
+            self.seqs_take(tenant, -row::length(fresh.len())).await?;
+            fresh.retain(|e| ids.contains(e.id.as_str()));
+            for piece in pieces(&fresh) {
+                run_many!(self.conn(), REMOVE, [], piece, |event| [event.id.as_str()])?;
+            }
+            inserted = self.events_number(tenant, &fresh).await?;
         }
-        Ok(Some(Event {
-            id: event.id.clone(),
-            seq,
-            kind: event.kind,
-            tenant: event.tenant.clone(),
-            device: event.device.clone(),
-            lane: lane.into_owned(),
-            timestamp: event.at,
-            data: event.payload.clone(),
-        }))
+        Ok(inserted)
     }
 
-    /// Adds a delivery of the event for each of these subscriptions.
-    async fn deliver(&mut self, event: &Event, to: &[WebhookId]) -> Result<()> {
-        let fresh = |webhook: &WebhookId| (DeliveryId::new(event.timestamp.0, rand::random()), webhook.clone());
-        let deliveries: Vec<_> = to.iter().map(fresh).collect();
+    /// Stores events under the next numbers, one for each; gives those that were not stored already.
+    async fn events_number(&mut self, tenant: &TenantId, events: &[&NewEvent]) -> Result<Vec<Event>> {
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        let first = self.seqs_take(tenant, row::length(events.len())).await? - row::length(events.len()) + 1;
+        let numbered: Vec<_> = (first..).zip(events).map(|(seq, new)| numbered(new, seq)).collect();
+        let rows: Vec<_> = numbered.iter().map(|e| Ok((e, row::json(&e.data)?))).collect::<Result<_>>()?;
+        let mut inserted = BTreeSet::new();
+        for piece in pieces(&rows) {
+            let ids = rows_many!(self.conn(), (String,), INSERT, [], piece, |(event, payload)| [
+                event.id.as_str(),
+                tenant.as_str(),
+                event.seq,
+                event.kind.as_str(),
+                event.device.as_ref().map(|d| d.as_str()),
+                event.lane.as_str(),
+                event.timestamp.0,
+                payload.as_str(),
+            ])?;
+            inserted.extend(ids.into_iter().map(|(id,)| id));
+        }
+        Ok(numbered.into_iter().filter(|e| inserted.contains(e.id.as_str())).collect())
+    }
+
+    async fn seqs_take(&mut self, tenant: &TenantId, count: i64) -> Result<i64> {
+        let row = rows!(self.conn(), (i64,), TAKE_SEQS, [tenant.as_str(), count], fetch_optional)?;
+        row.map(|(last,)| last).ok_or_else(|| Error::internal("storing an event", "its tenant does not exist"))
+    }
+
+    /// Adds deliveries of a tenant's events, each with the subscriptions it is for.
+    async fn deliver(&mut self, tenant: &TenantId, events: &[(&Event, Vec<WebhookId>)]) -> Result<()> {
+        let mut lanes = BTreeSet::new();
+        let mut deliveries = Vec::new();
+        for (event, to) in events {
+            for webhook in to {
+                let is_head = lanes.insert((webhook, event.lane.as_str()));
+                let id = DeliveryId::new(event.timestamp.0, rand::random());
+                deliveries.push(NewDelivery { id, webhook: webhook.clone(), event, is_head });
+            }
+        }
         for piece in pieces(&deliveries) {
-            run_many!(
-                self.conn(),
-                DELIVER,
-                [
-                    event.tenant.as_str(),
-                    event.id.as_str(),
-                    event.kind.as_str(),
-                    event.seq,
-                    event.lane.as_str(),
-                    event.timestamp.0
-                ],
-                piece,
-                |(id, webhook)| [id.as_str(), webhook.as_str()]
-            )?;
+            run_many!(self.conn(), DELIVER, [tenant.as_str()], piece, |delivery| [
+                delivery.id.as_str(),
+                delivery.webhook.as_str(),
+                delivery.event.id.as_str(),
+                delivery.event.kind.as_str(),
+                delivery.event.seq,
+                delivery.event.lane.as_str(),
+                delivery.event.timestamp.0,
+                i64::from(delivery.is_head),
+            ])?;
         }
         Ok(())
+    }
+}
+
+fn numbered(new: &NewEvent, seq: i64) -> Event {
+    Event {
+        id: new.id.clone(),
+        seq,
+        kind: new.kind,
+        tenant: new.tenant.clone(),
+        device: new.device.clone(),
+        lane: clean(&new.lane).into_owned(),
+        timestamp: new.at,
+        data: new.payload.clone(),
     }
 }
 
@@ -155,19 +192,32 @@ pub(crate) async fn load_many(tx: &mut DbTx, ids: &BTreeSet<&str>) -> Result<BTr
 
 #[async_trait]
 impl EventTx for DbTx {
-    async fn event_raise(&mut self, event: &NewEvent) -> Result<Option<Event>> {
-        let Some(event) = self.event_insert(event).await? else { return Ok(None) };
-        let candidates = webhook::candidates(self, &event.tenant, event.device.as_ref()).await?;
-        let to: Vec<_> =
-            candidates.into_iter().filter(|w| w.wants(event.kind, event.device.as_ref())).map(|w| w.id).collect();
-        self.deliver(&event, &to).await?;
-        Ok(Some(event))
+    async fn event_raise(&mut self, events: &[NewEvent]) -> Result<Vec<Event>> {
+        let mut raised = Vec::with_capacity(events.len());
+        for alike in events.chunk_by(|a, b| a.tenant == b.tenant && a.device == b.device) {
+            let Some(NewEvent { tenant, device, .. }) = alike.first() else { continue };
+            let stored = self.events_insert(tenant, alike).await?;
+            if stored.is_empty() {
+                continue;
+            }
+            let candidates = webhook::candidates(self, tenant, device.as_ref()).await?;
+            let wanting = |event: &Event| {
+                let wants = candidates.iter().filter(|w| w.wants(event.kind, event.device.as_ref()));
+                wants.map(|w| w.id.clone()).collect()
+            };
+            let aimed: Vec<_> = stored.iter().map(|event| (event, wanting(event))).collect();
+            self.deliver(tenant, &aimed).await?;
+            raised.extend(stored);
+        }
+        Ok(raised)
     }
 
     async fn event_raise_for(&mut self, event: &NewEvent, webhook: &WebhookId) -> Result<Option<Event>> {
-        let Some(event) = self.event_insert(event).await? else { return Ok(None) };
-        self.deliver(&event, std::slice::from_ref(webhook)).await?;
-        Ok(Some(event))
+        let stored = self.events_insert(&event.tenant, std::slice::from_ref(event)).await?;
+        if let Some(stored) = stored.first() {
+            self.deliver(&event.tenant, &[(stored, vec![webhook.clone()])]).await?;
+        }
+        Ok(stored.into_iter().next())
     }
 
     async fn event_list(&mut self, tenant: &TenantId, after: i64, limit: u32) -> Result<Vec<Event>> {

@@ -1,12 +1,14 @@
 //! Messages.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use portico_core::address::Party;
 use portico_core::error::Result;
 use portico_core::id::{DeviceId, MessageId, TenantId};
 use portico_core::message::{Direction, Message, MessageStatus, SendFailure, StatusTimes};
 use portico_core::page::PageRequest;
-use portico_core::ports::store::{MessageFilter, MessageTx, Progress};
+use portico_core::ports::store::{MessageFilter, MessageTx};
 use portico_core::time::UtcMs;
 
 use crate::db::{DbTx, Mode};
@@ -17,8 +19,8 @@ use crate::statement::pieces;
 statements! {
     INSERT = concat!(
         "INSERT INTO messages (", message_columns!(), ")
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
-         ON CONFLICT DO NOTHING"
+         VALUES {($, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $)}
+         ON CONFLICT DO NOTHING RETURNING id"
     );
     FIND = concat!("SELECT ", message_columns!(), " FROM messages WHERE tenant_id = $1 AND device_id = $2 AND id = $3");
     LIST = concat!(
@@ -36,10 +38,13 @@ statements! {
          WHERE device_id = $1 AND direction = 'out' AND whatsapp_id IN ({$}) ORDER BY id"
     );
     PROGRESS =
-        "UPDATE messages SET status = $2, error_code = COALESCE($3, error_code), error_text = COALESCE($4, error_text),
-             sent_ms = COALESCE($5, sent_ms), delivered_ms = COALESCE($6, delivered_ms), read_ms = COALESCE($7, read_ms),
-             played_ms = COALESCE($8, played_ms), failed_ms = COALESCE($9, failed_ms)
-         WHERE id = $1";
+        "UPDATE messages SET status = v.column2, error_code = COALESCE(v.column3, error_code),
+             error_text = COALESCE(v.column4, error_text), sent_ms = COALESCE(v.column5, sent_ms),
+             delivered_ms = COALESCE(v.column6, delivered_ms), read_ms = COALESCE(v.column7, read_ms),
+             played_ms = COALESCE(v.column8, played_ms), failed_ms = COALESCE(v.column9, failed_ms)
+         FROM (VALUES {(CAST($ AS TEXT), CAST($ AS TEXT), CAST($ AS TEXT), CAST($ AS TEXT), CAST($ AS BIGINT),
+             CAST($ AS BIGINT), CAST($ AS BIGINT), CAST($ AS BIGINT), CAST($ AS BIGINT))}) AS v
+         WHERE messages.id = v.column1";
     QUEUED = concat!(
         "SELECT ", message_columns!(), " FROM messages WHERE device_id = $1 AND status = 'queued' AND id > $2
          ORDER BY id LIMIT $3"
@@ -117,56 +122,42 @@ fn direction_from(name: &str) -> Option<Direction> {
     [Direction::In, Direction::Out].into_iter().find(|d| direction_name(*d) == name)
 }
 
-/// The time columns a step sets; the two statuses that are no steps set none.
-fn times_of(progress: &Progress) -> StatusTimes {
-    let at = Some(progress.at);
-    match progress.status {
-        MessageStatus::Sent => StatusTimes { sent: at, ..StatusTimes::default() },
-        MessageStatus::Delivered => StatusTimes { delivered: at, ..StatusTimes::default() },
-        MessageStatus::Read => StatusTimes { read: at, ..StatusTimes::default() },
-        MessageStatus::Played => StatusTimes { played: at, ..StatusTimes::default() },
-        MessageStatus::Failed => StatusTimes { failed: at, ..StatusTimes::default() },
-        MessageStatus::Queued | MessageStatus::Received => StatusTimes::default(),
-    }
-}
-
 #[async_trait]
 impl MessageTx for DbTx {
-    async fn message_insert(&mut self, message: &Message) -> Result<bool> {
-        let content = row::json(&message.content)?;
-        let sender = message.sender.as_ref();
-        let error = message.error.as_ref();
-        let times = message.times;
-        let inserted = run!(
-            self.conn(),
-            INSERT,
-            [
+    async fn message_insert(&mut self, messages: &[Message]) -> Result<BTreeSet<MessageId>> {
+        let rows: Vec<_> = messages.iter().map(|m| Ok((m, row::json(&m.content)?))).collect::<Result<_>>()?;
+        let mut added = BTreeSet::new();
+        for piece in pieces(&rows) {
+            let ids = rows_many!(self.conn(), (String,), INSERT, [], piece, |(message, content)| [
                 message.id.as_str(),
                 message.tenant.as_str(),
                 message.device.as_str(),
                 direction_name(message.direction),
-                clean(&message.chat.id).as_ref(),
-                clean_option(message.chat.pn.as_deref()).as_deref(),
-                clean_option(message.chat.lid.as_deref()).as_deref(),
-                clean_option(sender.map(|s| s.id.as_str())).as_deref(),
-                clean_option(sender.and_then(|s| s.pn.as_deref())).as_deref(),
-                clean_option(sender.and_then(|s| s.lid.as_deref())).as_deref(),
-                clean_option(message.sender_name.as_deref()).as_deref(),
-                clean(&message.whatsapp_id).as_ref(),
-                &content,
+                clean(&message.chat.id),
+                clean_option(message.chat.pn.as_deref()),
+                clean_option(message.chat.lid.as_deref()),
+                clean_option(message.sender.as_ref().map(|s| s.id.as_str())),
+                clean_option(message.sender.as_ref().and_then(|s| s.pn.as_deref())),
+                clean_option(message.sender.as_ref().and_then(|s| s.lid.as_deref())),
+                clean_option(message.sender_name.as_deref()),
+                clean(&message.whatsapp_id),
+                content.as_str(),
                 message.status.as_str(),
-                error.map(|e| e.code.as_str()),
-                clean_option(error.map(|e| e.text.as_str())).as_deref(),
+                message.error.as_ref().map(|e| e.code.as_str()),
+                clean_option(message.error.as_ref().map(|e| e.text.as_str())),
                 message.created_at.0,
                 message.timestamp.0,
-                ms(times.sent),
-                ms(times.delivered),
-                ms(times.read),
-                ms(times.played),
-                ms(times.failed),
-            ]
-        )?;
-        Ok(inserted > 0)
+                ms(message.times.sent),
+                ms(message.times.delivered),
+                ms(message.times.read),
+                ms(message.times.played),
+                ms(message.times.failed),
+            ])?;
+            for (id,) in ids {
+                added.insert(Place::new("messages", &id).id("id", &id)?);
+            }
+        }
+        Ok(added)
     }
 
     async fn message_find(&mut self, tenant: &TenantId, device: &DeviceId, id: &MessageId) -> Result<Option<Message>> {
@@ -219,24 +210,20 @@ impl MessageTx for DbTx {
         found.into_iter().map(MessageRow::noun).collect()
     }
 
-    async fn message_progress(&mut self, id: &MessageId, progress: &Progress) -> Result<()> {
-        let times = times_of(progress);
-        let error = progress.error.as_ref();
-        run!(
-            self.conn(),
-            PROGRESS,
-            [
-                id.as_str(),
-                progress.status.as_str(),
-                error.map(|e| e.code.as_str()),
-                clean_option(error.map(|e| e.text.as_str())).as_deref(),
-                ms(times.sent),
-                ms(times.delivered),
-                ms(times.read),
-                ms(times.played),
-                ms(times.failed),
-            ]
-        )?;
+    async fn message_progress(&mut self, messages: &[Message]) -> Result<()> {
+        for piece in pieces(messages) {
+            run_many!(self.conn(), PROGRESS, [], piece, |message| [
+                message.id.as_str(),
+                message.status.as_str(),
+                message.error.as_ref().map(|e| e.code.as_str()),
+                clean_option(message.error.as_ref().map(|e| e.text.as_str())),
+                ms(message.times.sent),
+                ms(message.times.delivered),
+                ms(message.times.read),
+                ms(message.times.played),
+                ms(message.times.failed),
+            ])?;
+        }
         Ok(())
     }
 

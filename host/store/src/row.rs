@@ -86,6 +86,11 @@ pub(crate) fn count_u32(number: i64) -> u32 {
     u32::try_from(count(number)).unwrap_or(u32::MAX)
 }
 
+/// The length of a list, as bound.
+pub(crate) fn length(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
 /// What sorts after every id: the start of a list without a cursor.
 pub(crate) const AFTER_ALL: &str = "~";
 

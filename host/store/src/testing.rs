@@ -215,7 +215,7 @@ impl Fixture {
 
     pub(crate) async fn stored(&self, message: &Message) {
         let mut tx = self.write().await;
-        assert!(tx.message_insert(message).await.unwrap());
+        assert_eq!(tx.message_insert(std::slice::from_ref(message)).await.unwrap().len(), 1);
         tx.commit().await.unwrap();
     }
 
@@ -258,8 +258,8 @@ impl Fixture {
 
     pub(crate) async fn raised(&self, event: &NewEvent) -> Event {
         let mut tx = self.write().await;
-        let event = tx.event_raise(event).await.unwrap().expect("the event is new");
+        let mut events = tx.event_raise(std::slice::from_ref(event)).await.unwrap();
         tx.commit().await.unwrap();
-        event
+        events.pop().expect("the event is new")
     }
 }

@@ -162,7 +162,7 @@ pub(crate) async fn apply(
         _ => {}
     }
     if let Some(device) = tx.device_load(id).await? {
-        tx.event_raise(&NewEvent::device_state(&device)?).await?;
+        tx.event_raise(&[NewEvent::device_state(&device)?]).await?;
     }
     Ok(next.effect)
 }

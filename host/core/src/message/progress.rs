@@ -4,13 +4,37 @@ use std::collections::BTreeSet;
 
 use super::{Message, MessageStatus, SendFailure};
 use crate::cx::Core;
-use crate::device::Device;
 use crate::error::Result;
 use crate::event::NewEvent;
 use crate::id::DeviceId;
-use crate::ports::Tx;
 use crate::ports::link::{ReceiptKind, Step};
-use crate::ports::store::Progress;
+use crate::time::UtcMs;
+
+/// A step of outgoing messages.
+#[derive(Clone)]
+struct Progress {
+    status: MessageStatus,
+    at: UtcMs,
+    /// Why, for `failed`.
+    error: Option<SendFailure>,
+}
+
+impl Progress {
+    fn apply(self, message: &mut Message) {
+        let at = Some(self.at);
+        let times = &mut message.times;
+        match self.status {
+            MessageStatus::Sent => times.sent = at,
+            MessageStatus::Delivered => times.delivered = at,
+            MessageStatus::Read => times.read = at,
+            MessageStatus::Played => times.played = at,
+            MessageStatus::Failed => times.failed = at,
+            MessageStatus::Queued | MessageStatus::Received => {}
+        }
+        message.status = self.status;
+        message.error = self.error;
+    }
+}
 
 /// Records steps in their order, in one transaction. Steps of messages that are not known here are passed over.
 pub async fn advance(core: &Core, device: &DeviceId, steps: &[Step]) -> Result<()> {
@@ -50,39 +74,26 @@ async fn record(core: &Core, device: &DeviceId, told: &[(&[String], Progress)]) 
     let mut tx = core.store.write().await?;
     let Some(device) = tx.device_load(device).await? else { return Ok(()) };
     let mut messages = tx.message_find_sent(&device.id, &ids).await?;
-    let mut changed = false;
+    let mut changed = BTreeSet::new();
+    let mut events = Vec::new();
     for (ids, progress) in told {
         for message in messages.iter_mut().filter(|m| ids.contains(&m.whatsapp_id)) {
-            changed |= step(&mut *tx, &device, message, progress).await?;
+            if is_forward(message.status, progress.status) {
+                progress.clone().apply(message);
+                changed.insert(message.id.clone());
+                events.extend(NewEvent::message(&device, message)?);
+            }
         }
     }
-    if changed {
-        tx.commit().await?;
-        core.bell.events_stored();
+    messages.retain(|m| changed.contains(&m.id));
+    if messages.is_empty() {
+        return Ok(());
     }
+    tx.message_progress(&messages).await?;
+    tx.event_raise(&events).await?;
+    tx.commit().await?;
+    core.bell.events_stored();
     Ok(())
-}
-
-async fn step(tx: &mut dyn Tx, device: &Device, message: &mut Message, progress: &Progress) -> Result<bool> {
-    if !is_forward(message.status, progress.status) {
-        return Ok(false);
-    }
-    tx.message_progress(&message.id, progress).await?;
-    message.status = progress.status;
-    message.error.clone_from(&progress.error);
-    let times = &mut message.times;
-    match progress.status {
-        MessageStatus::Sent => times.sent = Some(progress.at),
-        MessageStatus::Delivered => times.delivered = Some(progress.at),
-        MessageStatus::Read => times.read = Some(progress.at),
-        MessageStatus::Played => times.played = Some(progress.at),
-        MessageStatus::Failed => times.failed = Some(progress.at),
-        MessageStatus::Queued | MessageStatus::Received => {}
-    }
-    if let Some(event) = NewEvent::message(device, message)? {
-        tx.event_raise(&event).await?;
-    }
-    Ok(true)
 }
 
 /// Whether `to` is a step forward from `from`. A message can only fail while nobody has it.

@@ -2,6 +2,7 @@
 
 use super::{Direction, Message, MessageStatus, StatusTimes};
 use crate::cx::Core;
+use crate::device::Device;
 use crate::error::Result;
 use crate::event::NewEvent;
 use crate::id::{DeviceId, MessageId};
@@ -14,32 +15,35 @@ pub async fn receive(core: &Core, device: &DeviceId, batch: Vec<Inbound>) -> Res
     let Some(device) = tx.device_load(device).await? else {
         return Ok(());
     };
-    for inbound in batch {
-        let now = core.now();
-        let from_me = inbound.sender.is_none();
-        let message = Message {
-            id: core.fresh(MessageId::new),
-            tenant: device.tenant.clone(),
-            device: device.id.clone(),
-            direction: if from_me { Direction::Out } else { Direction::In },
-            chat: inbound.chat,
-            sender: inbound.sender,
-            sender_name: inbound.sender_name,
-            whatsapp_id: inbound.whatsapp_id,
-            content: inbound.content,
-            status: if from_me { MessageStatus::Sent } else { MessageStatus::Received },
-            error: None,
-            created_at: now,
-            timestamp: inbound.timestamp,
-            times: StatusTimes { sent: from_me.then_some(inbound.timestamp), ..StatusTimes::default() },
-        };
-        if tx.message_insert(&message).await?
-            && let Some(event) = NewEvent::message(&device, &message)?
-        {
-            tx.event_raise(&event).await?;
-        }
+    let messages: Vec<_> = batch.into_iter().map(|inbound| message(core, &device, inbound)).collect();
+    let added = tx.message_insert(&messages).await?;
+    let mut events = Vec::with_capacity(added.len());
+    for message in messages.iter().filter(|m| added.contains(&m.id)) {
+        events.extend(NewEvent::message(&device, message)?);
     }
+    tx.event_raise(&events).await?;
     tx.commit().await?;
     core.bell.events_stored();
     Ok(())
+}
+
+fn message(core: &Core, device: &Device, inbound: Inbound) -> Message {
+    let now = core.now();
+    let from_me = inbound.sender.is_none();
+    Message {
+        id: core.fresh(MessageId::new),
+        tenant: device.tenant.clone(),
+        device: device.id.clone(),
+        direction: if from_me { Direction::Out } else { Direction::In },
+        chat: inbound.chat,
+        sender: inbound.sender,
+        sender_name: inbound.sender_name,
+        whatsapp_id: inbound.whatsapp_id,
+        content: inbound.content,
+        status: if from_me { MessageStatus::Sent } else { MessageStatus::Received },
+        error: None,
+        created_at: now,
+        timestamp: inbound.timestamp,
+        times: StatusTimes { sent: from_me.then_some(inbound.timestamp), ..StatusTimes::default() },
+    }
 }

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 pub use access::{AccessTx, IdempotencyClaim, IdempotencyEntry};
 pub use devices::{DeviceChange, DeviceTx};
 pub use events::EventTx;
-pub use messages::{MessageFilter, MessageTx, Progress};
+pub use messages::{MessageFilter, MessageTx};
 pub use outbox::{AttemptResult, DeliveryFilter, OutboxStats, OutboxTx};
 pub use webhooks::{WebhookChange, WebhookTx};
 

@@ -145,7 +145,7 @@ impl Settler {
                 let change = WebhookChange { state, ..WebhookChange::default() };
                 tx.webhook_change(&webhook.tenant, &webhook.id, &change).await?;
                 let event = NewEvent::webhook_disabled(webhook.tenant.clone(), &webhook.id, reason, now);
-                tx.event_raise(&event).await?;
+                tx.event_raise(&[event]).await?;
                 tracing::warn!(webhook.id = %webhook.id, reason, "a webhook was disabled");
                 Ok(true)
             }

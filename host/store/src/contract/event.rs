@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use portico_core::event::EventKind;
+use portico_core::event::{EventKind, NewEvent};
 use portico_core::ports::store::AttemptResult;
 use portico_core::webhook::DeliveryState;
 
@@ -21,7 +21,7 @@ pub(super) async fn numbers_have_no_gaps_under_rivalry(fx: Fixture) {
                 for event in shared {
                     for event in [event, fx.event(&tenant, None, "lane")] {
                         let mut tx = fx.write().await;
-                        stored.extend(tx.event_raise(&event).await.unwrap().map(|e| e.seq));
+                        stored.extend(tx.event_raise(&[event]).await.unwrap().into_iter().map(|e| e.seq));
                         tx.commit().await.unwrap();
                     }
                 }
@@ -46,17 +46,46 @@ pub(super) async fn what_was_undone_burns_no_number(fx: Fixture) {
     let tenant = fx.tenant("t").await;
     let event = fx.event(&tenant, None, "lane");
     let mut tx = fx.write().await;
-    assert_eq!(tx.event_raise(&event).await.unwrap().unwrap().seq, 1);
+    assert_eq!(tx.event_raise(std::slice::from_ref(&event)).await.unwrap()[0].seq, 1);
     drop(tx);
     assert_eq!(fx.read().await.event_last_seq(&tenant).await.unwrap(), 0);
     let stored = fx.raised(&event).await;
     assert_eq!(stored.seq, 1);
-    assert!(fx.write().await.event_raise(&event).await.unwrap().is_none());
+    assert!(fx.write().await.event_raise(std::slice::from_ref(&event)).await.unwrap().is_empty());
     let found = fx.read().await.event_list(&tenant, 0, 9).await.unwrap();
     assert_eq!(serde_json::to_value(&found).unwrap(), serde_json::to_value([&stored]).unwrap());
     assert_eq!((found[0].lane.as_str(), &found[0].data), ("lane", &event.payload));
     let other = fx.tenant("u").await;
     assert!(fx.read().await.event_list(&other, 0, 9).await.unwrap().is_empty());
+}
+
+pub(super) async fn events_raised_together_keep_their_order_and_their_lanes(fx: Fixture) {
+    let (tenant, other) = (fx.tenant("t").await, fx.tenant("u").await);
+    let device = fx.device(&tenant).await;
+    let webhook = fx.webhook(&tenant, Some(&device), &["*"]).await;
+    let known = fx.raised(&fx.event(&tenant, Some(&device), "a")).await;
+    let event = |lane: &str| fx.event(&tenant, Some(&device), lane);
+    let mut events = vec![event("a"), event("b"), event("b"), event("c")];
+    // Known, told twice, of no device, and of another tenant.
+    events.insert(1, NewEvent { id: known.id.clone(), ..event("a") });
+    events.push(events[0].clone());
+    events.push(fx.event(&tenant, None, "b"));
+    events.push(fx.event(&other, None, "b"));
+    let mut tx = fx.write().await;
+    let stored = tx.event_raise(&events).await.unwrap();
+    assert!(tx.event_raise(&events).await.unwrap().is_empty());
+    tx.commit().await.unwrap();
+    let wanted =
+        [(0, 2), (2, 3), (3, 4), (4, 5), (6, 6), (7, 1)].map(|(n, seq): (usize, _)| (events[n].id.clone(), seq));
+    assert_eq!(stored.iter().map(|e| (e.id.clone(), e.seq)).collect::<Vec<_>>(), wanted);
+    let listed = fx.read().await.event_list(&tenant, 0, 99).await.unwrap();
+    assert_eq!(listed.iter().map(|e| e.seq).collect::<Vec<_>>(), (1..=6).collect::<Vec<_>>());
+    // Of each lane only the oldest is due: `a` has the known one, `b` two new ones, `c` one.
+    let mut deliveries = fx.read().await.delivery_list(&tenant, &Default::default(), &page(99)).await.unwrap();
+    assert!(deliveries.iter().all(|d| d.webhook == webhook.id));
+    deliveries.retain(|d| d.next_attempt_at.is_some());
+    let due: BTreeSet<_> = deliveries.into_iter().map(|d| d.event).collect();
+    assert_eq!(due, [known.id, events[2].id.clone(), events[4].id.clone()].into());
 }
 
 pub(super) async fn only_subscriptions_that_want_it_get_a_delivery(fx: Fixture) {

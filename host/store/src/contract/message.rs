@@ -1,9 +1,11 @@
 //! Messages.
 
+use std::collections::BTreeSet;
+
 use portico_core::address::Party;
-use portico_core::message::{Content, Direction, MessageStatus, SendFailure};
+use portico_core::message::{Content, Direction, Message, MessageStatus, SendFailure, StatusTimes};
 use portico_core::page::PageRequest;
-use portico_core::ports::store::{MessageFilter, Progress};
+use portico_core::ports::store::MessageFilter;
 
 use crate::testing::{Fixture, page};
 
@@ -31,18 +33,20 @@ pub(super) async fn a_message_is_stored_once(fx: Fixture) {
     let device = fx.device(&tenant).await;
     let message = fx.message(&device, Direction::In, GROUP, "A1");
     fx.stored(&message).await;
-    let mut tx = fx.write().await;
     let again = fx.message(&device, Direction::In, GROUP, "A1");
-    assert!(!tx.message_insert(&again).await.unwrap(), "the same chat, sender and id");
     let mut of_another = fx.message(&device, Direction::In, GROUP, "A1");
     of_another.sender = Some(Party::single(BOB));
-    assert!(tx.message_insert(&of_another).await.unwrap(), "another sender");
     let mut own = fx.message(&device, Direction::In, GROUP, "A1");
     own.sender = None;
-    assert!(tx.message_insert(&own).await.unwrap(), "the own account");
-    own.id = fx.message(&device, Direction::In, GROUP, "A1").id;
-    assert!(!tx.message_insert(&own).await.unwrap(), "the own account again");
-    assert!(tx.message_insert(&fx.message(&device, Direction::In, ADA, "A1")).await.unwrap(), "another chat");
+    let mut own_again = own.clone();
+    own_again.id = fx.message(&device, Direction::In, GROUP, "A1").id;
+    let elsewhere = fx.message(&device, Direction::In, ADA, "A1");
+    let fresh = BTreeSet::from([of_another.id.clone(), own.id.clone(), elsewhere.id.clone()]);
+    let batch = [again, of_another, own, own_again, elsewhere];
+    let mut tx = fx.write().await;
+    assert_eq!(tx.message_insert(&batch).await.unwrap(), fresh, "one for each chat, sender and id");
+    assert!(tx.message_insert(&batch).await.unwrap().is_empty());
+    assert!(tx.message_insert(&[]).await.unwrap().is_empty());
 }
 
 pub(super) async fn lists_filter_and_page(fx: Fixture) {
@@ -88,48 +92,40 @@ pub(super) async fn lists_filter_and_page(fx: Fixture) {
 pub(super) async fn steps_set_their_time_and_clear_nothing(fx: Fixture) {
     let tenant = fx.tenant("t").await;
     let device = fx.device(&tenant).await;
-    let message = fx.message(&device, Direction::Out, ADA, "OUT1");
+    let mut message = fx.message(&device, Direction::Out, ADA, "OUT1");
+    let mut other = fx.message(&device, Direction::Out, BOB, "OUT2");
     fx.stored(&message).await;
+    fx.stored(&other).await;
     let mut tx = fx.write().await;
     assert!(!tx.message_sent_before(&device.id, ADA).await.unwrap(), "queued does not count");
-    let mut times = Vec::new();
-    for status in [MessageStatus::Sent, MessageStatus::Delivered, MessageStatus::Read, MessageStatus::Played] {
-        let at = fx.now();
-        times.push(Some(at));
-        tx.message_progress(&message.id, &Progress { status, at, error: None }).await.unwrap();
-    }
+    let [sent, delivered, read, played, failed] = [(); 5].map(|()| Some(fx.now()));
+    message.status = MessageStatus::Played;
+    message.times = StatusTimes { sent, delivered, read, played, failed: None };
+    other.status = MessageStatus::Failed;
+    other.times.failed = failed;
+    other.error = Some(SendFailure { code: "refused".to_owned(), text: "no".to_owned() });
+    tx.message_progress(&[message.clone(), other.clone()]).await.unwrap();
     assert!(tx.message_sent_before(&device.id, ADA).await.unwrap());
     assert!(!tx.message_sent_before(&device.id, BOB).await.unwrap());
-    let ids = ["OUT1".to_owned(), "OUT1".to_owned(), "none".to_owned()];
-    let found = tx.message_find_sent(&device.id, &ids).await.unwrap();
-    assert_eq!(found.len(), 1);
-    assert_eq!(found[0].status, MessageStatus::Played);
-    let t = found[0].times;
-    assert_eq!(vec![t.sent, t.delivered, t.read, t.played], times);
-    assert_eq!(t.failed, None);
-    let error = Some(SendFailure { code: "refused".to_owned(), text: "no".to_owned() });
-    let failed = Progress { status: MessageStatus::Failed, at: fx.now(), error: error.clone() };
-    tx.message_progress(&message.id, &failed).await.unwrap();
+    // A caller that knows less takes nothing away.
+    let known = Message { times: StatusTimes::default(), error: None, ..other.clone() };
+    tx.message_progress(&[known]).await.unwrap();
     tx.commit().await.unwrap();
+    let ids = ["OUT2".to_owned(), "OUT1".to_owned(), "OUT1".to_owned(), "none".to_owned()];
     let found = fx.read().await.message_find_sent(&device.id, &ids).await.unwrap();
-    assert_eq!(
-        (found[0].error.clone(), found[0].times.failed, found[0].times.sent),
-        (error, Some(failed.at), times[0])
-    );
+    let seen: Vec<_> = found.iter().map(|m| (m.status, m.times, m.error.clone())).collect();
+    assert_eq!(seen, [&message, &other].map(|m| (m.status, m.times, m.error.clone())));
 }
 
 pub(super) async fn the_queue_keeps_its_order(fx: Fixture) {
     let tenant = fx.tenant("t").await;
     let device = fx.device(&tenant).await;
-    let mut ids = Vec::new();
-    for n in 0..4 {
-        let message = fx.message(&device, Direction::Out, ADA, &n.to_string());
-        fx.stored(&message).await;
-        ids.push(message.id);
-    }
+    let mut messages: Vec<_> = (0..4).map(|n| fx.message(&device, Direction::Out, ADA, &n.to_string())).collect();
+    let ids: Vec<_> = messages.iter().map(|m| m.id.clone()).collect();
     let mut tx = fx.write().await;
-    let sent = Progress { status: MessageStatus::Sent, at: fx.now(), error: None };
-    tx.message_progress(&ids[1], &sent).await.unwrap();
+    tx.message_insert(&messages).await.unwrap();
+    messages[1].status = MessageStatus::Sent;
+    tx.message_progress(&messages[1..2]).await.unwrap();
     assert_eq!(tx.message_count_queued(&device.id).await.unwrap(), 3);
     let queued: Vec<_> = tx.message_queued(&device.id, None, 2).await.unwrap().into_iter().map(|m| m.id).collect();
     assert_eq!(queued, [ids[0].clone(), ids[2].clone()]);
@@ -149,5 +145,5 @@ pub(super) async fn text_that_postgres_refuses_is_cleaned(fx: Fixture) {
     let found = tx.message_find(&tenant, &device.id, &message.id).await.unwrap().unwrap();
     assert_eq!((found.sender_name.as_deref(), found.whatsapp_id.as_str()), (Some("Ada"), "A1"));
     assert_eq!(found.content, message.content, "JSON can say it");
-    assert!(!tx.message_insert(&fx.message(&device, Direction::In, ADA, "A\u{0}1")).await.unwrap());
+    assert!(tx.message_insert(&[fx.message(&device, Direction::In, ADA, "A\u{0}1")]).await.unwrap().is_empty());
 }

@@ -67,11 +67,11 @@ pub(super) async fn many_transactions_wait_for_their_turn(fx: Fixture) {
             tokio::spawn(async move {
                 let mut tx = fx.write().await;
                 let event = fx.event(&tenant, None, &n.to_string());
-                tx.event_raise(&event).await.unwrap();
+                tx.event_raise(&[event]).await.unwrap();
                 tx.commit().await.unwrap();
                 // Given up half-way, as when a client hangs up: nothing stays locked.
                 let mut given_up = fx.write().await;
-                given_up.event_raise(&fx.event(&tenant, None, "x")).await.unwrap();
+                given_up.event_raise(&[fx.event(&tenant, None, "x")]).await.unwrap();
             })
         })
         .collect();

@@ -10,11 +10,12 @@ use crate::time::UtcMs;
 /// Events.
 #[async_trait]
 pub trait EventTx {
-    /// Stores an event, gives it the tenant's next `seq`, and adds a delivery for every enabled subscription that wants it.
-    /// `None` when an event with this id is stored already.
-    async fn event_raise(&mut self, event: &NewEvent) -> Result<Option<Event>>;
+    /// Stores events, gives each its tenant's next `seq`, in their order, and adds a delivery for every enabled subscription
+    /// that wants it. Gives back those that were not stored already.
+    async fn event_raise(&mut self, events: &[NewEvent]) -> Result<Vec<Event>>;
 
-    /// Stores an event as [`Self::event_raise`] does, with a delivery for this one subscription whatever it wants.
+    /// Stores one event as [`Self::event_raise`] does, with a delivery for this one subscription whatever it wants. `None`
+    /// when it is stored already.
     async fn event_raise_for(&mut self, event: &NewEvent, webhook: &crate::id::WebhookId) -> Result<Option<Event>>;
 
     /// Events after `after`, in order.

@@ -1,12 +1,13 @@
 //! Messages in the store.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 
 use crate::error::Result;
 use crate::id::{DeviceId, MessageId, TenantId};
-use crate::message::{Direction, Message, MessageStatus, SendFailure};
+use crate::message::{Direction, Message, MessageStatus};
 use crate::page::PageRequest;
-use crate::time::UtcMs;
 
 /// Which messages of a device are wanted.
 #[derive(Clone, Debug, Default)]
@@ -19,22 +20,12 @@ pub struct MessageFilter {
     pub status: Option<MessageStatus>,
 }
 
-/// A step of an outgoing message.
-#[derive(Clone, Debug)]
-pub struct Progress {
-    /// The new status: `sent`, `delivered`, `read`, `played` or `failed`.
-    pub status: MessageStatus,
-    /// When.
-    pub at: UtcMs,
-    /// Why, for `failed`.
-    pub error: Option<SendFailure>,
-}
-
 /// Messages.
 #[async_trait]
 pub trait MessageTx {
-    /// Adds a message; `false` when the device has one with the same chat, sender and WhatsApp id already.
-    async fn message_insert(&mut self, message: &Message) -> Result<bool>;
+    /// Adds messages. Says which were added: of the others the device has one with the same chat, sender and WhatsApp id
+    /// already.
+    async fn message_insert(&mut self, messages: &[Message]) -> Result<BTreeSet<MessageId>>;
 
     /// A message of a device.
     async fn message_find(&mut self, tenant: &TenantId, device: &DeviceId, id: &MessageId) -> Result<Option<Message>>;
@@ -51,8 +42,9 @@ pub trait MessageTx {
     /// Outgoing messages of a device by WhatsApp id. In a writing transaction the rows stay locked until the end.
     async fn message_find_sent(&mut self, device: &DeviceId, whatsapp_ids: &[String]) -> Result<Vec<Message>>;
 
-    /// Records a step: sets status and its time, and clears nothing. The caller has checked that it is a step forward.
-    async fn message_progress(&mut self, id: &MessageId, progress: &Progress) -> Result<()>;
+    /// Records how far messages have got: their status, error and times as given; clears nothing. The caller has checked that
+    /// each went forward.
+    async fn message_progress(&mut self, messages: &[Message]) -> Result<()>;
 
     /// Queued messages of a device in the order they were made, after `after`.
     async fn message_queued(
