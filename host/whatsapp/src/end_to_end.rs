@@ -66,6 +66,29 @@ async fn texts_go_both_ways_before_and_after_a_restart_of_the_session() -> Resul
     Ok(())
 }
 
+/// The answer is sent with a key made when the question came in. A crash right behind it must not take that key away.
+#[tokio::test]
+async fn what_answers_an_answer_can_be_read_after_a_crash() -> Result<(), Problem> {
+    let world = World::start().await?;
+    world.pair(OWN).await?;
+    let peer = world.sandbox.phone(PEER)?;
+    world.send("A1", PEER, "hello").await?;
+    assert_eq!(peer.next_text().await?, "hello");
+    let question = peer.send_text(OWN, "who are you?").await?;
+    world.inbox.message(&question).await?;
+    world.send("A2", PEER, "a shop").await?;
+    let left = std::sync::Arc::new(world.keys.copy());
+    assert_eq!(peer.next_text().await?, "a shop");
+
+    let (second, told) = world::gateway(world::config(&world.sandbox), &left)?;
+    second.open(&world.device).await?;
+    told.wait("the login", |seen| seen.logged_in().is_some()).await?;
+    let answer = peer.send_text(OWN, "I see").await?;
+    assert_eq!(told.message(&answer).await?.content, text("I see"));
+    assert_eq!(peer.sent_record(&answer).map(|sent| sent.retries), Some(0), "it was read at once");
+    Ok(())
+}
+
 #[tokio::test]
 async fn own_messages_from_the_phone_have_no_sender() -> Result<(), Problem> {
     let world = World::start().await?;

@@ -28,6 +28,11 @@ impl Memory {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What a crash at this moment would leave.
+    pub(crate) fn copy(&self) -> Self {
+        Self { rows: Mutex::new(self.rows().clone()), applies: AtomicUsize::default() }
+    }
+
     /// Records of the device.
     pub(crate) fn count(&self, device: &DeviceId) -> usize {
         self.rows().keys().filter(|(owner, ..)| owner == device).count()

@@ -1,6 +1,7 @@
 //! Sending: one message at a time per chat, under the id the core chose before.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use portico_core::device::DeviceState;
@@ -9,7 +10,7 @@ use portico_core::message::Content;
 use portico_core::ports::link::Outgoing;
 use tokio::sync::OwnedMutexGuard;
 use whatsapp_rust::waproto::whatsapp::Message;
-use whatsapp_rust::{Jid, SendOptions};
+use whatsapp_rust::{Client, Jid, SendOptions};
 
 use crate::failure;
 use crate::session::Session;
@@ -31,6 +32,7 @@ pub(crate) async fn send(session: &Session, out: &Outgoing) -> Result<()> {
         if !client.is_logged_in() {
             return Err(failure::unreachable("the session is being connected again"));
         }
+        store_keys(session, &client).await?;
         let message = Message { conversation: Some(text.clone()), ..Default::default() };
         let options = SendOptions::default().with_message_id(out.whatsapp_id.as_str());
         let written = client.send_message_with_options(to, message, options).await;
@@ -38,6 +40,21 @@ pub(crate) async fn send(session: &Session, out: &Outgoing) -> Result<()> {
     };
     let timed = tokio::time::timeout(session.context.limits.send_timeout, sent).await;
     timed.unwrap_or_else(|_| Err(failure::unreachable("writing the message took too long")))
+}
+
+/// Has the library's keys stored if a message came in since.
+///
+/// The first answer of a turn in the conversation is sent under a new ratchet key, made when the other side's message was
+/// decrypted. The library stores it up to 25 ms later; if the process dies in between, it can't read what comes back, and
+/// the other side has to send it again.
+async fn store_keys(session: &Session, client: &Client) -> Result<()> {
+    if !session.heard.swap(false, Ordering::AcqRel) {
+        return Ok(());
+    }
+    client.flush_pending_signal_state().await.map_err(|_| {
+        session.heard.store(true, Ordering::Release);
+        failure::unreachable("the session's keys could not be stored")
+    })
 }
 
 type Lane = Arc<tokio::sync::Mutex<()>>;

@@ -67,6 +67,8 @@ pub(crate) struct Session {
     pub(crate) lanes: Lanes,
     pub(crate) known: Known,
     client: Mutex<Option<Arc<Client>>>,
+    /// A message came in since the library's keys were last known to be stored.
+    pub(crate) heard: Arc<AtomicBool>,
     /// Whether the core was last told that it is logged in.
     logged_in: AtomicBool,
     undecryptable: AtomicU64,
@@ -87,6 +89,7 @@ impl Session {
             lanes: Lanes::default(),
             known: Known::default(),
             client: Mutex::new(None),
+            heard: Arc::default(),
             logged_in: AtomicBool::new(false),
             undecryptable: AtomicU64::new(0),
             logging_out: AtomicBool::new(false),

@@ -3,6 +3,7 @@
 pub(crate) mod content;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -26,6 +27,8 @@ const COMMIT_WAIT: Duration = Duration::from_millis(100);
 pub(crate) struct Commit {
     pub(crate) device: DeviceId,
     pub(crate) inbox: Arc<dyn Inbox>,
+    /// Set with every batch: decrypting it may have changed the keys that the next message is sent with.
+    pub(crate) heard: Arc<AtomicBool>,
 }
 
 #[async_trait]
@@ -33,6 +36,7 @@ impl InboundDurabilityHook for Commit {
     /// When the core can't take the batch, WhatsApp keeps it, but delivers it again to a new connection only: so this one
     /// is dropped then.
     async fn on_messages(&self, client: Arc<Client>, batch: &[InboundMessage]) -> anyhow::Result<()> {
+        self.heard.store(true, Ordering::Release);
         let refused = match deliver(&*self.inbox, &self.device, &client, batch).await {
             Ok(()) => return Ok(()),
             Err(error) => error,
