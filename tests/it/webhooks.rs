@@ -7,6 +7,7 @@ on_both! {
     a_failed_delivery_is_tried_again_with_the_same_id_and_holds_back_its_chat_only
     a_gone_endpoint_is_disabled
     a_test_delivery_can_be_replayed
+    a_repaired_receiver_gets_what_waits_on_request
     addresses_nobody_should_reach_are_refused
 }
 
@@ -69,6 +70,28 @@ async fn a_test_delivery_can_be_replayed(kind: Kind) {
     gw.api.act(&format!("/v1/deliveries/{delivery}/replay")).await.expect(202);
     let again = hook.at_least(2).await.remove(1);
     assert_eq!(again.header("webhook-id"), first.header("webhook-id"));
+}
+
+async fn a_repaired_receiver_gets_what_waits_on_request(kind: Kind) {
+    let gw = TestGateway::start(kind).await;
+    let device = gw.api.post("/v1/devices", json!({ "name": "sales" })).await.expect(201).str("/id");
+    let (hook, id, _) = gw.webhook(&device, &["message.received"]).await;
+    // Once at once, once after five seconds; the next try is five minutes away.
+    hook.answer_next(&[500, 500]);
+    gw.api.act(&format!("/v1/webhooks/{id}/test")).await.expect(202);
+    gw.api.act(&format!("/v1/webhooks/{id}/test")).await.expect(202);
+    let waiting = wait_until("two failures", || async {
+        let list = gw.api.get(&format!("/v1/webhooks/{id}/deliveries?state=pending")).await;
+        let items = list.json["items"].as_array().cloned().unwrap_or_default();
+        let head = items.iter().find(|d| d["attempts"] == 2).cloned()?;
+        let behind = items.iter().find(|d| d["attempts"] == 0).cloned()?;
+        Some((head["id"].as_str()?.to_owned(), behind["id"].as_str()?.to_owned()))
+    })
+    .await;
+    let refused = gw.api.act(&format!("/v1/deliveries/{}/replay", waiting.1)).await.expect(409);
+    assert_eq!(refused.str("/code"), "delivery_not_replayable");
+    gw.api.act(&format!("/v1/deliveries/{}/replay", waiting.0)).await.expect(202);
+    hook.at_least(4).await;
 }
 
 async fn addresses_nobody_should_reach_are_refused(kind: Kind) {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use crate::access::Scope;
 use crate::device::Device;
 use crate::error::Error;
 use crate::id::{DeviceId, EventId, TenantId, WebhookId};
@@ -73,6 +74,20 @@ impl EventKind {
             Self::MessageFailed => "message.failed",
             Self::WebhookDisabled => "webhook.disabled",
             Self::WebhookTest => "webhook.test",
+        }
+    }
+
+    /// What it takes to see events of this kind; `None` for those about webhooks themselves.
+    pub fn scope(self) -> Option<Scope> {
+        match self {
+            Self::DeviceState => Some(Scope::DevicesRead),
+            Self::MessageReceived
+            | Self::MessageSent
+            | Self::MessageDelivered
+            | Self::MessageRead
+            | Self::MessagePlayed
+            | Self::MessageFailed => Some(Scope::MessagesRead),
+            Self::WebhookDisabled | Self::WebhookTest => None,
         }
     }
 

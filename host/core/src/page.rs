@@ -1,5 +1,7 @@
 //! Cursor paging: newest first, `?limit=&cursor=`.
 
+use std::str::FromStr;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -26,6 +28,16 @@ impl PageRequest {
             return Err(Error::invalid("cursor", "must be the `next` of an earlier page, unchanged"));
         }
         Ok(Self { limit, before: cursor })
+    }
+
+    /// Checks that the cursor is an id of the kind that the list goes by.
+    pub(crate) fn by<Id: FromStr>(&self) -> Result<&Self> {
+        match &self.before {
+            Some(cursor) if cursor.parse::<Id>().is_err() => {
+                Err(Error::invalid("cursor", "must be the `next` of an earlier page of this list, unchanged"))
+            }
+            _ => Ok(self),
+        }
     }
 }
 

@@ -37,7 +37,7 @@ function typeOf(schema) {
   const name = schema && schema.$ref ? schema.$ref.split("/").pop() : "";
   const found = resolve(schema);
   if (found.enum) return found.enum.join(" | ");
-  if (found.oneOf) return found.oneOf.filter((s) => s.type !== "null").map(typeOf).join(" or ");
+  if (found.oneOf) return [...new Set(found.oneOf.filter((s) => s.type !== "null").map(typeOf))].join(" or ");
   const type = [].concat(found.type || []).filter((t) => t !== "null").join(" or ");
   if (type === "array") return "list of " + typeOf(found.items);
   if (name && (type === "object" || found.allOf)) return name;
@@ -84,6 +84,29 @@ function example(schema, depth = 0) {
   return found.format === "date-time" ? "2026-01-31T12:00:00Z" : "…";
 }
 
+// The fields of an object, or of all the objects a value may be; one that has several forms there gets them all.
+function fieldsInside(schema) {
+  const forms = (resolve(schema).oneOf || [schema]).filter((form) => form && form.type !== "null").map((form) => propertiesOf(form));
+  const found = new Map();
+  for (const field of forms.flat()) {
+    const before = found.get(field.name);
+    if (before) before.values.push(field.value);
+    else found.set(field.name, { name: field.name, values: [field.value] });
+  }
+  return [...found.values()].map(({ name, values }) => ({
+    name,
+    value: values.length === 1 ? values[0] : { oneOf: values },
+    required: forms.every((form) => form.some((field) => field.name === name && field.required)),
+  }));
+}
+
+// The fields of a body, each followed by its own as `content.text`, one level deep.
+function bodyFields(schema) {
+  return propertiesOf(schema).flatMap((field) => [
+    field, ...fieldsInside(field.value).map((inner) => ({ ...inner, name: field.name + "." + inner.name })),
+  ]);
+}
+
 function rows(fields) {
   if (!fields.length) return null;
   return el("table", {}, ...fields.map((field) => el("tr", {},
@@ -96,10 +119,22 @@ function jsonOf(content) {
   return entry ? entry[1].schema : null;
 }
 
+// The shell variable for a parameter of a path: `DEVICE` for the id in /v1/devices/{id}, `MESSAGE` for {message}.
+function variableOf(path, name) {
+  const before = path.slice(0, path.indexOf("{" + name + "}")).split("/").filter(Boolean).pop() || name;
+  const noun = name === "id" ? before.replace(/ies$/, "y").replace(/s$/, "") : name;
+  const variable = noun.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_");
+  return variable === "KEY" ? "KEY_ID" : variable; // A variable KEY likely holds the key itself.
+}
+
 function curlOf(method, path, operation, body) {
-  const lines = ["curl" + (method === "get" ? "" : " -X " + method.toUpperCase()) + " '" + location.origin + path + "'"];
+  // Not in braces: curl takes them for a list.
+  const url = location.origin + path.replaceAll(/\{([^}]+)\}/g, (_, name) => "$" + variableOf(path, name));
+  const lines = ["curl" + (method === "get" ? "" : " -X " + method.toUpperCase()) + ' "' + url + '"'];
   const open = (operation.security || [{ key: 1 }]).every((s) => Object.keys(s).length === 0);
   if (!open) lines.push('-H "Authorization: Bearer $PORTICO_KEY"');
+  const repeatable = (operation.parameters || []).some((p) => p.in === "header" && p.name.toLowerCase() === "idempotency-key");
+  if (repeatable) lines.push('-H "Idempotency-Key: $(date +%s)"');
   if (body !== null) {
     lines.push("-H 'Content-Type: application/json'");
     lines.push("-d '" + JSON.stringify(body).replaceAll("'", "'\\''") + "'");
@@ -160,7 +195,7 @@ function detailsOf(method, path, operation) {
   return el("div", {},
     el("p", {}, ...prose(operation.description)),
     parameters.length ? el("h4", {}, "Parameters") : null, rows(parameters),
-    schema ? el("h4", {}, "Body") : null, schema ? rows(propertiesOf(schema)) : null,
+    schema ? el("h4", {}, "Body") : null, schema ? rows(bodyFields(schema)) : null,
     el("h4", {}, "Command"), copyable(curlOf(method, path, operation, body)),
     el("h4", {}, "Answers"),
     ...responses.map(([status, response]) => {

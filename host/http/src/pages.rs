@@ -30,14 +30,14 @@ connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 pub(crate) fn routes() -> Router<App> {
     Router::new()
         .route("/", get(async |State(app): State<App>| page(&app, "Portico", LANDING, "")))
-        .route("/docs", get(async |State(app): State<App>| page(&app, "API", DOCS, "docs.js")))
-        .route("/docs/problems", get(async |State(app): State<App>| page(&app, "Problems", &problems(), "")))
+        .route("/docs", get(async |State(app): State<App>| page(&app, "API · Portico", DOCS, "docs.js")))
+        .route("/docs/problems", get(async |State(app): State<App>| page(&app, "Problems · Portico", &problems(), "")))
         .route("/docs/assets/{file}", get(asset))
 }
 
 /// The shell of the QR page; it holds nothing secret.
 pub(crate) fn qr(app: &App) -> Response {
-    page(app, "Link a device", QR, "qr.js")
+    page(app, "Link a device · Portico", QR, "qr.js")
 }
 
 fn page(app: &App, title: &str, body: &str, script: &str) -> Response {

@@ -16,6 +16,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
 use crate::admit::Peer;
@@ -26,6 +27,10 @@ const HEAD_BYTES_MAX: usize = 64 * 1024;
 const HEADERS_MAX: usize = 100;
 /// How long to wait when the system has no more file handles to accept with.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a client may take nothing of what is written to it; then the connection is closed. Without it an answer that
+/// nobody reads would stay in memory for ever.
+const WRITE_STALL: Duration = Duration::from_secs(60);
 
 /// Limits of a listener.
 #[derive(Clone, Debug)]
@@ -123,7 +128,9 @@ async fn connection(
         .header_read_timeout(head_timeout)
         .max_header_size(HEAD_BYTES_MAX)
         .max_headers(HEADERS_MAX);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(WRITE_STALL));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(Box::pin(stream)), service).with_upgrades());
     tokio::select! {
         // A client that breaks off is no event worth a line.
         _ = connection.as_mut() => return,

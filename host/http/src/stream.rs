@@ -109,11 +109,16 @@ pub(crate) struct Feed {
     beat: Interval,
     pub(crate) send_timeout: Duration,
     pub(crate) heartbeat: Duration,
-    _place: Place,
+    place: Option<Place>,
     _open: Gauge,
 }
 
 impl Feed {
+    /// The place, for whoever outlives the feed.
+    pub(crate) fn take_place(&mut self) -> Option<Place> {
+        self.place.take()
+    }
+
     pub(crate) fn new(app: &Shared, cx: Cx, wanted: Wanted, after: i64, place: Place) -> Self {
         let heartbeat = app.config.stream_heartbeat.max(Duration::from_millis(100));
         let mut beat = tokio::time::interval_at(Instant::now() + heartbeat, heartbeat);
@@ -130,7 +135,7 @@ impl Feed {
             beat,
             send_timeout: app.config.stream_send_timeout,
             heartbeat,
-            _place: place,
+            place: Some(place),
             _open: app.metrics.stream(),
         }
     }

@@ -33,8 +33,9 @@ pub(crate) async fn run(State(app): State<App>, request: Request, next: Next) ->
         Ok(request) => request,
         Err(problem) => return problem.into_response(),
     };
-    let inside = request.extensions().get::<Injected>().is_some();
-    let permit = match permit(&app, inside).await {
+    // Whether the gateway lives must be answered also when it is busy.
+    let free = request.extensions().get::<Injected>().is_some() || request.uri().path() == "/health";
+    let permit = match permit(&app, free).await {
         Ok(permit) => permit,
         Err(problem) => return problem.into_response(),
     };
@@ -54,9 +55,9 @@ pub(crate) async fn run(State(app): State<App>, request: Request, next: Next) ->
     }
 }
 
-/// Waits for a turn. Requests from within the process belong to one that has its turn already.
-async fn permit(app: &App, inside: bool) -> Result<Option<OwnedSemaphorePermit>, Problem> {
-    if inside {
+/// Waits for a turn, unless the request needs none: those from within the process belong to one that has its turn already.
+async fn permit(app: &App, free: bool) -> Result<Option<OwnedSemaphorePermit>, Problem> {
+    if free {
         return Ok(None);
     }
     let turn = Arc::clone(&app.turns).acquire_owned();

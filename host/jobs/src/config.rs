@@ -26,8 +26,12 @@ pub struct DeliverConfig {
     pub requests_max: usize,
     /// HTTP requests under way to one webhook. Default: 32.
     pub requests_per_webhook: usize,
+    /// HTTP requests under way for one tenant. Default: 128.
+    pub requests_per_tenant: usize,
     /// Claimed deliveries of one webhook, those under way included. Default: 256.
     pub claimed_per_webhook: usize,
+    /// Claimed deliveries of one tenant. Default: 512.
+    pub claimed_per_tenant: usize,
     /// Deliveries of one chat made in one go, one after the other, before their results are recorded; 100 at most, which is
     /// what a format plugin takes at once. If this process dies meanwhile, they are made again. Default: 32.
     pub lane_run: u32,
@@ -46,7 +50,9 @@ impl Default for DeliverConfig {
             claimed_max: 1024,
             requests_max: 256,
             requests_per_webhook: 32,
+            requests_per_tenant: 128,
             claimed_per_webhook: 256,
+            claimed_per_tenant: 512,
             lane_run: 32,
             lane_run_time: Duration::from_secs(2),
             timeout: Duration::from_secs(20),

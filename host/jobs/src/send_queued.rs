@@ -8,13 +8,15 @@ mod plan;
 mod sender;
 
 use std::collections::{BTreeSet, HashMap};
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::FutureExt;
 use portico_core::device::DeviceState;
 use portico_core::id::DeviceId;
-use portico_core::{Gateway, Result};
+use portico_core::{Error, Gateway, Result};
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
@@ -137,7 +139,11 @@ impl Shared {
                 if self.tasks.stopping().is_cancelled() {
                     return;
                 }
-                match sender.pass(self.gateway.clone(), &device, &self.config, &self.tasks.stopping()).await {
+                let stopping = self.tasks.stopping();
+                let pass = sender.pass(self.gateway.clone(), &device, &self.config, &stopping);
+                // A panic in the protocol library must not leave the seat taken for ever.
+                let passed = AssertUnwindSafe(pass).catch_unwind().await;
+                match passed.unwrap_or_else(|_| Err(Error::internal("sending a device's messages", "it panicked"))) {
                     Ok(wake) => wake,
                     Err(error) => {
                         tracing::warn!(device.id = %device, error = cause(&error), "sending a device's messages failed and is tried again");

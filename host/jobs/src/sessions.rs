@@ -5,16 +5,17 @@
 
 mod restore;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::{StreamExt, stream};
+use futures_util::{FutureExt, StreamExt, stream};
 use portico_core::device::{Device, DeviceState, Wanted};
 use portico_core::id::DeviceId;
 use portico_core::ports::Bell;
 use portico_core::time::UtcMs;
-use portico_core::{Gateway, Result};
+use portico_core::{Error, Gateway, Result};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -82,7 +83,8 @@ impl Sessions {
         *sweep = Sweep::Running;
         drop(sweep);
         self.0.tasks.spawn(async move {
-            let after = match restore::sweep(&shared, &why).await {
+            let swept = AssertUnwindSafe(restore::sweep(&shared, &why)).catch_unwind().await;
+            let after = match swept.unwrap_or_else(|_| Err(Error::internal("looking for sessions", "it panicked"))) {
                 Ok(()) => Sweep::Due(Instant::now() + shared.config.sweep_every),
                 Err(error) => {
                     tracing::warn!(error = cause(&error), "looking for sessions to restore failed and is tried again");

@@ -19,6 +19,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+use portico_core::error::Error;
 use portico_core::id::DeviceId;
 use portico_core::ports::keys::KeyRecord;
 use portico_core::ports::{Clock, KeyRecords, KeyWrite};
@@ -34,6 +35,10 @@ use whatsapp_rust::wacore::store::error::{Result, StoreError};
 pub(crate) const SENT_TTL: Duration = Duration::from_secs(7_200);
 /// How long a message waits for its commit: as long as the library waits for WhatsApp to deliver it again.
 const PENDING_TTL: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Wait after the storage did not answer; doubled after each further time, up to the maximum.
+const INSIST_WAIT: Duration = Duration::from_millis(100);
+const INSIST_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// The kinds of records.
 mod kind {
@@ -112,8 +117,27 @@ impl Backend {
         Ok((record.id, value))
     }
 
+    /// Does `call` until the storage answers, or until the session is over: the library takes a key that can't be read for a
+    /// message that can't be read, and tells WhatsApp to drop it.
+    async fn insist<T, Fut>(&self, call: impl Fn() -> Fut) -> Result<T>
+    where
+        Fut: Future<Output = portico_core::error::Result<T>>,
+    {
+        let mut wait = INSIST_WAIT;
+        loop {
+            match call().await {
+                Err(Error::Unavailable { .. }) if !*self.retired.read().await => {
+                    tracing::warn!(device.id = %self.device, "the keys of a session can't be read or stored and are tried again");
+                    tokio::time::sleep(wait).await;
+                    wait = (2 * wait).min(INSIST_WAIT_MAX);
+                }
+                done => return done.map_err(database),
+            }
+        }
+    }
+
     async fn read(&self, kind: &'static str, id: &str) -> Result<Option<Vec<u8>>> {
-        let found = self.records.get(&self.device, kind, id).await.map_err(database)?;
+        let found = self.insist(|| self.records.get(&self.device, kind, id)).await?;
         found.map(|sealed| self.open(kind, id, &sealed)).transpose()
     }
 
@@ -122,7 +146,7 @@ impl Backend {
     }
 
     async fn read_many(&self, kind: &'static str, ids: &[String]) -> Result<Vec<(String, Vec<u8>)>> {
-        let found = self.records.get_many(&self.device, kind, ids).await.map_err(database)?;
+        let found = self.insist(|| self.records.get_many(&self.device, kind, ids)).await?;
         found.into_iter().map(|record| self.opened(kind, record)).collect()
     }
 
@@ -149,6 +173,17 @@ impl Backend {
         }
         let _writing = self.writing().await?;
         self.records.apply(&self.device, writes).await.map_err(database)
+    }
+
+    /// As [`Self::write`], until the storage takes it: for what must be stored before WhatsApp may hear of it.
+    async fn write_at_last(&self, writes: Vec<KeyWrite>) -> Result<()> {
+        self.insist(|| async {
+            match self.writing().await {
+                Ok(_writing) => self.records.apply(&self.device, writes.clone()).await.map(Ok),
+                Err(over) => Ok(Err(over)),
+            }
+        })
+        .await?
     }
 
     async fn purge(&self, kind: &'static str, until: UtcMs) -> Result<u32> {

@@ -9,6 +9,7 @@ mod loopback;
 mod socket;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use portico_core::error::Result;
@@ -75,12 +76,15 @@ impl TransportFactory for Sockets {
 pub(crate) struct Dialler {
     pub(crate) sockets: Arc<dyn TransportFactory>,
     pub(crate) tap: Arc<Tap>,
+    /// Incoming messages are refused; a new connection brings them again, in order.
+    pub(crate) refusing: Arc<AtomicBool>,
 }
 
 #[async_trait]
 impl TransportFactory for Dialler {
     async fn create_transport(&self) -> anyhow::Result<(Arc<dyn Transport>, async_channel::Receiver<TransportEvent>)> {
         self.tap.tell(Fact::Dialling);
+        self.refusing.store(false, Ordering::Release);
         let (transport, incoming) = self.sockets.create_transport().await?;
         let (forward, gated) = async_channel::bounded(1);
         tokio::spawn(gate(Arc::clone(&self.tap), incoming, forward));

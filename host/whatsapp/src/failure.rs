@@ -28,8 +28,21 @@ pub(crate) fn of_send(error: &SendError) -> Error {
         SendError::InvalidRequest(_) => Error::invalid("to", "WhatsApp can't send a message to this kind of chat"),
         SendError::Client(e) => unreachable(of_client(e)),
         SendError::NotLoggedIn => unreachable("the session is not logged in"),
-        SendError::Iq(e) => unreachable(of_iq(e)),
+        SendError::Iq(e) => refused(e).unwrap_or_else(|| unreachable(of_iq(e))),
         _ => unreachable("encrypting or preparing the message failed"),
+    }
+}
+
+/// WhatsApp's server said no, and would say so again: the codes of a wrong request, apart from those that ask to wait.
+fn refused(error: &IqError) -> Option<Error> {
+    match error {
+        IqError::ServerError { code: code @ (400..=428 | 430..=499 | 501), .. } if *code != 408 => {
+            Some(Error::Refused {
+                code: "refused_by_whatsapp",
+                why: format!("WhatsApp's server refused the message (code {code})"),
+            })
+        }
+        _ => None,
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct Memory {
     rows: Mutex<Rows>,
     /// Write lists taken.
     pub(crate) applies: AtomicUsize,
+    /// Calls that are still to find the storage down.
+    pub(crate) outage: AtomicUsize,
 }
 
 impl Memory {
@@ -30,7 +32,15 @@ impl Memory {
 
     /// What a crash at this moment would leave.
     pub(crate) fn copy(&self) -> Self {
-        Self { rows: Mutex::new(self.rows().clone()), applies: AtomicUsize::default() }
+        Self { rows: Mutex::new(self.rows().clone()), applies: AtomicUsize::default(), outage: AtomicUsize::default() }
+    }
+
+    fn check(&self) -> Result<()> {
+        let left = |left: usize| left.checked_sub(1);
+        match self.outage.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left) {
+            Ok(_) => Err(Error::unavailable("the database", "an outage")),
+            Err(_) => Ok(()),
+        }
     }
 
     /// Records of the device.
@@ -47,6 +57,7 @@ impl Memory {
 #[async_trait]
 impl KeyRecords for Memory {
     async fn get(&self, device: &DeviceId, kind: &'static str, id: &str) -> Result<Option<Vec<u8>>> {
+        self.check()?;
         Ok(self.rows().get(&(device.clone(), kind, id.to_owned())).map(|(value, _)| value.clone()))
     }
 
@@ -70,6 +81,7 @@ impl KeyRecords for Memory {
     }
 
     async fn apply(&self, device: &DeviceId, writes: Vec<KeyWrite>) -> Result<()> {
+        self.check()?;
         self.applies.fetch_add(1, Ordering::Relaxed);
         let mut rows = self.rows();
         for write in writes {

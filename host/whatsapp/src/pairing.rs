@@ -69,7 +69,10 @@ pub(crate) async fn code(session: &Session, phone: &PhoneNumber) -> Result<Pairi
             why: "the device is linked already; log it out first to link another account".to_owned(),
         });
     }
-    let mut held = session.pairing.code.lock().await;
+    let Ok(mut held) = session.pairing.code.try_lock() else {
+        let why = "a pairing code of this device is being asked for already; wait for it".to_owned();
+        return Err(Error::Busy { why, retry_after: Duration::from_secs(2) });
+    };
     let now = session.context.clock.now();
     match &*held {
         Some((number, code)) if number == phone && now + CODE_LIFE_LEFT < code.expires_at => {

@@ -1,7 +1,7 @@
 //! Sending: one message at a time per chat, under the id the core chose before.
 
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use portico_core::device::DeviceState;
@@ -51,10 +51,28 @@ async fn store_keys(session: &Session, client: &Client) -> Result<()> {
     if !session.heard.swap(false, Ordering::AcqRel) {
         return Ok(());
     }
-    client.flush_pending_signal_state().await.map_err(|_| {
-        session.heard.store(true, Ordering::Release);
-        failure::unreachable("the session's keys could not be stored")
-    })
+    let unless_stored = Heard(Some(&session.heard));
+    let stored = client.flush_pending_signal_state().await;
+    stored.map_err(|_| failure::unreachable("the session's keys could not be stored"))?;
+    unless_stored.forget();
+    Ok(())
+}
+
+/// Sets the flag again when storing failed or was given up.
+struct Heard<'a>(Option<&'a AtomicBool>);
+
+impl Heard<'_> {
+    fn forget(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Heard<'_> {
+    fn drop(&mut self) {
+        if let Some(heard) = self.0 {
+            heard.store(true, Ordering::Release);
+        }
+    }
 }
 
 type Lane = Arc<tokio::sync::Mutex<()>>;

@@ -6,6 +6,8 @@ use super::{AccessKey, Scope};
 use crate::cx::Core;
 use crate::error::Result;
 use crate::id::{KeyId, TenantId};
+use crate::page::PageRequest;
+use crate::ports::Tx;
 
 /// The tenant every fresh installation has.
 pub const FIRST_TENANT: &str = "default";
@@ -35,7 +37,10 @@ pub async fn first_keys(core: &Core, preset: &PresetKeys) -> Result<Option<KeySe
         [(&preset.admin, "preset admin key", Scope::ALL.to_vec()), (&preset.api, "preset API key", program())]
     {
         let Some(secret) = secret else { continue };
-        if tx.key_find_by_hash(&secret.hash()).await?.is_none() {
+        let known = tx.key_find_by_hash(&secret.hash()).await?;
+        let kept = known.filter(|key| key.revoked_at.is_none() && key.name == name && key.scopes == scopes);
+        revoke_presets(core, &mut *tx, &tenant, name, kept.as_ref()).await?;
+        if kept.is_none() {
             tx.key_insert(&made(core, &tenant, name, scopes), &secret.hash()).await?;
         }
     }
@@ -54,6 +59,29 @@ pub async fn first_keys(core: &Core, preset: &PresetKeys) -> Result<Option<KeySe
     };
     tx.commit().await?;
     Ok(generated)
+}
+
+/// Revokes the keys preset before in this place: whoever sets another one wants the old one to stop working.
+async fn revoke_presets(
+    core: &Core,
+    tx: &mut dyn Tx,
+    tenant: &TenantId,
+    name: &str,
+    kept: Option<&AccessKey>,
+) -> Result<()> {
+    let mut page = PageRequest { limit: core.limits.page_max, before: None };
+    loop {
+        let keys = tx.key_list(tenant, &page).await?;
+        for key in keys.iter().filter(|k| k.name == name && k.revoked_at.is_none()) {
+            if kept.is_none_or(|kept| kept.id != key.id) {
+                tx.key_revoke(tenant, &key.id, core.now()).await?;
+            }
+        }
+        match keys.last() {
+            Some(last) if keys.len() > page.limit as usize => page.before = Some(last.id.to_string()),
+            _ => return Ok(()),
+        }
+    }
 }
 
 fn made(core: &Core, tenant: &TenantId, name: &str, scopes: Vec<Scope>) -> AccessKey {

@@ -34,17 +34,28 @@ pub struct MadeKey {
     pub secret: Option<KeySecret>,
 }
 
-/// Makes a key of the caller's tenant. It can do nothing the caller can't.
+/// Makes a key of the caller's tenant. It can do nothing the caller can't, and lives no longer.
 pub async fn create(cx: &Cx, new: NewKey) -> Result<MadeKey> {
     cx.caller.require(Scope::KeysWrite)?;
     let scopes = new.scopes.clone().unwrap_or_else(|| Scope::PROGRAM.to_vec());
+    if scopes.is_empty() {
+        return Err(Error::invalid("scopes", "must name at least one scope"));
+    }
     for scope in &scopes {
         cx.caller.require(*scope)?;
     }
-    let (key, secret) = draft(cx.core(), cx.tenant().clone(), new, scopes)?;
+    let (mut key, secret) = draft(cx.core(), cx.tenant().clone(), new, scopes)?;
     let mut tx = cx.core().store.write().await?;
+    // It must not outlive the key it was made with.
+    if let Some(maker) = tx.key_find(cx.tenant(), cx.caller.key()).await?
+        && let Some(end) = maker.expires_at
+    {
+        key.expires_at = Some(key.expires_at.map_or(end, |wanted| wanted.min(end)));
+    }
     if let Once::Made(id) = cx.once(&mut *tx, key.id.as_str()).await? {
         let key = find(&mut *tx, cx.tenant(), &id.parse()?).await?;
+        // What made it may share this commit.
+        tx.commit().await?;
         return Ok(MadeKey { key, secret: None });
     }
     let limit = cx.core().limits.keys_per_tenant;
@@ -74,15 +85,18 @@ pub async fn sign_up(core: &Core, new: NewKey) -> Result<MadeKey> {
 pub async fn list(cx: &Cx, page: &PageRequest) -> Result<Page<AccessKey>> {
     cx.caller.require(Scope::KeysWrite)?;
     let mut tx = cx.core().store.read().await?;
-    let rows = tx.key_list(cx.tenant(), page).await?;
+    let rows = tx.key_list(cx.tenant(), page.by::<KeyId>()?).await?;
     Ok(Page::cut(rows, page, |k| k.id.to_string()))
 }
 
-/// Revokes a key; it stops working at once. Repeating it changes nothing.
+/// Revokes a key that can do nothing the caller can't; it stops working at once. Repeating it changes nothing.
 pub async fn revoke(cx: &Cx, id: &KeyId) -> Result<()> {
     cx.caller.require(Scope::KeysWrite)?;
     let mut tx = cx.core().store.write().await?;
-    find(&mut *tx, cx.tenant(), id).await?;
+    // Otherwise a program's key could lock its operator out.
+    for scope in find(&mut *tx, cx.tenant(), id).await?.scopes {
+        cx.caller.require(scope)?;
+    }
     tx.key_revoke(cx.tenant(), id, cx.now()).await?;
     tx.commit().await
 }

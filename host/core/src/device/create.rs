@@ -27,12 +27,15 @@ pub async fn create(cx: &Cx, name: &str) -> Result<Device> {
     };
     let mut tx = cx.core().store.write().await?;
     if let Once::Made(id) = cx.once(&mut *tx, device.id.as_str()).await? {
-        return lookup::find_in(&mut *tx, cx.tenant(), &id.parse()?).await;
+        let found = lookup::find_in(&mut *tx, cx.tenant(), &id.parse()?).await?;
+        // What made it may share this commit.
+        tx.commit().await?;
+        return Ok(found);
     }
     let limit = cx.core().limits.devices_per_tenant;
     if tx.device_count(cx.tenant()).await? >= limit {
         let why = format!(
-            "this tenant has {limit} devices, the limit; delete one first or raise `limits.devices_per_tenant`"
+            "this tenant has {limit} devices, the limit; delete one first or raise `tuning.devices_per_tenant`"
         );
         return Err(Error::Conflict { code: "too_many_devices", why });
     }

@@ -25,7 +25,7 @@ pub async fn show(cx: &Cx, id: &DeviceId) -> Result<Device> {
 pub async fn list(cx: &Cx, page: &PageRequest) -> Result<Page<Device>> {
     cx.caller.require(Scope::DevicesRead)?;
     let mut tx = cx.core().store.read().await?;
-    let rows = tx.device_list(cx.tenant(), page).await?;
+    let rows = tx.device_list(cx.tenant(), page.by::<DeviceId>()?).await?;
     Ok(Page::cut(rows, page, |d| d.id.to_string()))
 }
 

@@ -117,14 +117,35 @@ pub async fn after_start(core: &Core) -> Result<()> {
     }
 }
 
+/// Brings a device that should run and has no session back to where one can be started, unless it should not run any more.
+/// Gives the device as it then is.
+pub async fn resume(core: &Core, id: &DeviceId, lost: StateReason) -> Result<Option<Device>> {
+    let mut tx = core.store.write().await?;
+    let wanted = tx.device_load(id).await?.is_some_and(|d| d.wanted == Wanted::Running);
+    if !wanted {
+        return Ok(None);
+    }
+    // From a running state the first leads to `reconnecting`, from a resting one the second to `connecting`; the other
+    // changes nothing.
+    apply(core, &mut *tx, id, Signal::ConnectionLost(lost), None).await?;
+    apply(core, &mut *tx, id, Signal::ConnectRequested, None).await?;
+    let device = tx.device_load(id).await?;
+    tx.commit().await?;
+    core.bell.events_stored();
+    Ok(device)
+}
+
 /// Applies a signal in its own transaction and starts, stops or restarts the session as the machine says.
 pub async fn tell(core: &Core, id: &DeviceId, signal: Signal, identity: Option<Identity>) -> Result<Effect> {
     let mut tx = core.store.write().await?;
+    // A session that lives though the device should not run: opening it and stopping it overtook each other.
+    let lives = matches!(signal, Signal::LoggedIn | Signal::PairingStarted);
+    let unwanted = lives && tx.device_load(id).await?.is_some_and(|d| d.wanted == Wanted::Stopped);
     let effect = apply(core, &mut *tx, id, signal, identity).await?;
     tx.commit().await?;
     core.bell.events_stored();
     core.bell.outgoing(id);
-    if effect != Effect::None {
+    if effect != Effect::None || unwanted {
         core.bell.session(id, Duration::ZERO);
     }
     Ok(effect)
@@ -159,6 +180,8 @@ pub(crate) async fn apply(
             tx.device_forget_account(id).await?;
         }
         DeviceState::Disconnected => tx.device_want(id, Wanted::Stopped).await?,
+        // Its keys may be gone already, wiped by a process that died before it could say so.
+        DeviceState::Pairing => tx.device_forget_account(id).await?,
         _ => {}
     }
     if let Some(device) = tx.device_load(id).await? {

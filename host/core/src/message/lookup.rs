@@ -22,6 +22,6 @@ pub async fn list(cx: &Cx, device: &DeviceId, filter: &MessageFilter, page: &Pag
     cx.caller.require(Scope::MessagesRead)?;
     let mut tx = cx.core().store.read().await?;
     device::lookup::find_in(&mut *tx, cx.tenant(), device).await?;
-    let rows = tx.message_list(cx.tenant(), device, filter, page).await?;
+    let rows = tx.message_list(cx.tenant(), device, filter, page.by::<MessageId>()?).await?;
     Ok(Page::cut(rows, page, |m| m.id.to_string()))
 }

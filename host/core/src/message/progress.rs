@@ -11,7 +11,6 @@ use crate::ports::link::{ReceiptKind, Step};
 use crate::time::UtcMs;
 
 /// A step of outgoing messages.
-#[derive(Clone)]
 struct Progress {
     status: MessageStatus,
     at: UtcMs,
@@ -19,20 +18,44 @@ struct Progress {
     error: Option<SendFailure>,
 }
 
+/// What a step did to a message.
+#[derive(Debug, PartialEq)]
+enum Effect {
+    /// It got on; that is an event.
+    Forward,
+    /// It had got further already, and now it is known when it was there: a receipt may overtake the acknowledgement.
+    Dated,
+    Nothing,
+}
+
 impl Progress {
-    fn apply(self, message: &mut Message) {
-        let at = Some(self.at);
-        let times = &mut message.times;
-        match self.status {
-            MessageStatus::Sent => times.sent = at,
-            MessageStatus::Delivered => times.delivered = at,
-            MessageStatus::Read => times.read = at,
-            MessageStatus::Played => times.played = at,
-            MessageStatus::Failed => times.failed = at,
-            MessageStatus::Queued | MessageStatus::Received => {}
+    fn apply(&self, message: &mut Message) -> Effect {
+        let before = message.status;
+        let forward = is_forward(before, self.status);
+        let passed = before > self.status && before <= MessageStatus::Played;
+        match time_of(message, self.status) {
+            Some(time) if forward || (passed && time.is_none()) => *time = Some(self.at),
+            _ => return Effect::Nothing,
+        }
+        if !forward {
+            return Effect::Dated;
         }
         message.status = self.status;
-        message.error = self.error;
+        message.error.clone_from(&self.error);
+        Effect::Forward
+    }
+}
+
+/// Where the time of that step stands; the two statuses that are no steps have none.
+fn time_of(message: &mut Message, status: MessageStatus) -> Option<&mut Option<UtcMs>> {
+    let times = &mut message.times;
+    match status {
+        MessageStatus::Sent => Some(&mut times.sent),
+        MessageStatus::Delivered => Some(&mut times.delivered),
+        MessageStatus::Read => Some(&mut times.read),
+        MessageStatus::Played => Some(&mut times.played),
+        MessageStatus::Failed => Some(&mut times.failed),
+        MessageStatus::Queued | MessageStatus::Received => None,
     }
 }
 
@@ -63,7 +86,8 @@ fn outcome(core: &Core, step: &Step) -> Progress {
                 ReceiptKind::Read => MessageStatus::Read,
                 ReceiptKind::Played => MessageStatus::Played,
             };
-            Progress { status, at: *at, error: None }
+            // The network's clock may be ahead of ours, and what is due later than now would hold up its chat.
+            Progress { status, at: (*at).min(core.now()), error: None }
         }
     }
 }
@@ -78,16 +102,19 @@ async fn record(core: &Core, device: &DeviceId, told: &[(&[String], Progress)]) 
     let mut events = Vec::new();
     for (ids, progress) in told {
         for message in messages.iter_mut().filter(|m| ids.contains(&m.whatsapp_id)) {
-            if is_forward(message.status, progress.status) {
-                progress.clone().apply(message);
+            let effect = progress.apply(message);
+            if effect != Effect::Nothing {
                 changed.insert(message.id.clone());
+            }
+            if effect == Effect::Forward {
                 events.extend(NewEvent::message(&device, message)?);
             }
         }
     }
     messages.retain(|m| changed.contains(&m.id));
     if messages.is_empty() {
-        return Ok(());
+        // What was known may be about to be durable only.
+        return tx.commit().await;
     }
     tx.message_progress(&messages).await?;
     tx.event_raise(&events).await?;
@@ -121,6 +148,46 @@ fn refusal(code: u16) -> SendFailure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn message(status: MessageStatus) -> Message {
+        Message {
+            id: crate::id::MessageId::new(1, 1),
+            tenant: crate::id::TenantId::new(1, 1),
+            device: DeviceId::new(1, 1),
+            direction: crate::message::Direction::Out,
+            chat: crate::address::Party::single("15550100002@s.whatsapp.net"),
+            sender: None,
+            sender_name: None,
+            whatsapp_id: "3EB01".to_owned(),
+            content: crate::message::Content::Text { text: "hello".to_owned() },
+            status,
+            error: None,
+            created_at: UtcMs(1),
+            timestamp: UtcMs(1),
+            times: crate::message::StatusTimes::default(),
+        }
+    }
+
+    #[test]
+    fn an_acknowledgement_that_was_overtaken_still_dates_its_step() {
+        let step = |status, at| Progress { status, at: UtcMs(at), error: None };
+        let mut message = message(MessageStatus::Queued);
+        assert_eq!(step(MessageStatus::Delivered, 20).apply(&mut message), Effect::Forward);
+        assert_eq!(step(MessageStatus::Sent, 21).apply(&mut message), Effect::Dated);
+        assert_eq!(step(MessageStatus::Sent, 22).apply(&mut message), Effect::Nothing, "once");
+        assert_eq!(message.status, MessageStatus::Delivered);
+        assert_eq!((message.times.sent, message.times.delivered), (Some(UtcMs(21)), Some(UtcMs(20))));
+    }
+
+    #[test]
+    fn what_failed_or_came_in_takes_no_step() {
+        for status in [MessageStatus::Failed, MessageStatus::Received] {
+            let mut message = message(status);
+            let sent = Progress { status: MessageStatus::Sent, at: UtcMs(2), error: None };
+            assert_eq!(sent.apply(&mut message), Effect::Nothing, "{status:?}");
+            assert_eq!(message.times.sent, None);
+        }
+    }
 
     #[test]
     fn receipts_that_overtake_each_other_never_lead_back() {

@@ -38,6 +38,10 @@ pub async fn send(cx: &Cx, device: &DeviceId, new: NewMessage) -> Result<Message
     };
     let ready = device.ready()?;
     let to = Recipient::parse("to", &new.to)?;
+    if matches!(to, Recipient::Group(_) | Recipient::Newsletter(_)) {
+        let why = "messages to groups and channels can't be sent yet; to people they can".to_owned();
+        return Err(Error::Unsupported { why });
+    }
     check_content(cx, &new.content)?;
     let chat = cx.gateway.links.resolve(&ready.device().id, &to).await?;
     let now = cx.now();
@@ -59,7 +63,10 @@ pub async fn send(cx: &Cx, device: &DeviceId, new: NewMessage) -> Result<Message
     };
     let mut tx = cx.core().store.write().await?;
     if let Once::Made(made) = cx.once(&mut *tx, message.id.as_str()).await? {
-        return find_made(cx, &mut *tx, &device.id, &made).await;
+        let found = find_made(cx, &mut *tx, &device.id, &made).await?;
+        // What made it may share this commit.
+        tx.commit().await?;
+        return Ok(found);
     }
     tx.message_insert(std::slice::from_ref(&message)).await?;
     tx.commit().await?;

@@ -167,7 +167,7 @@ pub struct PaceQuery {
 /// What pacing is told about the device.
 #[derive(Clone, Debug)]
 pub struct PaceDevice {
-    /// Days since it was linked.
+    /// Days since it was made.
     pub age_days: u32,
     /// Messages waiting.
     pub queued: u32,

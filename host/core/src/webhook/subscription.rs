@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use super::DeliveryState;
 use super::signature::Secret;
 use super::{Attempt, Delivery, EventFilter, Webhook, WebhookState};
 use crate::access::Scope;
 use crate::cx::{Cx, Once};
 use crate::device;
 use crate::error::{Error, Result};
-use crate::event::NewEvent;
+use crate::event::{EventKind, NewEvent};
 use crate::id::{DeliveryId, DeviceId, WebhookId};
 use crate::page::{Page, PageRequest};
 use crate::ports::Tx;
@@ -69,6 +70,8 @@ pub struct MadeWebhook {
 /// Makes a subscription. It gets the events stored from now on.
 pub async fn create(cx: &Cx, new: NewWebhook) -> Result<MadeWebhook> {
     cx.caller.require(Scope::WebhooksWrite)?;
+    let events = checked_events(&new.events)?;
+    require_seen(cx, &events)?;
     let core = cx.core();
     let id = cx.core().fresh(WebhookId::new);
     let secret = match &new.secret {
@@ -81,7 +84,7 @@ pub async fn create(cx: &Cx, new: NewWebhook) -> Result<MadeWebhook> {
         tenant: cx.tenant().clone(),
         device: new.device,
         url: checked_url(cx, new.url)?,
-        events: checked_events(&new.events)?,
+        events,
         headers: checked_headers(new.headers)?,
         format: checked_format(cx, new.format)?,
         state: WebhookState::Enabled,
@@ -92,6 +95,8 @@ pub async fn create(cx: &Cx, new: NewWebhook) -> Result<MadeWebhook> {
     let mut tx = core.store.write().await?;
     if let Once::Made(id) = cx.once(&mut *tx, webhook.id.as_str()).await? {
         let webhook = find_in(&mut *tx, cx, &id.parse()?).await?;
+        // What made it may share this commit.
+        tx.commit().await?;
         return Ok(MadeWebhook { webhook, secret: None });
     }
     if let Some(device) = &webhook.device {
@@ -118,7 +123,7 @@ pub async fn get(cx: &Cx, id: &WebhookId) -> Result<Webhook> {
 pub async fn list(cx: &Cx, device: Option<&DeviceId>, page: &PageRequest) -> Result<Page<Webhook>> {
     cx.caller.require(Scope::WebhooksRead)?;
     let mut tx = cx.core().store.read().await?;
-    let rows = tx.webhook_list(cx.tenant(), device, page).await?;
+    let rows = tx.webhook_list(cx.tenant(), device, page.by::<WebhookId>()?).await?;
     Ok(Page::cut(rows, page, |w| w.id.to_string()))
 }
 
@@ -138,6 +143,8 @@ pub async fn change(cx: &Cx, id: &WebhookId, patch: WebhookPatch) -> Result<Webh
     find_in(&mut *tx, cx, id).await?;
     tx.webhook_change(cx.tenant(), id, &change).await?;
     let webhook = find_in(&mut *tx, cx, id).await?;
+    // As it is now: a new URL takes what it had subscribed to somewhere else.
+    require_seen(cx, &webhook.events)?;
     tx.commit().await?;
     Ok(webhook)
 }
@@ -168,7 +175,7 @@ pub async fn test(cx: &Cx, id: &WebhookId) -> Result<crate::event::Event> {
 pub async fn deliveries(cx: &Cx, filter: &DeliveryFilter, page: &PageRequest) -> Result<Page<Delivery>> {
     cx.caller.require(Scope::WebhooksRead)?;
     let mut tx = cx.core().store.read().await?;
-    let rows = tx.delivery_list(cx.tenant(), filter, page).await?;
+    let rows = tx.delivery_list(cx.tenant(), filter, page.by::<DeliveryId>()?).await?;
     Ok(Page::cut(rows, page, |d| d.id.to_string()))
 }
 
@@ -181,15 +188,21 @@ pub async fn delivery(cx: &Cx, id: &DeliveryId) -> Result<(Delivery, Vec<Attempt
     Ok((delivery, attempts))
 }
 
-/// Sends a finished delivery again, with the same event id.
+/// Sends a finished delivery again, with the same event id; a retry that waits its time goes at once.
 pub async fn replay(cx: &Cx, id: &DeliveryId) -> Result<Delivery> {
     cx.caller.require(Scope::WebhooksWrite)?;
     let mut tx = cx.core().store.write().await?;
     if !tx.delivery_replay(cx.tenant(), id, cx.now()).await? {
-        return match tx.delivery_find(cx.tenant(), id).await? {
-            Some(pending) => Ok(pending),
-            None => Err(Error::not_found("delivery", id)),
+        let delivery = tx.delivery_find(cx.tenant(), id).await?.ok_or_else(|| Error::not_found("delivery", id))?;
+        let why = match (delivery.state, delivery.next_attempt_at) {
+            (DeliveryState::Pending, Some(_)) => {
+                tx.commit().await?;
+                return Ok(delivery);
+            }
+            (DeliveryState::Pending, None) => "an older delivery of its chat is not through yet; replay that one",
+            _ => "its event is no longer kept",
         };
+        return Err(Error::Conflict { code: "delivery_not_replayable", why: why.to_owned() });
     }
     let delivery = tx.delivery_find(cx.tenant(), id).await?.ok_or_else(|| Error::not_found("delivery", id))?;
     tx.commit().await?;
@@ -231,11 +244,22 @@ fn checked_events(events: &[String]) -> Result<Vec<EventFilter>> {
     }
     let parse = |(i, text): (usize, &String)| {
         EventFilter::parse(text).ok_or_else(|| {
-            let names: Vec<_> = crate::event::EventKind::ALL.iter().map(|k| k.as_str()).collect();
+            let names: Vec<_> = EventKind::ALL.iter().map(|k| k.as_str()).collect();
             Error::invalid(format!("events[{i}]"), format!("must be `*`, `<noun>.*` or one of {}", names.join(", ")))
         })
     };
     events.iter().enumerate().map(parse).collect()
+}
+
+/// A webhook shows nothing its maker may not see: messages need `messages:read`, devices `devices:read`.
+fn require_seen(cx: &Cx, events: &[EventFilter]) -> Result<()> {
+    let wanted = |kind: &&EventKind| events.iter().any(|filter| filter.matches(**kind));
+    for kind in EventKind::ALL.iter().filter(wanted) {
+        if let Some(scope) = kind.scope() {
+            cx.caller.require(scope)?;
+        }
+    }
+    Ok(())
 }
 
 fn checked_headers(headers: BTreeMap<String, String>) -> Result<BTreeMap<String, String>> {

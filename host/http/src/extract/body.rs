@@ -40,6 +40,14 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     if body.is_empty() {
         return Err(malformed("a JSON body is needed; GET /docs shows which"));
     }
+    // serde would fill a struct from a list, too.
+    if body
+        .iter()
+        .find(|byte| !byte.is_ascii_whitespace())
+        .is_some_and(|first| matches!(first, b'[' | b'"' | b'0'..=b'9' | b'-'))
+    {
+        return Err(malformed("the body must be a JSON object, such as {\"name\": \"sales\"}"));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|e| refused(&e))?;
     let end = deserializer.end();
@@ -121,7 +129,7 @@ mod tests {
 
     #[test]
     fn what_is_not_json_says_where() {
-        for body in ["", "{", "name=a", r#"{"name": "a"} more"#] {
+        for body in ["", "{", "name=a", r#"{"name": "a"} more"#, r#"["a"]"#, r#" "a""#, "5"] {
             assert_eq!(refusal(body), ("malformed_json".to_owned(), None), "{body}");
         }
     }

@@ -57,8 +57,8 @@ pub(crate) const ALL: &[Entry] = &[
         "The key came with another request within its lifetime; use a fresh key for each new request.",
     ),
     entry("too_many_devices", 409, "Limit of devices reached", "Delete a device, or raise the limit."),
-    entry("too_many_keys", 409, "Limit of keys reached", "Revoke a key, or raise the limit."),
-    entry("too_many_webhooks", 409, "Limit of webhooks reached", "Delete a webhook, or raise the limit."),
+    entry("too_many_keys", 409, "Limit of keys reached", "Revoke a key first; the limit is fixed."),
+    entry("too_many_webhooks", 409, "Limit of webhooks reached", "Delete a webhook first; the limit is fixed."),
     entry("too_large", 413, "Too large", "Send less; `detail` names the limit in bytes."),
     entry(
         "unsupported_media_type",

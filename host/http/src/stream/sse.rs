@@ -17,12 +17,14 @@ use super::{End, Feed, Step, gap};
 const PIECES: usize = 4;
 
 /// Answers with a stream that runs until either side ends it.
-pub(crate) fn serve(feed: Feed) -> Response {
+pub(crate) fn serve(mut feed: Feed) -> Response {
     let (sender, receiver) = mpsc::channel::<Bytes>(PIECES);
+    // Kept until the last piece is gone: a client that reads nothing holds pieces, whatever became of the feed.
+    let place = feed.take_place();
     tokio::spawn(run(feed, sender));
-    let pieces = stream::unfold(receiver, async |mut receiver| {
+    let pieces = stream::unfold((receiver, place), async |(mut receiver, place)| {
         let piece = receiver.recv().await?;
-        Some((Ok::<_, Infallible>(piece), receiver))
+        Some((Ok::<_, Infallible>(piece), (receiver, place)))
     });
     // Proxies such as nginx hold streams back unless told not to.
     let unbuffered = (HeaderName::from_static("x-accel-buffering"), "no");

@@ -22,7 +22,7 @@ use crate::problem::Problem;
 #[serde(deny_unknown_fields)]
 #[schema(as = NewMessage)]
 pub(crate) struct NewMessageBody {
-    /// A phone number in international form, or a JID of a person, group or channel.
+    /// A phone number in international form, or the JID of a person.
     #[schema(example = "15550100002")]
     to: String,
     /// What it says.
@@ -48,6 +48,24 @@ pub(crate) struct TextContent {
     text: String,
 }
 
+/// Types that WhatsApp has and this version can't send yet.
+const PLANNED: [&str; 14] = [
+    "image",
+    "video",
+    "audio",
+    "voice",
+    "document",
+    "sticker",
+    "location",
+    "live_location",
+    "contacts",
+    "poll",
+    "list",
+    "buttons",
+    "event",
+    "template",
+];
+
 /// The type first, then the fields of that type; so complaints name the field, and types that can't be sent are told apart
 /// from misspelt fields.
 fn content(mut fields: Map<String, Value>) -> Result<Content, Problem> {
@@ -56,7 +74,10 @@ fn content(mut fields: Map<String, Value>) -> Result<Content, Problem> {
             let TextContent { text } = parse_field("content", Value::Object(fields))?;
             Ok(Content::Text { text })
         }
-        Some(Value::String(kind)) => Ok(Content::Other { kind: kind.chars().take(40).collect(), text: None }),
+        Some(Value::String(kind)) if PLANNED.contains(&kind.as_str()) => Ok(Content::Other { kind, text: None }),
+        Some(Value::String(_)) => {
+            Err(portico_core::Error::invalid("content.type", "is no type of message; `text` is one").into())
+        }
         Some(_) => Err(portico_core::Error::invalid("content.type", "must be text, such as `text`").into()),
         None => Err(portico_core::Error::invalid("content.type", "is missing; `text` is one").into()),
     }

@@ -1,12 +1,13 @@
-//! Who may have how much under way: claimed deliveries in all and per webhook, requests in all and per webhook.
+//! Who may have how much under way: claimed deliveries and requests in all, per tenant and per webhook.
 //!
 //! A webhook that fails gets few places, so that dead endpoints can't take what living ones need. What only waits behind a
 //! lane's head gets no more than the first half of the places, so that other lanes find some.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex};
 
-use portico_core::id::WebhookId;
+use portico_core::id::{TenantId, WebhookId};
 use portico_core::webhook::Webhook;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -25,6 +26,7 @@ pub(super) struct Places(Arc<Shared>);
 struct Shared {
     claimed_max: usize,
     healthy: Allowance,
+    tenant: Allowance,
     table: Mutex<Table>,
 }
 
@@ -33,6 +35,8 @@ struct Table {
     taken: usize,
     /// Holds an entry only for webhooks with claimed deliveries.
     webhooks: HashMap<WebhookId, Load>,
+    /// The same for tenants.
+    tenants: HashMap<TenantId, Load>,
 }
 
 #[derive(Clone, Copy)]
@@ -48,6 +52,10 @@ struct Load {
 }
 
 impl Load {
+    fn new(allowance: Allowance) -> Self {
+        Self { taken: 0, requests: allowance.requests, gate: Arc::new(Semaphore::new(allowance.requests)) }
+    }
+
     /// Widens or narrows the gate. Requests under way are not disturbed, so narrowing may take a few rounds.
     fn fit(&mut self, requests: usize) {
         if requests > self.requests {
@@ -65,7 +73,11 @@ impl Places {
             claimed: config.claimed_per_webhook.max(1),
             requests: config.requests_per_webhook.clamp(1, Semaphore::MAX_PERMITS),
         };
-        Self(Arc::new(Shared { claimed_max: config.claimed_max.max(1), healthy, table: Mutex::default() }))
+        let tenant = Allowance {
+            claimed: config.claimed_per_tenant.max(1),
+            requests: config.requests_per_tenant.clamp(1, Semaphore::MAX_PERMITS),
+        };
+        Self(Arc::new(Shared { claimed_max: config.claimed_max.max(1), healthy, tenant, table: Mutex::default() }))
     }
 
     /// Places left.
@@ -80,8 +92,10 @@ impl Places {
         }
         let table = lock(&self.0.table);
         let taken = table.webhooks.get(&webhook.id).map_or(0, |load| load.taken);
+        let of_tenant = table.tenants.get(&webhook.tenant).map_or(0, |load| load.taken);
         let room = (self.0.claimed_max / 2).saturating_sub(table.taken);
         room.min((self.0.healthy.claimed / 2).saturating_sub(taken))
+            .min((self.0.tenant.claimed / 2).saturating_sub(of_tenant))
     }
 
     /// A place for a delivery that waits behind a head of its lane.
@@ -104,29 +118,37 @@ impl Places {
         if table.taken >= self.0.claimed_max {
             return None;
         }
-        let load = table.webhooks.entry(webhook.id.clone()).or_insert_with(|| Load {
-            taken: 0,
-            requests: allowance.requests,
-            gate: Arc::new(Semaphore::new(allowance.requests)),
-        });
-        if load.taken >= allowance.claimed {
+        let taken = |load: Option<&Load>| load.map_or(0, |load| load.taken);
+        if taken(table.webhooks.get(&webhook.id)) >= allowance.claimed
+            || taken(table.tenants.get(&webhook.tenant)) >= self.0.tenant.claimed
+        {
             return None;
         }
+        let load = table.webhooks.entry(webhook.id.clone()).or_insert_with(|| Load::new(allowance));
         load.fit(allowance.requests);
         load.taken += 1;
         let gate = load.gate.clone();
+        let of_tenant = table.tenants.entry(webhook.tenant.clone()).or_insert_with(|| Load::new(self.0.tenant));
+        of_tenant.taken += 1;
+        let tenant_gate = of_tenant.gate.clone();
         table.taken += 1;
-        Some(Place { places: self.clone(), webhook: webhook.id.clone(), gate })
+        let (webhook, tenant) = (webhook.id.clone(), webhook.tenant.clone());
+        Some(Place { places: self.clone(), webhook, tenant, gate, tenant_gate })
     }
 
-    fn give_back(&self, webhook: &WebhookId) {
+    fn give_back(&self, place: &Place) {
         let mut table = lock(&self.0.table);
         table.taken = table.taken.saturating_sub(1);
-        if let Some(load) = table.webhooks.get_mut(webhook) {
-            load.taken = load.taken.saturating_sub(1);
-            if load.taken == 0 {
-                table.webhooks.remove(webhook);
-            }
+        give_back(&mut table.webhooks, &place.webhook);
+        give_back(&mut table.tenants, &place.tenant);
+    }
+}
+
+fn give_back<Id: Eq + Hash>(loads: &mut HashMap<Id, Load>, id: &Id) {
+    if let Some(load) = loads.get_mut(id) {
+        load.taken = load.taken.saturating_sub(1);
+        if load.taken == 0 {
+            loads.remove(id);
         }
     }
 }
@@ -135,19 +157,22 @@ impl Places {
 pub(super) struct Place {
     places: Places,
     webhook: WebhookId,
+    tenant: TenantId,
     gate: Arc<Semaphore>,
+    tenant_gate: Arc<Semaphore>,
 }
 
 impl Place {
-    /// Waits until the webhook may get another request.
-    pub(super) async fn enter(&self) -> Option<OwnedSemaphorePermit> {
-        self.gate.clone().acquire_owned().await.ok()
+    /// Waits until the webhook, and then its tenant, may have another request.
+    pub(super) async fn enter(&self) -> Option<[OwnedSemaphorePermit; 2]> {
+        let of_webhook = self.gate.clone().acquire_owned().await.ok()?;
+        Some([of_webhook, self.tenant_gate.clone().acquire_owned().await.ok()?])
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.places.give_back(&self.webhook);
+        self.places.give_back(self);
     }
 }
 
@@ -181,6 +206,21 @@ mod tests {
         drop(taken);
         assert_eq!(places.free(), 10);
         assert!(lock(&places.0.table).webhooks.is_empty());
+    }
+
+    #[test]
+    fn one_tenant_leaves_places_to_others() {
+        let config = DeliverConfig { claimed_per_tenant: 3, requests_per_tenant: 2, ..DeliverConfig::default() };
+        let places = Places::new(&config);
+        let (one, two) = (testing::webhook(1), testing::webhook(2));
+        let stranger = Webhook { tenant: TenantId::new(9, 9), ..testing::webhook(3) };
+        let mut taken = vec![places.take(&one).expect("a place"), places.take(&one).expect("a place")];
+        taken.extend(take_all(&places, &two));
+        assert_eq!(taken.len(), 3, "over all its webhooks");
+        assert_eq!(taken[0].tenant_gate.available_permits(), 2);
+        assert_eq!(take_all(&places, &stranger).len(), 3);
+        drop(taken);
+        assert!(lock(&places.0.table).tenants.is_empty());
     }
 
     #[test]

@@ -160,6 +160,14 @@ impl Plan {
         self.written.insert(id.clone(), now);
     }
 
+    /// The message waits until then, and with it what is queued behind it in its chat.
+    pub(super) fn hold(&mut self, message: &Message, queued: &[Message], until: Instant) {
+        for behind in queued.iter().filter(|m| m.chat.id == message.chat.id) {
+            self.cleared.remove(&behind.id);
+        }
+        self.held.insert(message.id.clone(), until);
+    }
+
     /// Whether the message is on the wire and not acknowledged.
     pub(super) fn is_written(&self, id: &MessageId) -> bool {
         self.written.contains_key(id)
@@ -206,6 +214,19 @@ mod tests {
         let later = start + Duration::from_secs(3);
         assert_eq!(plan.next(&queued, start, &config), Step::Wait(Some(later)));
         assert_eq!(plan.next(&queued, later, &config), Step::Send(1));
+    }
+
+    #[test]
+    fn a_message_set_aside_keeps_its_chat_and_no_other() {
+        let (mut plan, start) = (Plan::default(), Instant::now());
+        let queued = queue(&["a", "a", "b"]);
+        answer(&mut plan, &queued, vec![go(0), go(0), go(0)], start);
+        plan.hold(&queued[0], &queued, start + Duration::from_secs(9));
+        assert_eq!(plan.next(&queued, start, &SendConfig::default()), Step::Send(2));
+        plan.wrote(&queued[2].id, start);
+        assert!(matches!(plan.next(&queued, start, &SendConfig::default()), Step::Wait(Some(_))));
+        let later = start + Duration::from_secs(9);
+        assert_eq!(plan.next(&queued, later, &SendConfig::default()), Step::Ask(vec![0, 1]));
     }
 
     #[test]

@@ -28,6 +28,9 @@ const AGAIN: [Duration; 4] =
     [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(30), Duration::from_secs(120)];
 /// A message the gateway itself fails at so often is given up.
 const FAULTS_MAX: u32 = 5;
+/// A message that WhatsApp was out of reach for so often makes way for other chats, for [`ASIDE`] each time.
+const DOWNS_MAX: u32 = 3;
+const ASIDE: Duration = Duration::from_secs(120);
 
 /// One device's sender. Between passes it only remembers.
 #[derive(Default)]
@@ -37,7 +40,7 @@ pub(super) struct Sender {
     /// `last_sent` was looked up.
     knows_last_sent: bool,
     failures: u32,
-    /// The message the gateway failed at last, and how often in a row.
+    /// The message that failed last, and how often in a row.
     fault: Option<(MessageId, u32)>,
 }
 
@@ -58,6 +61,8 @@ enum Trouble {
     NoSession,
     /// Something is down; try again.
     Down,
+    /// It was down too often for this one; try others first.
+    Aside,
     /// A fault of the gateway; try again a few times.
     Fault,
     /// Never.
@@ -214,6 +219,10 @@ impl Sender {
         tracing::warn!(device.id = %look.device.id, message.id = %message.id, code, error = cause(&error), "a message could not be sent");
         match trouble {
             Trouble::Later(wait) => Ok(Some(wait)),
+            Trouble::Aside => {
+                self.plan.hold(message, &look.queued, Instant::now() + ASIDE);
+                Ok(None)
+            }
             Trouble::NoSession | Trouble::Down | Trouble::Fault => {
                 let wait = AGAIN[(self.failures as usize).min(AGAIN.len() - 1)];
                 self.failures = self.failures.saturating_add(1);
@@ -228,9 +237,10 @@ impl Sender {
         }
     }
 
-    /// Gives a message up that the gateway failed at too often: those behind it must not wait for ever.
+    /// Gives a message up that the gateway failed at too often, and sets one aside that WhatsApp can't be reached for though
+    /// the device is connected: those behind it must not wait for ever.
     fn weigh(&mut self, id: &MessageId, trouble: Trouble) -> Trouble {
-        if trouble != Trouble::Fault {
+        if !matches!(trouble, Trouble::Fault | Trouble::Down) {
             return trouble;
         }
         let count = match &self.fault {
@@ -238,8 +248,10 @@ impl Sender {
             _ => 1,
         };
         self.fault = Some((id.clone(), count));
-        if count < FAULTS_MAX {
-            return Trouble::Fault;
+        match trouble {
+            Trouble::Down if count >= DOWNS_MAX => return Trouble::Aside,
+            Trouble::Fault if count >= FAULTS_MAX => {}
+            trouble => return trouble,
         }
         let text = "the gateway could not prepare the message; its log has the reason".to_owned();
         Trouble::Never(SendFailure { code: "internal".to_owned(), text })
@@ -277,6 +289,17 @@ mod tests {
         assert_eq!(trouble(&Error::unavailable("the session", "broken")), Trouble::Down);
         let refused = Error::Refused { code: "not_on_whatsapp", why: "nobody there".into() };
         assert!(matches!(trouble(&refused), Trouble::Never(f) if f.code == "not_on_whatsapp"));
+    }
+
+    #[test]
+    fn a_message_that_never_gets_through_is_set_aside() {
+        let mut sender = Sender::default();
+        let (stuck, other) = (MessageId::new(1, 1), MessageId::new(1, 2));
+        for _ in 1..DOWNS_MAX {
+            assert_eq!(sender.weigh(&stuck, Trouble::Down), Trouble::Down);
+        }
+        assert_eq!(sender.weigh(&stuck, Trouble::Down), Trouble::Aside);
+        assert_eq!(sender.weigh(&other, Trouble::Down), Trouble::Down);
     }
 
     #[test]

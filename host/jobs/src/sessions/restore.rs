@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use portico_core::Result;
-use portico_core::device::{Device, DeviceState, Signal, StateReason, Wanted, session};
+use portico_core::device::{Device, DeviceState, Signal, StateReason, session};
 use portico_core::id::DeviceId;
 use portico_core::ports::Bell;
 use portico_core::time::UtcMs;
@@ -97,13 +97,9 @@ async fn recover(shared: &Shared, device: Device, why: &Why) {
 }
 
 async fn resume(shared: &Shared, id: &DeviceId, why: &Why) -> Result<()> {
-    // From a running state the first leads to `reconnecting`, from a resting one the second to `connecting`; the other
-    // changes nothing.
-    tell(shared, id, Signal::ConnectionLost(why.reason(Recovery::Resume))).await?;
-    tell(shared, id, Signal::ConnectRequested).await?;
-    match shared.load(id).await? {
-        Some(device) if device.wanted == Wanted::Running => open(shared, &device).await,
-        _ => Ok(()),
+    match session::resume(&shared.gateway.core, id, why.reason(Recovery::Resume)).await? {
+        Some(device) => open(shared, &device).await,
+        None => Ok(()),
     }
 }
 

@@ -161,7 +161,8 @@ pub(super) async fn a_replay_goes_before_what_came_later(fx: Fixture) {
     let at = fx.now();
     let mut tx = fx.write().await;
     assert!(tx.delivery_replay(&tenant, &first.id, at).await.unwrap());
-    assert!(!tx.delivery_replay(&tenant, &first.id, at).await.unwrap(), "it is pending already");
+    assert!(tx.delivery_replay(&tenant, &first.id, at).await.unwrap(), "it waits for nothing else");
+    assert!(!tx.delivery_replay(&tenant, &second.id, at).await.unwrap(), "it waits behind the first");
     assert!(!tx.delivery_replay(&fx.tenant_unstored(), &first.id, at).await.unwrap(), "of another tenant");
     tx.commit().await.unwrap();
     assert_eq!(disorder(&fx).await, 0);
@@ -178,6 +179,25 @@ pub(super) async fn a_replay_goes_before_what_came_later(fx: Fixture) {
     }
     assert_eq!(order, events);
     assert_eq!(fx.read().await.delivery_attempts(&first.id).await.unwrap().len(), 2, "the log keeps both rounds");
+}
+
+pub(super) async fn a_retry_that_waits_can_be_hurried(fx: Fixture) {
+    let (tenant, events) = lanes(&fx, &["a", "a"]).await;
+    let head = claim(&fx, fx.now(), 9).await.remove(0);
+    let hurry = async |id: &DeliveryId, at| {
+        let mut tx = fx.write().await;
+        let changed = tx.delivery_replay(&tenant, id, at).await.unwrap();
+        tx.commit().await.unwrap();
+        changed
+    };
+    assert!(!hurry(&head.id, fx.now()).await, "it is being tried");
+    let later = fx.now() + Duration::from_secs(3600);
+    finish(&fx, &[result(&head.id, 1, DeliveryState::Pending, Some(later), fx.now())]).await;
+    let now = fx.now();
+    assert!(hurry(&head.id, now).await);
+    let again = claim(&fx, now, 9).await;
+    assert_eq!((events_of(&again), again[0].attempts), (events[..1].to_vec(), 1), "the schedule goes on where it was");
+    assert_eq!(disorder(&fx).await, 0);
 }
 
 pub(super) async fn dead_letters_are_replayed_by_span(fx: Fixture) {

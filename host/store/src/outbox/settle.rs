@@ -44,6 +44,9 @@ statements! {
          WHERE tenant_id = $1 AND id = $2 AND state <> 'pending'
              AND EXISTS (SELECT 1 FROM events e WHERE e.id = deliveries.event_id)
          RETURNING webhook_id, lane";
+    HURRY =
+        "UPDATE deliveries SET due_ms = $3
+         WHERE tenant_id = $1 AND id = $2 AND state = 'pending' AND due_ms IS NOT NULL AND claimed_ms IS NULL";
     DEMOTE_LANE =
         "UPDATE deliveries SET due_ms = NULL, claimed_ms = NULL
          WHERE webhook_id = $1 AND lane = $2 AND state = 'pending' AND due_ms IS NOT NULL AND event_seq > (
@@ -124,7 +127,9 @@ async fn lock_tenants_of(tx: &mut DbTx, results: &[AttemptResult]) -> Result<()>
 /// See [`portico_core::ports::store::OutboxTx::delivery_replay`]. The outbox is locked.
 pub(super) async fn replay(tx: &mut DbTx, tenant: &TenantId, id: &DeliveryId, now: UtcMs) -> Result<bool> {
     let revived = rows!(tx.conn(), (String, String), REPLAY, [tenant.as_str(), id.as_str()], fetch_optional)?;
-    let Some((webhook, lane)) = revived else { return Ok(false) };
+    let Some((webhook, lane)) = revived else {
+        return Ok(run!(tx.conn(), HURRY, [tenant.as_str(), id.as_str(), now.0])? > 0);
+    };
     run!(tx.conn(), DEMOTE_LANE, [&webhook, &lane])?;
     let one = [id];
     run_many!(tx.conn(), PROMOTE, [now.0], &one, |id| [id.as_str()])?;

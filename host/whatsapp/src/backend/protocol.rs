@@ -196,7 +196,7 @@ impl ProtocolStore for Backend {
     }
 
     async fn store_pending_inbound(&self, chat: &str, sender: &str, id: &str, message: &[u8]) -> Result<()> {
-        self.write(vec![self.pending(&PendingInboundRow { chat, sender, id, message })?]).await
+        self.write_at_last(vec![self.pending(&PendingInboundRow { chat, sender, id, message })?]).await
     }
 
     async fn get_pending_inbound(&self, chat: &str, sender: &str, id: &str) -> Result<Option<Vec<u8>>> {
@@ -212,7 +212,7 @@ impl ProtocolStore for Backend {
     }
 
     async fn store_pending_inbound_batch(&self, rows: &[PendingInboundRow<'_>]) -> Result<()> {
-        self.write(rows.iter().map(|row| self.pending(row)).collect::<Result<_>>()?).await
+        self.write_at_last(rows.iter().map(|row| self.pending(row)).collect::<Result<_>>()?).await
     }
 
     async fn delete_pending_inbound_batch(&self, keys: &[PendingInboundKey<'_>]) -> Result<()> {

@@ -246,3 +246,28 @@ async fn an_ended_session_writes_nothing_more() -> Result<()> {
     assert_eq!(world.records.count(&world.device), 0, "wiped keys do not come back");
     Ok(())
 }
+
+/// A key that can't be read would make the library tell WhatsApp to drop the message; a decrypted message that can't be kept
+/// would pass for a duplicate later.
+#[tokio::test]
+async fn keys_are_read_and_messages_kept_as_soon_as_the_storage_is_back() -> Result<()> {
+    let world = World::new();
+    let backend = world.backend();
+    backend.put_session("1@lid", b"a").await?;
+    world.records.outage.store(2, Ordering::Relaxed);
+    assert_eq!(backend.get_session("1@lid").await?, Some(Bytes::from_static(b"a")));
+    world.records.outage.store(2, Ordering::Relaxed);
+    backend.store_pending_inbound("1@lid", "1@lid", "A1", b"hello").await?;
+    assert_eq!(backend.get_pending_inbound("1@lid", "1@lid", "A1").await?, Some(b"hello".to_vec()));
+    Ok(())
+}
+
+#[tokio::test]
+async fn nobody_waits_for_the_storage_of_a_session_that_is_over() {
+    let world = World::new();
+    let backend = world.backend();
+    backend.retire().await;
+    world.records.outage.store(usize::MAX, Ordering::Relaxed);
+    assert!(backend.get_session("1@lid").await.is_err());
+    assert!(backend.store_pending_inbound("1@lid", "1@lid", "A1", b"hello").await.is_err());
+}

@@ -29,6 +29,8 @@ pub(crate) struct Commit {
     pub(crate) inbox: Arc<dyn Inbox>,
     /// Set with every batch: decrypting it may have changed the keys that the next message is sent with.
     pub(crate) heard: Arc<AtomicBool>,
+    /// A batch was refused: what comes behind it is refused too, or it would overtake. Cleared with the next connection.
+    pub(crate) refusing: Arc<AtomicBool>,
 }
 
 #[async_trait]
@@ -37,10 +39,14 @@ impl InboundDurabilityHook for Commit {
     /// is dropped then.
     async fn on_messages(&self, client: Arc<Client>, batch: &[InboundMessage]) -> anyhow::Result<()> {
         self.heard.store(true, Ordering::Release);
+        if self.refusing.load(Ordering::Acquire) {
+            return Err(anyhow!("an earlier message was not stored; this one comes again behind it"));
+        }
         let refused = match deliver(&*self.inbox, &self.device, &client, batch).await {
             Ok(()) => return Ok(()),
             Err(error) => error,
         };
+        self.refusing.store(true, Ordering::Release);
         tracing::error!(device.id = %self.device, error = &refused as &dyn std::error::Error, "the core can't store incoming messages; the connection is dropped so that they come again");
         tokio::spawn(async move { client.reconnect().await });
         Err(anyhow!("the core did not store the messages"))

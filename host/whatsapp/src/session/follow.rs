@@ -273,7 +273,7 @@ mod tests {
 
     fn waiting(facts: impl IntoIterator<Item = Fact>) -> mpsc::Receiver<Fact> {
         let (queue, waiting) = mpsc::channel(4 * STEPS_AT_ONCE);
-        facts.into_iter().for_each(|fact| queue.try_send(fact).ok().expect("a place is free"));
+        facts.into_iter().for_each(|fact| assert!(queue.try_send(fact).is_ok(), "a place is free"));
         waiting
     }
 

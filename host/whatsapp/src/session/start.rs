@@ -32,9 +32,15 @@ pub(super) async fn start(session: &Session) -> Result<Link> {
     let context = &session.context;
     let backend = context.backend(&session.device);
     let (tap, facts) = Tap::new(session.device.clone(), context.limits.events_max);
-    let dialler = Dialler { sockets: Arc::clone(&context.ways.sockets), tap: Arc::clone(&tap) };
-    let commit =
-        Commit { device: session.device.clone(), inbox: Arc::clone(&context.inbox), heard: Arc::clone(&session.heard) };
+    let refusing = Arc::default();
+    let dialler =
+        Dialler { sockets: Arc::clone(&context.ways.sockets), tap: Arc::clone(&tap), refusing: Arc::clone(&refusing) };
+    let commit = Commit {
+        device: session.device.clone(),
+        inbox: Arc::clone(&context.inbox),
+        heard: Arc::clone(&session.heard),
+        refusing,
+    };
     let props = DevicePropsOverride::new()
         .with_os(context.config.device_name.as_str())
         .with_platform_type(PlatformType::CHROME);

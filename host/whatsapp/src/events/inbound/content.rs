@@ -10,6 +10,17 @@ use whatsapp_rust::waproto::whatsapp::Message;
 /// Wrappers around wrappers, at most. Deeper nesting is nobody's honest message.
 const WRAPPERS_MAX: usize = 8;
 
+/// Characters of an incoming text that are kept: WhatsApp's own limit for writing one. More is somebody's own client.
+const TEXT_CHARS_MAX: usize = 65_536;
+
+/// The text, cut where it is too long.
+fn kept(text: &str) -> String {
+    match text.char_indices().nth(TEXT_CHARS_MAX) {
+        Some((end, _)) => text[..end].to_owned(),
+        None => text.to_owned(),
+    }
+}
+
 /// What the message says; `None` when it is not a message of its own.
 pub(crate) fn of(message: &Message) -> Option<Content> {
     let mut message = message;
@@ -59,11 +70,11 @@ fn is_addition(message: &Message) -> bool {
 fn text(message: &Message) -> Option<Content> {
     let extended = || message.extended_text_message.as_option().and_then(|m| m.text.as_ref());
     let text = message.conversation.as_ref().filter(|text| !text.is_empty()).or_else(extended)?;
-    Some(Content::Text { text: text.clone() })
+    Some(Content::Text { text: kept(text) })
 }
 
 fn other(kind: &str, text: Option<&String>) -> Option<Content> {
-    Some(Content::Other { kind: kind.to_owned(), text: text.filter(|text| !text.is_empty()).cloned() })
+    Some(Content::Other { kind: kind.to_owned(), text: text.filter(|text| !text.is_empty()).map(|text| kept(text)) })
 }
 
 fn media(message: &Message) -> Option<Content> {
