@@ -1,7 +1,7 @@
 //! When a message may go: at once.
 //!
-//! The policy that adds nothing to the host's own floor. Rules that slow sending down (quiet hours, warming up, caps by the
-//! hour) belong here, never in the host. Invariant: one decision per query, in order.
+//! The host has no pace of its own either. Rules that slow sending down (quiet hours, warming up, caps by the hour) belong
+//! here or in a plugin beside this one, never in the host. Invariant: one decision per query, in order.
 
 use portico_sdk::pacing::{Decision, DeviceState, Pacing, Plan, Query};
 use portico_sdk::{Context, HookError};
