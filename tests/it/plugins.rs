@@ -1,6 +1,9 @@
 //! Plugins seen from outside: what is installed, and a formatter that fails.
 
-use portico_harness::{Kind, TestGateway, wait_until};
+use std::path::Path;
+use std::time::Duration;
+
+use portico_harness::{Kind, Process, TestGateway, wait_until};
 
 on_both! { the_built_in_plugins_are_listed_and_counted }
 
@@ -21,4 +24,31 @@ async fn the_built_in_plugins_are_listed_and_counted(kind: Kind) {
         metrics.lines().any(counted).then_some(())
     })
     .await;
+}
+
+/// What `portico plugin …` says, and whether it is content.
+fn plugin(args: &[&str]) -> (bool, String) {
+    let mut process = Process::start(&Process::sandbox_build(), &[&["plugin"], args].concat(), &[]);
+    (process.wait(Duration::from_secs(60)) == Some(0), process.output())
+}
+
+#[test]
+fn an_operator_sees_what_a_plugin_may_do_and_why() {
+    let dialect = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/plugins/dialect-instances.wasm");
+    let wanted =
+        ["http-handler, webhook-format", "/d/instances, /api/", "`x-api-key`", "rest: translates each request"];
+    for args in [vec!["check", dialect.to_str().expect("a path")], vec!["list"]] {
+        let (content, said) = plugin(&args);
+        assert!(content && wanted.iter().all(|text| said.contains(text)), "{said}");
+    }
+    assert!(plugin(&["list"]).1.contains("grants  none"));
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let notes = folder.path().join("notes.wasm");
+    std::fs::write(&notes, "just some text").expect("a file");
+    for bad in [&notes, &folder.path().join("missing.wasm")] {
+        let bad = bad.to_str().expect("a path");
+        let (content, said) = plugin(&["check", bad]);
+        assert!(!content && said.contains(bad), "{said}");
+    }
 }

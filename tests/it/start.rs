@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use portico_harness::{Client, Process, wait_until};
+use portico_harness::{Client, Database, Kind, Process, TestGateway, wait_until};
+use serde_json::json;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -38,7 +39,7 @@ pub(crate) async fn ready(bind: &str, key: Option<&str>) -> Client {
 
 fn fails_with(mut process: Process, hint: &str) {
     assert_ne!(process.wait(PATIENCE), Some(0));
-    assert!(process.output().contains(hint), "{}", process.output());
+    assert!(process.output().contains(hint), "{hint}: {}", process.output());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,7 +66,112 @@ async fn a_second_gateway_on_the_same_data_is_refused() {
     let bind = free_address();
     let _first = serve(folder.path(), &bind, &[], &[]);
     ready(&bind, None).await;
-    fails_with(serve(folder.path(), &free_address(), &[], &[]), "another");
+    fails_with(serve(folder.path(), &free_address(), &[], &[]), "a data folder of its own");
+}
+
+/// What `portico doctor` says, and whether it is content.
+fn doctor(data: &Path, more: &[&str]) -> (bool, String) {
+    let data = data.display().to_string();
+    let mut args = vec!["doctor", "--data", &data, "--bind", "127.0.0.1:0"];
+    args.extend(more);
+    let mut process = Process::start(&Process::sandbox_build(), &args, &[]);
+    (process.wait(PATIENCE) == Some(0), process.output())
+}
+
+/// Names and lengths of what is in a folder.
+fn listing(folder: &Path) -> Vec<(String, u64)> {
+    let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry"));
+    let mut all: Vec<_> = entries
+        .map(|e| (e.file_name().to_string_lossy().into_owned(), e.metadata().expect("metadata").len()))
+        .collect();
+    all.sort();
+    all
+}
+
+const ADMIN: (&str, &str) = ("PORTICO_ADMIN_TOKEN", "portico-tests-never-guess-this-0123456789");
+
+on_both! { a_lost_master_key_stops_the_start }
+
+async fn a_lost_master_key_stops_the_start(kind: Kind) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let database = Database::create(kind, folder.path()).await;
+    let at = ["--database", database.url()];
+    let bind = free_address();
+    let mut first = serve(folder.path(), &bind, &at, &[ADMIN]);
+    let api = ready(&bind, Some(ADMIN.1)).await;
+    let hook = json!({ "url": "http://127.0.0.1:9/hook", "events": ["message.received"] });
+    api.post("/v1/webhooks", hook).await.expect(201);
+
+    let (content, report) = doctor(folder.path(), &at);
+    assert!(content && report.contains("a gateway is running"), "{report}");
+    assert_eq!(first.terminate(PATIENCE), Some(0));
+    let (content, report) = doctor(folder.path(), &at);
+    assert!(content && report.contains("opens what the database holds"), "{report}");
+
+    let key = folder.path().join("master.key");
+    let good = std::fs::read(&key).expect("the key");
+    std::fs::remove_file(&key).expect("the key is there");
+    let before = listing(folder.path());
+    let (content, report) = doctor(folder.path(), &at);
+    assert!(!content && report.contains("set PORTICO_MASTER_KEY"), "{report}");
+    assert_eq!(listing(folder.path()), before, "doctor changes nothing");
+    fails_with(serve(folder.path(), &bind, &at, &[ADMIN]), "restore the master.key that belongs to this database");
+    assert!(!key.exists(), "no other key takes its place");
+    let other = ("PORTICO_MASTER_KEY", "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff");
+    fails_with(serve(folder.path(), &bind, &at, &[ADMIN, other]), "PORTICO_MASTER_KEY is not the key");
+
+    std::fs::write(&key, good).expect("the key comes back");
+    let mut last = serve(folder.path(), &bind, &at, &[ADMIN]);
+    ready(&bind, Some(ADMIN.1)).await;
+    assert_eq!(last.terminate(PATIENCE), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_devices_keys_tell_which_master_key_is_right() {
+    let mut gw = TestGateway::start(Kind::Sqlite).await;
+    gw.paired("sales").await;
+    gw.restart().await;
+    gw.stop().await;
+    let (content, report) = doctor(gw.data(), &[]);
+    assert!(content && report.contains("opens what the database holds"), "{report}");
+    std::fs::write(gw.data().join("master.key"), "00".repeat(32)).expect("another key");
+    let (content, report) = doctor(gw.data(), &[]);
+    assert!(!content && report.contains("is not the key"), "{report}");
+}
+
+#[test]
+fn doctor_changes_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (content, report) = doctor(folder.path(), &[]);
+    assert!(content && report.contains("none yet"), "{report}");
+    assert_eq!(listing(folder.path()), []);
+
+    std::fs::write(folder.path().join("portico.db"), "").expect("an empty database");
+    let (content, report) = doctor(folder.path(), &[]);
+    assert!(content && report.contains("pending"), "{report}");
+    assert_eq!(listing(folder.path()), [("portico.db".to_owned(), 0)]);
+
+    let (content, report) = doctor(Path::new("/proc/x"), &[]);
+    assert!(!content && report.contains("--data"), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_finds_the_sandbox_that_runs_beside_it() {
+    let (network, admin) = (free_address(), free_address());
+    let args = ["sandbox", "--network-bind", &network, "--bind", &admin];
+    let sandbox = Process::start(&Process::sandbox_build(), &args, &[]);
+    let line = format!("portico serve --sandbox-network {network}");
+    wait_until("the line to copy", || async { sandbox.output().contains(&line).then_some(()) }).await;
+
+    for pasted in [network.clone(), format!("ws://{network}/ws/chat"), format!("http://{network}")] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let bind = free_address();
+        let mut gateway = serve(folder.path(), &bind, &["--sandbox-network", &pasted], &[]);
+        ready(&bind, None).await;
+        assert_eq!(gateway.terminate(PATIENCE), Some(0));
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    fails_with(serve(folder.path(), &free_address(), &["--sandbox-network", "elsewhere"], &[]), "--sandbox-network");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,4 +196,9 @@ async fn what_is_wrong_is_said_with_what_to_do() {
 
     let unknown = [("PORTICO_SERVER__BNID", "127.0.0.1:1")];
     fails_with(serve(folder.path(), &free_address(), &[], &unknown), "bnid");
+
+    for name in ["storage.connections", "tuning.sessions_max", "tuning.devices_per_tenant"] {
+        let variable = format!("PORTICO_{}", name.replace('.', "__").to_uppercase());
+        fails_with(serve(folder.path(), &free_address(), &[], &[(&variable, "0")]), name);
+    }
 }

@@ -10,6 +10,7 @@ mod plugin;
 mod sandbox;
 mod serve;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -30,7 +31,9 @@ use crate::config::{Config, Overrides};
         portico doctor --data /var/lib/portico     is everything in order?\n  \
         portico config                             what is set, and to what\n\n\
         Settings come from defaults, then --config FILE, then PORTICO_SECTION__KEY of the environment, then flags.\n\
-        Keys for automation: PORTICO_ADMIN_TOKEN, PORTICO_API_TOKEN. Log: PORTICO_LOG=info, PORTICO_LOG_FORMAT=json."
+        Keys for automation: PORTICO_ADMIN_TOKEN, PORTICO_API_TOKEN. Master key, where it is not in the data folder:\n\
+        PORTICO_MASTER_KEY (64 hexadecimal digits). Without rate limits, in sandbox mode only: PORTICO_LIMITS=off.\n\
+        Log: PORTICO_LOG=info, PORTICO_LOG_FORMAT=json."
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -42,10 +45,10 @@ enum Command {
     /// Run the gateway.
     Serve(serve::Serve),
     /// Check an installation: data folder, database, keys, plugins, WhatsApp's certificate chain. Changes nothing.
-    Doctor(Setup),
+    Doctor(doctor::Doctor),
     /// Bring the database up to date and stop.
     Migrate(Setup),
-    /// Print the merged configuration. It holds no secrets.
+    /// Print every setting with its value and what it is for. Holds no secrets.
     Config(Setup),
     /// Print the OpenAPI description of the REST API.
     Openapi,
@@ -77,6 +80,17 @@ pub struct Setup {
     pub plugins: Option<PathBuf>,
 }
 
+/// Where it listens; for the commands that do, or that check it.
+#[derive(Args, Clone, Default)]
+pub struct Listen {
+    /// Where the REST API listens. Default: 127.0.0.1:3000
+    #[arg(long, value_name = "ADDR")]
+    pub bind: Option<SocketAddr>,
+    /// A second listener for event streams alone, as clients of some dialects expect it (they use port 3001)
+    #[arg(long, value_name = "ADDR")]
+    pub ws_bind: Option<SocketAddr>,
+}
+
 impl Setup {
     fn overrides(&self) -> Overrides {
         Overrides {
@@ -88,9 +102,9 @@ impl Setup {
     }
 
     /// The configuration for commands that look at an installation and run nothing: a sandbox build may look too.
-    fn inspect(&self) -> Result<Config> {
-        let overrides = Overrides { sandbox: cfg!(feature = "sandbox"), ..self.overrides() };
-        Config::load(self.config.as_deref(), overrides)
+    fn inspect(&self, listen: &Listen) -> Result<Config> {
+        let overrides = Overrides { bind: listen.bind, ws_bind: listen.ws_bind, ..self.overrides() };
+        Config::load_to_inspect(self.config.as_deref(), overrides)
     }
 }
 
@@ -99,7 +113,7 @@ impl Cli {
     pub fn run(self) -> Result<ExitCode> {
         match self.command {
             Command::Serve(serve) => serve.run(),
-            Command::Doctor(setup) => doctor::run(&setup),
+            Command::Doctor(doctor) => doctor.run(),
             Command::Migrate(setup) => migrate::run(&setup),
             Command::Config(setup) => config::run(&setup),
             Command::Openapi => openapi::run(),

@@ -3,22 +3,26 @@
 //! Only this module reads the environment; every other crate is handed plain structs. Unknown keys are errors, so a typing
 //! mistake is not a silent default.
 
+mod master_key;
 mod merge;
 mod outbound;
 mod plugins;
+mod print;
 mod secrets;
 mod server;
 mod storage;
 mod tuning;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
+pub use master_key::MasterKey;
 pub use outbound::OutboundSection;
 pub use plugins::PluginsSection;
-pub use secrets::{Secrets, variable};
+pub use secrets::{Secrets, make_folder, variable};
 pub use server::{RateLimits, ServerSection, SignUpPolicy};
 pub use storage::{StorageSection, Synchronous};
 pub use tuning::TuningSection;
@@ -48,9 +52,9 @@ pub struct SandboxSection {
     /// Run it inside this process, and talk to it alone.
     pub enabled: bool,
     /// Where its admin API listens; loopback only.
-    pub bind: std::net::SocketAddr,
+    pub bind: SocketAddr,
     /// Use a sandbox that runs elsewhere on this machine instead (`portico sandbox`): the address of its network listener,
-    /// such as `http://127.0.0.1:8081`.
+    /// such as `127.0.0.1:8081`.
     pub network: Option<String>,
 }
 
@@ -65,15 +69,34 @@ impl SandboxSection {
     pub fn in_use(&self) -> bool {
         self.enabled || self.network.is_some()
     }
+
+    fn validate(&self) -> Result<()> {
+        self.network_address().map(drop)
+    }
+
+    /// `HOST:PORT` of the sandbox that runs elsewhere.
+    pub fn network_address(&self) -> Result<Option<SocketAddr>> {
+        let Some(text) = &self.network else { return Ok(None) };
+        // Whatever `portico sandbox` prints may be pasted here.
+        let bare = ["ws://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme)).unwrap_or(text);
+        let bare = bare.trim_end_matches('/').trim_end_matches("/ws/chat");
+        match bare.replace("localhost:", "127.0.0.1:").parse::<SocketAddr>() {
+            Ok(address) if address.ip().is_loopback() && address.port() != 0 => Ok(Some(address)),
+            _ => bail!(
+                "--sandbox-network (`sandbox.network`) is `{text}`; write the address that `portico sandbox` prints, a loopback \
+                 address of this machine such as 127.0.0.1:8081"
+            ),
+        }
+    }
 }
 
 /// Flags of `portico serve` that override the rest.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
     /// `--bind`
-    pub bind: Option<std::net::SocketAddr>,
+    pub bind: Option<SocketAddr>,
     /// `--ws-bind`
-    pub ws_bind: Option<std::net::SocketAddr>,
+    pub ws_bind: Option<SocketAddr>,
     /// `--data`
     pub data: Option<PathBuf>,
     /// `--database`
@@ -83,7 +106,7 @@ pub struct Overrides {
     /// `--sandbox`
     pub sandbox: bool,
     /// `--sandbox-bind`
-    pub sandbox_bind: Option<std::net::SocketAddr>,
+    pub sandbox_bind: Option<SocketAddr>,
     /// `--sandbox-network`
     pub sandbox_network: Option<String>,
 }
@@ -91,6 +114,21 @@ pub struct Overrides {
 impl Config {
     /// Reads and checks everything. `file` must exist if it is given.
     pub fn load(file: Option<&Path>, overrides: Overrides) -> Result<Self> {
+        let config = Self::merge(file, overrides)?;
+        config.validate_network()?;
+        Ok(config)
+    }
+
+    /// As [`Self::load`], for commands that talk to no network: a sandbox build may look without being told `--sandbox`.
+    pub fn load_to_inspect(file: Option<&Path>, overrides: Overrides) -> Result<Self> {
+        let config = Self::merge(file, overrides)?;
+        if config.sandbox.in_use() || !cfg!(feature = "sandbox") {
+            config.validate_network()?;
+        }
+        Ok(config)
+    }
+
+    fn merge(file: Option<&Path>, overrides: Overrides) -> Result<Self> {
         let mut table = match file {
             None => toml::Table::new(),
             Some(path) => {
@@ -117,7 +155,8 @@ impl Config {
         self.sandbox.network = o.sandbox_network.or_else(|| self.sandbox.network.take());
     }
 
-    fn validate(&self) -> Result<()> {
+    /// Whether this build can do what the configuration asks for.
+    fn validate_network(&self) -> Result<()> {
         if self.sandbox.in_use() && !cfg!(feature = "sandbox") {
             bail!(
                 "this is a production build: it has no sandbox network. \
@@ -130,23 +169,24 @@ impl Config {
                  Start it with --sandbox, or build for production with `make release` (target/dist/portico)"
             );
         }
-        if self.sandbox.enabled && self.sandbox.network.is_some() {
-            bail!(
-                "--sandbox and --sandbox-network exclude each other: run the network inside, or name the one that runs beside"
-            );
-        }
         if self.server.rate_limits == RateLimits::Off && !self.sandbox.in_use() {
             bail!(
                 "rate limits can be lifted (PORTICO_LIMITS=off) in sandbox mode only; raise `server.requests_per_minute` instead"
             );
         }
+        Ok(())
+    }
+
+    fn validate(&self) -> Result<()> {
+        if self.sandbox.enabled && self.sandbox.network.is_some() {
+            bail!(
+                "--sandbox and --sandbox-network exclude each other: run the network inside, or name the one that runs beside"
+            );
+        }
+        self.sandbox.validate()?;
+        self.storage.validate()?;
         self.server.validate()?;
         self.outbound.validate()?;
         self.tuning.validate()
-    }
-
-    /// The merged configuration as TOML; it holds no secrets.
-    pub fn to_toml(&self) -> Result<String> {
-        toml::to_string_pretty(self).context("writing the configuration")
     }
 }

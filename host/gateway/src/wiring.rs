@@ -16,7 +16,6 @@ use portico_core::cx::Stamps;
 use portico_core::intake::Intake;
 use portico_core::limits::Limits;
 use portico_core::ports::{Clock, Rng};
-use portico_core::seal::Sealer;
 use portico_core::{Core, Gateway};
 use portico_http::{Live, Part, PartStatus, ServeLimits};
 use portico_jobs::{JobState, JobStatus, Jobs, LocalBell};
@@ -28,7 +27,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::bundle;
-use crate::config::{Config, Secrets};
+use crate::config::{Config, MasterKey, Secrets};
 use crate::machine::{SystemClock, SystemRng};
 pub(crate) use settings::store_config;
 use settings::{http_config, jobs_config, net_config};
@@ -62,6 +61,7 @@ impl Running {
         }
         let listeners = Listeners::bind(&config).await?;
         let db = Db::open(&store_config(&config.storage)).await.context("the database can't be opened")?;
+        keep_master_key(&secrets.master_key, &db).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let rng: Arc<dyn Rng> = Arc::new(SystemRng);
         let bell = Arc::new(LocalBell::new());
@@ -70,7 +70,7 @@ impl Running {
             clock: Arc::clone(&clock),
             rng: Arc::clone(&rng),
             bell: Arc::clone(&bell) as _,
-            sealer: Sealer::new(&secrets.master_key, Arc::clone(&rng)),
+            sealer: secrets.master_key.sealer(),
             limits: Limits { devices_per_tenant: config.tuning.devices_per_tenant, ..Limits::default() },
             stamps: Stamps::default(),
         });
@@ -193,6 +193,14 @@ async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener> {
     })
 }
 
+/// Refuses a master key that is not the database's, and writes a fresh one down where nothing is sealed yet.
+async fn keep_master_key(key: &MasterKey, db: &Db) -> Result<()> {
+    if let Some(sealed) = db.sealed().await? {
+        key.opens(&sealed.place, &sealed.value)?;
+    }
+    key.keep()
+}
+
 /// Until a key exists, nobody but this machine may reach the API.
 async fn refuse_strangers(core: &Core, config: &Config, preset: &PresetKeys) -> Result<()> {
     let open: Vec<_> = [Some(config.server.bind), config.server.ws_bind]
@@ -226,8 +234,7 @@ impl World {
 
     #[cfg(feature = "sandbox")]
     async fn start(config: &Config) -> Result<Self> {
-        if let Some(network) = &config.sandbox.network {
-            let host = network.trim_start_matches("http://").trim_end_matches('/');
+        if let Some(host) = config.sandbox.network_address()? {
             let network =
                 Network::Sandbox { ws_url: format!("ws://{host}/ws/chat"), media_base: format!("http://{host}") };
             return Ok(Self { network, sandbox: None });

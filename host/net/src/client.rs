@@ -44,7 +44,7 @@ impl Client {
         // Somebody else in the process may have installed a provider before; theirs is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         if config.allow_loopback {
-            tracing::warn!("outbound requests may go to this machine (`outbound.allow_loopback`); only for trials");
+            tracing::warn!("outbound requests may go to this machine, as the sandbox mode needs it; only for trials");
         }
         let guard = Arc::new(Guard::new(&config));
         let dns = Arc::new(GuardedDns { guard: guard.clone(), lookup });

@@ -34,4 +34,6 @@ pub use compile::compile_main;
 pub use config::{Compiler, RuntimeConfig, Source};
 pub use limits::{HookLimits, Limits};
 pub use load::LoadError;
+pub use manifest::hook_name;
+pub use plugin::Described;
 pub use runtime::Runtime;

@@ -51,7 +51,7 @@ pub struct HookLimits {
     pub waiting_max: usize,
 }
 
-/// Every limit an operator can set.
+/// The limits of a runtime. The gateway takes the defaults: no setting changes them.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Of `webhook-format`, per batch.

@@ -35,7 +35,7 @@ pub enum LoadError {
     },
     /// The file is too large.
     #[error(
-        "it has {bytes} bytes, {limit} are allowed; build it with `opt-level = \"s\"` and `strip = true`, or raise the limit"
+        "it has {bytes} bytes, {limit} are allowed; build it with `opt-level = \"s\"` and `strip = true`; the limit is fixed"
     )]
     TooLarge {
         /// Its size.
@@ -157,6 +157,7 @@ impl<'a> Loader<'a> {
             pre,
             exports,
             settings: source.settings.to_string(),
+            grants: manifest.grant,
         };
         Ok(Plugin::new(parts, &self.config.limits))
     }

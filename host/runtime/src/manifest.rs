@@ -113,7 +113,7 @@ impl Grant {
 }
 
 /// A hook's name in manifests, exports and logs.
-pub(crate) fn hook_name(hook: Hook) -> &'static str {
+pub fn hook_name(hook: Hook) -> &'static str {
     match hook {
         Hook::WebhookFormat => "webhook-format",
         Hook::Pacing => "pacing",

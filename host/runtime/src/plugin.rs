@@ -11,6 +11,7 @@ use crate::breaker::{Breaker, Falls};
 use crate::gate::Gate;
 use crate::guest::Guest;
 use crate::limits::{HookLimits, Limits};
+use crate::manifest::GrantEntry;
 use crate::services::Subject;
 
 /// A plugin that passed all checks.
@@ -20,6 +21,7 @@ pub(crate) struct Plugin {
     pub(crate) pre: InstancePre<Guest>,
     pub(crate) exports: Exports,
     pub(crate) settings: String,
+    grants: Vec<GrantEntry>,
     hooks: Vec<HookState>,
 }
 
@@ -46,6 +48,16 @@ pub(crate) struct Parts {
     pub(crate) pre: InstancePre<Guest>,
     pub(crate) exports: Exports,
     pub(crate) settings: String,
+    pub(crate) grants: Vec<GrantEntry>,
+}
+
+/// A plugin for the eyes of an operator.
+#[derive(Clone, Debug)]
+pub struct Described {
+    /// Who it is and what it does.
+    pub info: PluginInfo,
+    /// What it asked for and got, each with the reason its manifest gives.
+    pub grants: Vec<GrantEntry>,
 }
 
 impl Plugin {
@@ -57,8 +69,14 @@ impl Plugin {
             pre: parts.pre,
             exports: parts.exports,
             settings: parts.settings,
+            grants: parts.grants,
             hooks,
         }
+    }
+
+    /// For the eyes of an operator.
+    pub(crate) fn describe(&self) -> Described {
+        Described { info: self.info.clone(), grants: self.grants.clone() }
     }
 
     /// The state of a hook; `None` if the plugin lacks it.

@@ -20,7 +20,7 @@ use crate::engine;
 use crate::kind::dialect::Handle;
 use crate::kind::{pacing, webhook_format};
 use crate::load::{LoadError, Loader};
-use crate::plugin::Plugin;
+use crate::plugin::{Described, Plugin};
 use crate::services::{HostServices, Serving};
 use crate::tally::Tally;
 
@@ -59,6 +59,11 @@ impl Runtime {
     /// Gives the REST core that the import `rest` calls. It comes late because it is built on a runtime.
     pub fn set_rest(&self, rest: Arc<dyn Rest>) {
         self.host.services.set_rest(rest);
+    }
+
+    /// What is installed, by id, with the grants of each.
+    pub fn described(&self) -> Vec<Described> {
+        self.plugins.values().map(|plugin| plugin.describe()).collect()
     }
 
     fn find(&self, plugin: &str) -> Result<&Plugin, PluginFailure> {

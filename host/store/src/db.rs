@@ -4,6 +4,7 @@
 //! transaction that writes holds SQLite's only writing connection from its first moment to its end ([`writer`]), so it never
 //! fails half-way because somebody else was faster.
 
+mod look;
 mod postgres;
 mod sqlite;
 pub(crate) mod writer;
@@ -23,6 +24,11 @@ use writer::{Turn, Writer};
 
 statements! {
     CHECK = "SELECT COUNT(*) FROM (SELECT id FROM tenants LIMIT 1) AS first";
+    STEPS_DONE = "SELECT version FROM _sqlx_migrations ORDER BY version";
+    /// The newest, because it tells which master key was used last.
+    SEALED_SECRET = "SELECT id, sealed_secret FROM webhooks ORDER BY id DESC LIMIT 1";
+    SEALED_RECORD =
+        "SELECT device_id, kind, id, value FROM key_records ORDER BY device_id DESC, kind DESC, id DESC LIMIT 1";
 }
 
 /// Statements each connection keeps prepared. More than the crate has, widths included, so that none is prepared twice.

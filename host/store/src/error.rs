@@ -36,7 +36,7 @@ pub enum OpenError {
     },
     /// Another process works on the same SQLite file.
     #[error(
-        "another gateway holds {}; stop it first. One SQLite database serves one gateway: to run several, use Postgres",
+        "another gateway holds {}; stop it first, or give this one a data folder of its own",
         path.display()
     )]
     InUse {
@@ -80,6 +80,9 @@ pub enum OpenError {
         /// The newest step this version has.
         known: i64,
     },
+    /// A look at it failed half-way.
+    #[error("the database can't be read; check the rights of its user, or restore it from a backup")]
+    Unreadable(#[source] Error),
     /// A migration did not go through.
     #[error(
         "the database could not be brought up to date; nothing of the failed step was kept. Free space and rights are the usual causes"

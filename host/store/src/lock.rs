@@ -18,6 +18,20 @@ const PRIVATE: u32 = 0o600;
 /// Takes the lock of the database's folder and makes sure that the database file exists and is private. The lock is held
 /// as long as the file that comes back is open.
 pub(crate) fn take(database: &Path) -> Result<File, OpenError> {
+    let path = folder(database)?.join(LOCK_FILE);
+    let lock = open_private(&path)?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { path }),
+        Err(TryLockError::Error(source)) => return Err(OpenError::File { doing: "lock", path, source }),
+    }
+    // SQLite gives its `-wal` and `-shm` files the mode of the database.
+    open_private(database)?;
+    Ok(lock)
+}
+
+/// The folder of the database, which must exist.
+pub(crate) fn folder(database: &Path) -> Result<&Path, OpenError> {
     let folder = match database.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -28,16 +42,23 @@ pub(crate) fn take(database: &Path) -> Result<File, OpenError> {
             remedy: "create it, writable for the gateway's user, or correct the database URL",
         });
     }
-    let path = folder.join(LOCK_FILE);
-    let lock = open_private(&path)?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { path }),
-        Err(TryLockError::Error(source)) => return Err(OpenError::File { doing: "lock", path, source }),
+    Ok(folder)
+}
+
+/// Whether a gateway holds the lock. Makes nothing.
+pub(crate) fn is_held(database: &Path) -> Result<bool, OpenError> {
+    let path = folder(database)?.join(LOCK_FILE);
+    let lock = match File::open(&path) {
+        Ok(lock) => lock,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(source) => return Err(OpenError::File { doing: "open", path, source }),
+    };
+    // Shared, so that two who look don't take each other for a gateway; gone with the file at the end.
+    match lock.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(source)) => Err(OpenError::File { doing: "look at the lock", path, source }),
     }
-    // SQLite gives its `-wal` and `-shm` files the mode of the database.
-    open_private(database)?;
-    Ok(lock)
 }
 
 fn open_private(path: &Path) -> Result<File, OpenError> {
@@ -81,8 +102,10 @@ mod tests {
         let first = take(&database).unwrap();
         let error = take(&database).unwrap_err();
         assert!(matches!(error, OpenError::InUse { .. }), "{error}");
-        assert!(error.to_string().contains("use Postgres"), "{error}");
+        assert!(error.to_string().contains("a data folder of its own"), "{error}");
+        assert!(is_held(&database).unwrap());
         drop(first);
+        assert!(!is_held(&database).unwrap());
         take(&database).unwrap();
     }
 

@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use super::Setup;
+use super::{Listen, Setup};
 
 pub(super) fn run(setup: &Setup) -> Result<ExitCode> {
-    print!("{}", setup.inspect()?.to_toml()?);
+    print!("{}", setup.inspect(&Listen::default())?.to_toml()?);
     Ok(ExitCode::SUCCESS)
 }

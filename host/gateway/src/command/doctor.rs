@@ -1,17 +1,29 @@
 //! `portico doctor`: checks an installation, says what is wrong and what to do.
+//!
+//! Invariant: it changes nothing, and finds nothing wrong with an installation because its gateway runs.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+mod data;
+
+use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use portico_core::ports::{Plugins, Store};
+use clap::Args;
+use portico_core::ports::Plugins;
 use portico_store::Db;
 
-use super::{Setup, block_on};
+use super::{Listen, Setup, block_on};
 use crate::config::Config;
 use crate::{bundle, wiring};
+
+/// Check an installation: data folder, database, keys, plugins, listeners, WhatsApp's certificate chain. Changes nothing.
+#[derive(Args)]
+pub(super) struct Doctor {
+    #[command(flatten)]
+    setup: Setup,
+    #[command(flatten)]
+    listen: Listen,
+}
 
 /// One line of the report.
 struct Check {
@@ -19,17 +31,46 @@ struct Check {
     result: Result<String>,
 }
 
-pub(super) fn run(setup: &Setup) -> Result<ExitCode> {
-    let config = setup.inspect()?;
-    let checks = vec![
-        Check { what: "certificate chain", result: certificate_chain() },
-        Check { what: "data folder", result: data_folder(&config.storage.data) },
-        Check { what: "database", result: database(&config) },
-        Check { what: "plugins", result: plugins(&config) },
-        Check { what: "listener", result: listener(&config) },
-    ];
+/// What a look at the database found.
+#[derive(Default)]
+struct Database {
+    exists: bool,
+    /// A gateway runs on it.
+    in_use: bool,
+    /// Migrations that the next start runs.
+    pending: usize,
+    /// A sealed value, and the place it is bound to.
+    sealed: Option<(String, Vec<u8>)>,
+}
+
+impl Doctor {
+    pub(super) fn run(self) -> Result<ExitCode> {
+        let config = self.setup.inspect(&self.listen)?;
+        let data = &config.storage.data;
+        let (database, report) = match look(&config) {
+            Ok(database) => (Some(database), Ok(())),
+            Err(error) => (None, Err(error)),
+        };
+        let in_use = database.as_ref().is_some_and(|d| d.in_use);
+        let sealed = database.as_ref().and_then(|d| d.sealed.as_ref());
+        let mut checks = vec![
+            Check { what: "certificate chain", result: certificate_chain() },
+            Check { what: "data folder", result: data::folder(data) },
+            Check { what: "master key", result: data::master_key(data, sealed) },
+            Check { what: "database", result: report.map(|()| database.as_ref().map(describe).unwrap_or_default()) },
+            Check { what: "plugins", result: plugins(&config) },
+            Check { what: "listener", result: listener(config.server.bind, "--bind", in_use) },
+        ];
+        if let Some(address) = config.server.ws_bind {
+            checks.push(Check { what: "event listener", result: listener(address, "--ws-bind", in_use) });
+        }
+        Ok(print(&checks))
+    }
+}
+
+fn print(checks: &[Check]) -> ExitCode {
     let mut failed = 0;
-    for Check { what, result } in &checks {
+    for Check { what, result } in checks {
         match result {
             Ok(text) => println!("ok    {what}: {text}"),
             Err(error) => {
@@ -39,7 +80,7 @@ pub(super) fn run(setup: &Setup) -> Result<ExitCode> {
         }
     }
     println!("\n{} passed, {failed} failed", checks.len() - failed);
-    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn certificate_chain() -> Result<String> {
@@ -50,33 +91,29 @@ fn certificate_chain() -> Result<String> {
     }
 }
 
-fn data_folder(data: &Path) -> Result<String> {
-    let path = data.join("master.key");
-    if !data.exists() {
-        return Ok(format!("{} will be made at the first start", data.display()));
-    }
-    if !path.exists() {
-        return Ok(format!("{} has no master key yet; one is made at the first start", data.display()));
-    }
-    let mode = fs::metadata(&path).with_context(|| path.display().to_string())?.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
-        bail!("{} can be read by others (mode {mode:o}); run: chmod 600 {}", path.display(), path.display());
-    }
-    Ok(format!("{}, master key private", data.display()))
-}
-
-fn database(config: &Config) -> Result<String> {
-    let is_new = config.storage.database.is_none() && !config.storage.data.join("portico.db").exists();
-    if is_new {
-        return Ok("none yet; it is made at the first start".to_owned());
+fn look(config: &Config) -> Result<Database> {
+    // The first start makes the folder with the file; nobody makes the folder of a file named by `--database`.
+    if config.storage.database.is_none() && !config.storage.data.is_dir() {
+        return Ok(Database::default());
     }
     block_on(async {
-        let db = Db::open(&wiring::store_config(&config.storage)).await?;
-        let answer = db.check().await;
-        db.close().await;
-        answer.context("the database does not answer")?;
-        Ok("answers, tables up to date".to_owned())
+        let look = Db::look(&wiring::store_config(&config.storage)).await?;
+        let sealed = look.sealed.map(|sealed| (sealed.place, sealed.value));
+        Ok(Database { exists: look.exists, in_use: look.in_use, pending: look.pending, sealed })
     })
+}
+
+fn describe(database: &Database) -> String {
+    if !database.exists {
+        return "none yet; it is made at the first start".to_owned();
+    }
+    let running = if database.in_use { "; a gateway is running on it" } else { "" };
+    match database.pending {
+        0 => format!("answers, tables up to date{running}"),
+        n => format!(
+            "answers, {n} migration(s) pending: the next start or `portico migrate` runs them, back it up before{running}"
+        ),
+    }
 }
 
 fn plugins(config: &Config) -> Result<String> {
@@ -89,13 +126,15 @@ fn plugins(config: &Config) -> Result<String> {
     Ok(format!("{} in order", ids.join(", ")))
 }
 
-fn listener(config: &Config) -> Result<String> {
-    let bind = config.server.bind;
-    match std::net::TcpListener::bind(bind) {
-        Ok(_) => Ok(format!("{bind} is free")),
-        Err(e) if e.kind() == std::io::ErrorKind::AddrInUse => {
-            Ok(format!("{bind} is in use; that is as it should be while the gateway runs"))
+fn listener(address: SocketAddr, flag: &str, in_use: bool) -> Result<String> {
+    match TcpListener::bind(address) {
+        Ok(_) => Ok(format!("{address} is free")),
+        Err(e) if e.kind() == std::io::ErrorKind::AddrInUse && in_use => {
+            Ok(format!("{address} is in use, as it should be while the gateway runs"))
         }
-        Err(e) => Err(e).with_context(|| format!("{bind} can't be listened on")),
+        Err(e) if e.kind() == std::io::ErrorKind::AddrInUse => {
+            bail!("{address} is in use by another program; end that one or choose another address with {flag}")
+        }
+        Err(e) => Err(e).with_context(|| format!("{address} can't be listened on; choose another with {flag}")),
     }
 }

@@ -5,14 +5,14 @@ use std::process::ExitCode;
 use anyhow::Result;
 use portico_store::Db;
 
-use super::{Setup, block_on};
-use crate::config::Secrets;
+use super::{Listen, Setup, block_on};
+use crate::config::make_folder;
 use crate::wiring;
 
 pub(super) fn run(setup: &Setup) -> Result<ExitCode> {
-    let config = setup.inspect()?;
-    // Makes the data folder, which SQLite needs.
-    Secrets::load(&config.storage.data)?;
+    let config = setup.inspect(&Listen::default())?;
+    // SQLite needs it.
+    make_folder(&config.storage.data)?;
     block_on(async {
         let db = Db::open(&wiring::store_config(&config.storage)).await?;
         db.close().await;

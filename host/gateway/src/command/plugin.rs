@@ -1,12 +1,12 @@
 //! `portico plugin …`, and the hidden command that compiles a component apart from the gateway.
 
-use std::path::PathBuf;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Subcommand;
-use portico_core::ports::Plugins;
-use portico_core::ports::plugins::PluginInfo;
+use portico_runtime::{Described, LoadError, check_file, hook_name};
 
 use super::block_on;
 use crate::{bundle, wiring};
@@ -18,7 +18,7 @@ pub(super) enum Plugin {
         /// The component (*.wasm), as `portico-pack build` makes it.
         file: PathBuf,
     },
-    /// List the built-in plugins, and those of a folder.
+    /// List the built-in plugins, and those of a folder: hooks, mounts, and what each was granted and why.
     List {
         /// Folder with further plugins (*.wasm).
         #[arg(long, value_name = "DIR")]
@@ -30,22 +30,50 @@ impl Plugin {
     pub(super) fn run(self) -> Result<ExitCode> {
         match self {
             Self::Check { file } => {
-                let info = block_on(async { Ok(portico_runtime::check_file(&file).await?) })?;
-                print(&info);
+                let checked = block_on(async { Ok(check_file(&file).await) })?;
+                let plugin = checked.map_err(|error| refused(&file, error))?;
+                print!("{}", describe(&plugin)?);
                 println!("in order");
             }
             Self::List { plugins } => {
                 let sources = bundle::sources(plugins.as_deref())?;
                 let runtime = block_on(wiring::runtime(None, sources))?;
-                runtime.list().iter().for_each(print);
+                for plugin in runtime.described() {
+                    println!("{}", describe(&plugin)?);
+                }
             }
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn print(info: &PluginInfo) {
-    println!("{:<24} {:<10} {:<40} sha256:{}", info.id, info.version, info.name, info.digest);
+fn refused(file: &Path, error: LoadError) -> anyhow::Error {
+    match error {
+        // It names the file itself.
+        LoadError::Read { .. } => error.into(),
+        _ => anyhow::Error::new(error).context(format!("{} is refused", file.display())),
+    }
+}
+
+/// What an operator wants to know before trusting it.
+fn describe(plugin: &Described) -> Result<String> {
+    let Described { info, grants } = plugin;
+    let mut out = String::new();
+    writeln!(out, "{} {}: {}", info.id, info.version, info.name)?;
+    writeln!(out, "  sha256  {}", info.digest)?;
+    let hooks: Vec<_> = info.hooks.iter().map(|hook| hook_name(*hook)).collect();
+    writeln!(out, "  hooks   {}", hooks.join(", "))?;
+    if let Some(mount) = &info.mount {
+        let root = if mount.root.is_empty() { String::new() } else { format!(", {}", mount.root.join(", ")) };
+        writeln!(out, "  mount   /d/{}{root}; its clients put their key in `{}`", mount.name, mount.key_header)?;
+    }
+    if grants.is_empty() {
+        writeln!(out, "  grants  none")?;
+    }
+    for grant in grants {
+        writeln!(out, "  grants  {}: {}", grant.kind.as_str(), grant.why)?;
+    }
+    Ok(out)
 }
 
 /// Reads a component, writes its compiled form.

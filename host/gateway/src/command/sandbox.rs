@@ -39,8 +39,10 @@ impl SandboxCommand {
             };
             let sandbox = Sandbox::start(config).await?;
             println!("\nThe sandbox network is ready.\n");
-            println!("  Clients    {}    media: {}", sandbox.ws_url(), sandbox.media_base());
-            println!("  Admin API  http://{}\n", sandbox.admin_addr());
+            let network = sandbox.media_base();
+            println!("  A gateway on it  portico serve --sandbox-network {}", network.trim_start_matches("http://"));
+            println!("  Other clients    {}    media: {network}", sandbox.ws_url());
+            println!("  Admin API        http://{}\n", sandbox.admin_addr());
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}

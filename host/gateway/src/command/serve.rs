@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Setup, block_on, log};
+use super::{Listen, Setup, block_on, log};
 use crate::config::{Config, Overrides, Secrets};
 use crate::wiring::Running;
 
@@ -16,12 +16,8 @@ use crate::wiring::Running;
 pub(super) struct Serve {
     #[command(flatten)]
     setup: Setup,
-    /// Where the REST API listens. Default: 127.0.0.1:3000
-    #[arg(long, value_name = "ADDR")]
-    bind: Option<SocketAddr>,
-    /// A second listener for event streams alone, as clients of some dialects expect it (they use port 3001)
-    #[arg(long, value_name = "ADDR")]
-    ws_bind: Option<SocketAddr>,
+    #[command(flatten)]
+    listen: Listen,
     /// Run the sandbox network inside and talk to it alone (sandbox builds only)
     #[arg(long)]
     sandbox: bool,
@@ -36,8 +32,8 @@ pub(super) struct Serve {
 impl Serve {
     pub(super) fn run(self) -> Result<ExitCode> {
         let overrides = Overrides {
-            bind: self.bind,
-            ws_bind: self.ws_bind,
+            bind: self.listen.bind,
+            ws_bind: self.listen.ws_bind,
             sandbox: self.sandbox,
             sandbox_bind: self.sandbox_bind,
             sandbox_network: self.sandbox_network,

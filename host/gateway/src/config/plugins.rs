@@ -8,6 +8,6 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PluginsSection {
-    /// A folder of further components (`*.wasm`); one with the id of a built-in plugin replaces it.
+    /// A folder of further components (`*.wasm`); each needs an id and a mount of its own.
     pub dir: Option<PathBuf>,
 }

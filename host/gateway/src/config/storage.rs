@@ -1,7 +1,9 @@
 //! `[storage]`: the data folder and the database.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
 /// When SQLite waits for the disk.
@@ -34,7 +36,15 @@ impl Default for StorageSection {
     }
 }
 
+/// Two at least, so that one long transaction does not stop everything. Postgres serves 100 unless it is told otherwise.
+const CONNECTIONS: RangeInclusive<u32> = 2..=500;
+
 impl StorageSection {
+    pub(super) fn validate(&self) -> Result<()> {
+        ensure!(CONNECTIONS.contains(&self.connections), "storage.connections must be 2 to 500");
+        Ok(())
+    }
+
     /// The database's URL.
     pub fn database_url(&self) -> String {
         match &self.database {

@@ -39,6 +39,8 @@ impl Default for TuningSection {
 
 impl TuningSection {
     pub(super) fn validate(&self) -> Result<()> {
+        ensure!((1..=1_000_000).contains(&self.devices_per_tenant), "tuning.devices_per_tenant must be 1 to 1000000");
+        ensure!((1..=100_000).contains(&self.sessions_max), "tuning.sessions_max must be 1 to 100000");
         ensure!((1..=64).contains(&self.restore_parallel), "tuning.restore_parallel must be 1 to 64");
         ensure!((5..=812).contains(&self.pre_keys), "tuning.pre_keys must be 5 to 812");
         ensure!((1..=1024).contains(&self.deliveries_at_once), "tuning.deliveries_at_once must be 1 to 1024");

@@ -19,7 +19,7 @@ pub(crate) fn store_config(storage: &StorageSection) -> StoreConfig {
     StoreConfig {
         synchronous,
         sqlite_readers: storage.connections,
-        postgres_connections: storage.connections.max(2),
+        postgres_connections: storage.connections,
         ..StoreConfig::at(storage.database_url())
     }
 }

@@ -8,7 +8,8 @@ use sqlx::{ConnectOptions, Connection, PgConnection};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
-use super::{STATEMENTS_CACHED, Side};
+use super::look::Glance;
+use super::{DbTx, Inner, Mode, STATEMENTS_CACHED, Side};
 use crate::config::StoreConfig;
 use crate::error::OpenError;
 use crate::migrate;
@@ -23,12 +24,15 @@ const GATEWAY_LOCK: i64 = 0x70_6f_72_74_69_63_6f;
 const HANDOVER: Duration = Duration::from_secs(5);
 const HANDOVER_STEP: Duration = Duration::from_millis(100);
 
+fn options(config: &StoreConfig) -> Result<PgConnectOptions, OpenError> {
+    let options = PgConnectOptions::from_str(&config.url)
+        .map_err(|_| OpenError::BadUrl { why: "it is no valid Postgres URL".to_owned() })?;
+    Ok(options.application_name("portico").statement_cache_capacity(STATEMENTS_CACHED))
+}
+
 /// Migrates and makes the pool.
 pub(super) async fn open(config: &StoreConfig) -> Result<Side, OpenError> {
-    let options = PgConnectOptions::from_str(&config.url)
-        .map_err(|_| OpenError::BadUrl { why: "it is no valid Postgres URL".to_owned() })?
-        .application_name("portico")
-        .statement_cache_capacity(STATEMENTS_CACHED);
+    let options = options(config)?;
     // On a connection of its own, without a lock timeout: another node may be migrating, and this one waits for it.
     let mut first = match tokio::time::timeout(config.acquire_timeout, options.connect()).await {
         Ok(connected) => connected.map_err(|e| refused(&options, e))?,
@@ -71,6 +75,31 @@ async fn hold_alone(conn: &mut PgConnection) -> Result<(), OpenError> {
         }
         sleep(HANDOVER_STEP).await;
     }
+}
+
+/// Looks at the database in a transaction that can't write.
+pub(super) async fn glance(config: &StoreConfig) -> Result<Glance, OpenError> {
+    let options = options(config)?;
+    let look = async {
+        let pool = PgPoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(config.acquire_timeout)
+            .connect_with(options.clone())
+            .await?;
+        let mut tx = pool.begin_with("BEGIN READ ONLY").await?;
+        let migrated = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL").fetch_one(&mut *tx);
+        let migrated = migrated.await?;
+        // An advisory lock on one number is listed as its two halves.
+        let in_use = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+             WHERE d.datname = current_database() AND l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+             AND (l.classid::bigint << 32 | l.objid::bigint) = $1)",
+        );
+        let in_use = in_use.bind(GATEWAY_LOCK).fetch_one(&mut *tx).await?;
+        let tx = DbTx { inner: Inner::Postgres(tx), mode: Mode::Read };
+        Ok(Glance { in_use, migrated, tx, steps: &migrate::POSTGRES })
+    };
+    look.await.map_err(|e| refused(&options, e))
 }
 
 /// Sets the limits of a fresh connection.

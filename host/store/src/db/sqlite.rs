@@ -5,8 +5,9 @@ use std::path::Path;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection};
 
+use super::look::Glance;
 use super::writer::Writer;
-use super::{STATEMENTS_CACHED, Side};
+use super::{DbTx, Inner, Mode, STATEMENTS_CACHED, Side};
 use crate::config::{StoreConfig, Synchronous};
 use crate::error::OpenError;
 use crate::{lock, migrate};
@@ -51,6 +52,32 @@ pub(super) async fn open(config: &StoreConfig, path: &Path) -> Result<Side, Open
         .await
         .map_err(|e| refused(path, e))?;
     Ok(Side::Sqlite { readers, writer })
+}
+
+/// Looks at the file, if there is one, without making anything.
+pub(super) async fn glance(config: &StoreConfig, path: &Path) -> Result<Option<Glance>, OpenError> {
+    if !path.exists() {
+        lock::folder(path)?;
+        return Ok(None);
+    }
+    let in_use = lock::is_held(path)?;
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    // A reader of a database with a write-ahead log makes that log where it is missing. Nobody writes then, so the file may
+    // be read as one that does not change.
+    let still = !in_use && !Path::new(&log).exists();
+    let options =
+        SqliteConnectOptions::new().filename(path).read_only(true).immutable(still).busy_timeout(config.busy_timeout);
+    let look = async {
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
+        let mut tx = pool.begin().await?;
+        let migrated = sqlx::query_scalar("SELECT COUNT(*) > 0 FROM sqlite_master WHERE name = '_sqlx_migrations'")
+            .fetch_one(&mut *tx)
+            .await?;
+        let tx = DbTx { inner: Inner::SqliteRead(tx), mode: Mode::Read };
+        Ok(Glance { in_use, migrated, tx, steps: &migrate::SQLITE })
+    };
+    look.await.map(Some).map_err(|e| refused(path, e))
 }
 
 fn refused(path: &Path, error: sqlx::Error) -> OpenError {

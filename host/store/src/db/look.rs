@@ -1,0 +1,127 @@
+//! Looking at a database without changing it: nothing is made, migrated or locked.
+
+use portico_core::error::Result;
+use portico_core::webhook::Webhook;
+use sqlx::migrate::Migrator;
+
+use super::{Db, DbTx, Mode, SEALED_RECORD, SEALED_SECRET, STEPS_DONE, postgres, sqlite};
+use crate::config::{StoreConfig, Target};
+use crate::error::OpenError;
+use crate::row::Place;
+
+/// What a look at a database found.
+#[derive(Debug, Default)]
+pub struct Look {
+    /// There is a database, maybe an empty one. Never `false` for Postgres.
+    pub exists: bool,
+    /// A gateway runs on it.
+    pub in_use: bool,
+    /// Migrations that the next start runs.
+    pub pending: usize,
+    /// One of its sealed values.
+    pub sealed: Option<Sealed>,
+}
+
+/// A sealed value with the place it is bound to.
+pub struct Sealed {
+    /// What it was sealed for.
+    pub place: String,
+    /// The value as it is stored.
+    pub value: Vec<u8>,
+}
+
+/// Hides the value.
+impl std::fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sealed").field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
+/// What the two kinds of database find out each in its own way.
+pub(super) struct Glance {
+    pub(super) in_use: bool,
+    /// Whether any migration ever ran.
+    pub(super) migrated: bool,
+    /// For reading on.
+    pub(super) tx: DbTx,
+    pub(super) steps: &'static Migrator,
+}
+
+impl Db {
+    /// Looks at a database as it is, also while a gateway runs on it.
+    pub async fn look(config: &StoreConfig) -> Result<Look, OpenError> {
+        let glance = match config.check()? {
+            Target::Sqlite(path) => match sqlite::glance(config, &path).await? {
+                Some(glance) => glance,
+                None => return Ok(Look::default()),
+            },
+            Target::Postgres => postgres::glance(config).await?,
+        };
+        let Glance { in_use, migrated, mut tx, steps } = glance;
+        let done = if migrated { tx.steps_done().await.map_err(OpenError::Unreadable)? } else { Vec::new() };
+        if let Some(version) = done.iter().copied().find(|done| !steps.version_exists(*done)) {
+            return Err(OpenError::Newer { version, known: steps.iter().map(|m| m.version).max().unwrap_or(0) });
+        }
+        let sealed = if done.is_empty() { None } else { tx.sealed().await.map_err(OpenError::Unreadable)? };
+        let pending = steps.iter().filter(|step| !done.contains(&step.version)).count();
+        Ok(Look { exists: true, in_use, pending, sealed })
+    }
+
+    /// One of the sealed values, if there are any: the master key must open it.
+    pub async fn sealed(&self) -> Result<Option<Sealed>> {
+        self.begin(Mode::Read).await?.sealed().await
+    }
+}
+
+impl DbTx {
+    async fn steps_done(&mut self) -> Result<Vec<i64>> {
+        let rows = rows!(self.conn(), (i64,), STEPS_DONE, [], fetch_all)?;
+        Ok(rows.into_iter().map(|(version,)| version).collect())
+    }
+
+    async fn sealed(&mut self) -> Result<Option<Sealed>> {
+        if let Some((id, value)) = rows!(self.conn(), (String, Vec<u8>), SEALED_SECRET, [], fetch_optional)? {
+            let id = Place::new("webhooks", &id).id("id", &id)?;
+            return Ok(Some(Sealed { place: Webhook::seal_place(&id), value }));
+        }
+        let row = rows!(self.conn(), (String, String, String, Vec<u8>), SEALED_RECORD, [], fetch_optional)?;
+        // Sessions seal a record for its whole key; if that ever changes, no gateway with a device starts a second time.
+        Ok(row.map(|(device, kind, id, value)| Sealed { place: format!("{device}/{kind}/{id}"), value }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use portico_core::ports::keys::{KeyRecords, KeyWrite};
+
+    use super::*;
+    use crate::testing::{Fixture, Kind, with_db};
+
+    async fn a_look_sees_what_is_there(fx: Fixture) {
+        let look = Db::look(&fx.config).await.unwrap();
+        assert!(look.exists && look.in_use && look.pending == 0 && look.sealed.is_none(), "{look:?}");
+
+        let device = fx.device(&fx.tenant("t").await).await;
+        let write = KeyWrite::Put { kind: "k", id: "a".to_owned(), value: vec![1, 2], expires: None };
+        fx.db.apply(&device.id, vec![write]).await.unwrap();
+        let sealed = fx.db.sealed().await.unwrap().expect("a sealed value");
+        assert_eq!((sealed.place, sealed.value), (format!("{}/k/a", device.id), vec![1, 2]));
+
+        fx.execute("DELETE FROM _sqlx_migrations WHERE version > 1").await;
+        fx.db.close().await;
+        let config = fx.config.clone();
+        drop(fx);
+        let look = Db::look(&config).await.unwrap();
+        assert!(!look.in_use && look.pending > 0 && look.sealed.is_some(), "{look:?}");
+    }
+
+    #[tokio::test]
+    async fn on_sqlite() {
+        with_db(Kind::Sqlite, a_look_sees_what_is_there).await;
+    }
+
+    #[tokio::test]
+    async fn on_postgres() {
+        with_db(Kind::Postgres, a_look_sees_what_is_there).await;
+    }
+}
