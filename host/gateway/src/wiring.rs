@@ -75,7 +75,6 @@ impl Running {
             stamps: Stamps::default(),
         });
         refuse_strangers(&core, &config, &secrets.preset).await?;
-        let first_key = first_keys(&core, &secrets.preset).await.context("making the first keys")?;
         portico_core::device::session::after_start(&core).await.context("looking at the devices of before")?;
         portico_core::webhook::delivery::after_start(&core).await.context("looking at the deliveries of before")?;
 
@@ -93,6 +92,8 @@ impl Running {
             clock,
         )?;
         let outbound = portico_net::Client::new(net_config(&config)?).context("the outbound client can't be made")?;
+        // After all that can fail: a key that was made and never shown would lock everybody out.
+        let first_key = first_keys(&core, &secrets.preset).await.context("making the first keys")?;
         let gateway = Arc::new(Gateway {
             core,
             links: Arc::new(sessions),

@@ -41,6 +41,7 @@ impl Serve {
         };
         let config = Config::load(self.setup.config.as_deref(), overrides)?;
         log::start()?;
+        more_files();
         let secrets = Secrets::load(&config.storage.data)?;
         block_on(async {
             // Before anything is opened, so that a signal during the start is not lost.
@@ -56,6 +57,14 @@ impl Serve {
             running.shutdown().await;
             Ok(ExitCode::SUCCESS)
         })
+    }
+}
+
+/// Sockets are files: the soft limit of most systems, 1024, is far below what many sessions and clients need.
+fn more_files() {
+    match rlimit::increase_nofile_limit(rlimit::INFINITY) {
+        Ok(files) => tracing::debug!(files, "files that may be open at once"),
+        Err(error) => tracing::warn!(%error, "the limit of open files can't be raised"),
     }
 }
 

@@ -29,7 +29,11 @@ const SERVER: &[Line] = &[
     ("request_timeout_s", "Seconds a request may take.", None),
     ("streams_per_tenant", "Event streams of one tenant at once.", None),
     ("shutdown_grace_s", "Seconds that requests under way get when the gateway stops.", None),
-    ("sign_up", "Who may make a key without having one: closed, open, or auto (open in sandbox mode only).", None),
+    (
+        "sign_up",
+        "Who may make a key without having one: closed, open, or auto (open in sandbox mode while only this machine can reach the API).",
+        None,
+    ),
 ];
 
 const STORAGE: &[Line] = &[

@@ -23,7 +23,7 @@ pub enum SignUpPolicy {
     Closed,
     /// Anybody who reaches the listener; each gets a tenant of its own.
     Open,
-    /// Open with the sandbox network, else closed.
+    /// Open with the sandbox network while only this machine can reach the API, else closed.
     Auto,
 }
 
@@ -68,6 +68,11 @@ impl Default for ServerSection {
 }
 
 impl ServerSection {
+    /// Whether nobody but this machine can reach the API.
+    pub(crate) fn is_local(&self) -> bool {
+        self.bind.ip().is_loopback() && self.ws_bind.is_none_or(|address| address.ip().is_loopback())
+    }
+
     pub(super) fn validate(&self) -> Result<()> {
         ensure!((1024..=64 << 20).contains(&self.body_bytes_max), "server.body_bytes_max must be 1024 to 67108864");
         ensure!(self.requests_per_minute > 0, "server.requests_per_minute must be more than 0");

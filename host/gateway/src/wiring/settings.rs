@@ -26,9 +26,14 @@ pub(crate) fn store_config(storage: &StorageSection) -> StoreConfig {
 
 /// Those of the way out.
 pub(super) fn net_config(config: &Config) -> Result<NetConfig> {
-    let allow_loopback = config.sandbox.in_use();
+    let allow_loopback = config.sandbox.in_use() && config.server.is_local();
     if allow_loopback {
         tracing::info!("sandbox mode: webhooks may go to this machine's loopback addresses");
+    } else if config.sandbox.in_use() {
+        tracing::info!(
+            "sandbox mode, and others can reach the API: webhooks may not go to loopback addresses (`outbound.allow` lets \
+             some through), and sign-up is closed (`server.sign_up` opens it)"
+        );
     }
     Ok(NetConfig { allow: config.outbound.networks()?, allow_loopback, ..NetConfig::default() })
 }
@@ -40,7 +45,7 @@ pub(super) fn http_config(config: &Config) -> HttpConfig {
     let open = match server.sign_up {
         SignUpPolicy::Open => true,
         SignUpPolicy::Closed => false,
-        SignUpPolicy::Auto => config.sandbox.in_use(),
+        SignUpPolicy::Auto => config.sandbox.in_use() && server.is_local(),
     };
     let defaults = HttpConfig::default();
     let per_key = Rate { per_minute: server.requests_per_minute, burst: server.requests_per_minute.div_ceil(4) };
@@ -63,6 +68,7 @@ pub(super) fn jobs_config(config: &Config) -> JobsConfig {
     let mut jobs = JobsConfig::default();
     jobs.sessions.at_once = tuning.restore_parallel;
     jobs.deliver.requests_max = tuning.deliveries_at_once;
+    jobs.deliver.requests_per_tenant = tuning.deliveries_at_once.div_ceil(2);
     jobs.reap.events = days(tuning.keep_events_days);
     jobs.reap.deliveries = days(tuning.keep_deliveries_days);
     jobs
