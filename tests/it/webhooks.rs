@@ -70,6 +70,22 @@ async fn a_test_delivery_can_be_replayed(kind: Kind) {
     gw.api.act(&format!("/v1/deliveries/{delivery}/replay")).await.expect(202);
     let again = hook.at_least(2).await.remove(1);
     assert_eq!(again.header("webhook-id"), first.header("webhook-id"));
+
+    // Asked for twice with one key: made once.
+    let keyed = async |path: &str| {
+        let request = gw.api.request(reqwest::Method::POST, path).header("Idempotency-Key", path.replace('/', "-"));
+        portico_harness::Client::send(request).await.expect(202).json
+    };
+    let test = format!("/v1/webhooks/{id}/test");
+    assert_eq!(keyed(&test).await, keyed(&test).await);
+    hook.at_least(3).await;
+    let replay = format!("/v1/deliveries/{delivery}/replay");
+    keyed(&replay).await;
+    keyed(&replay).await;
+    let last = gw.api.act(&test).await.expect(202).str("/event");
+    let came = || hook.all().iter().any(|d| d.header("webhook-id") == last);
+    wait_until("the last one", || async { came().then_some(()) }).await;
+    assert_eq!(hook.all().len(), 5, "the last of its lane: nothing is under way behind it");
 }
 
 async fn a_repaired_receiver_gets_what_waits_on_request(kind: Kind) {

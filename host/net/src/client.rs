@@ -67,7 +67,9 @@ impl Client {
 
     fn parse(&self, text: &str) -> Result<Url, OutboundError> {
         let invalid = |why: &str| OutboundError::Invalid(why.to_owned());
-        let url = Url::parse(text).map_err(|e| OutboundError::Invalid(format!("the URL can't be read: {e}")))?;
+        let url = Url::parse(text).map_err(|e| {
+            OutboundError::Invalid(format!("the URL can't be read ({e}); write it like https://example.com/hook"))
+        })?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(invalid("the URL must start with http:// or https://"));
         }

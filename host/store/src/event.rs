@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use portico_core::error::{Error, Result};
 use portico_core::event::{Event, EventKind, NewEvent};
-use portico_core::id::{DeliveryId, TenantId, WebhookId};
+use portico_core::id::{DeliveryId, EventId, TenantId, WebhookId};
 use portico_core::ports::store::EventTx;
 use portico_core::time::UtcMs;
 
@@ -40,6 +40,7 @@ statements! {
     LIST = concat!(
         "SELECT ", event_columns!(), " FROM events WHERE tenant_id = $1 AND seq > $2 ORDER BY seq LIMIT $3"
     );
+    FIND = concat!("SELECT ", event_columns!(), " FROM events WHERE tenant_id = $1 AND id = $2");
     LAST_SEQ = "SELECT event_seq FROM tenants WHERE id = $1";
     /// By ids that came out of a delivery.
     LOAD_MANY = concat!("SELECT ", event_columns!(), " FROM events WHERE id IN ({$})");
@@ -218,6 +219,11 @@ impl EventTx for DbTx {
             self.deliver(&event.tenant, &[(stored, vec![webhook.clone()])]).await?;
         }
         Ok(stored.into_iter().next())
+    }
+
+    async fn event_find(&mut self, tenant: &TenantId, id: &EventId) -> Result<Option<Event>> {
+        let row = rows!(self.conn(), EventRow, FIND, [tenant.as_str(), id.as_str()], fetch_optional)?;
+        row.map(EventRow::noun).transpose()
     }
 
     async fn event_list(&mut self, tenant: &TenantId, after: i64, limit: u32) -> Result<Vec<Event>> {

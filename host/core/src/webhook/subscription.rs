@@ -13,6 +13,7 @@ use crate::event::{EventKind, NewEvent};
 use crate::id::{DeliveryId, DeviceId, WebhookId};
 use crate::page::{Page, PageRequest};
 use crate::ports::Tx;
+use crate::ports::outbound::OutboundError;
 use crate::ports::plugins::Hook;
 use crate::ports::store::{DeliveryFilter, WebhookChange};
 use crate::time::UtcMs;
@@ -165,6 +166,12 @@ pub async fn test(cx: &Cx, id: &WebhookId) -> Result<crate::event::Event> {
     let mut tx = cx.core().store.write().await?;
     let webhook = find_in(&mut *tx, cx, id).await?;
     let new = NewEvent::webhook_test(cx.event_id(), cx.tenant().clone(), id, webhook.device, cx.now());
+    if let Once::Made(event) = cx.once(&mut *tx, new.id.as_str()).await? {
+        let found = tx.event_find(cx.tenant(), &event.parse()?).await?;
+        // What made it may share this commit.
+        tx.commit().await?;
+        return found.ok_or_else(|| Error::not_found("event", event));
+    }
     let event = tx.event_raise_for(&new, id).await?;
     tx.commit().await?;
     cx.core().bell.events_stored();
@@ -192,6 +199,11 @@ pub async fn delivery(cx: &Cx, id: &DeliveryId) -> Result<(Delivery, Vec<Attempt
 pub async fn replay(cx: &Cx, id: &DeliveryId) -> Result<Delivery> {
     cx.caller.require(Scope::WebhooksWrite)?;
     let mut tx = cx.core().store.write().await?;
+    if let Once::Made(_) = cx.once(&mut *tx, id.as_str()).await? {
+        let delivery = tx.delivery_find(cx.tenant(), id).await?.ok_or_else(|| Error::not_found("delivery", id))?;
+        tx.commit().await?;
+        return Ok(delivery);
+    }
     if !tx.delivery_replay(cx.tenant(), id, cx.now()).await? {
         let delivery = tx.delivery_find(cx.tenant(), id).await?.ok_or_else(|| Error::not_found("delivery", id))?;
         let why = match (delivery.state, delivery.next_attempt_at) {
@@ -218,7 +230,12 @@ pub async fn replay_dead(cx: &Cx, id: &WebhookId, from: UtcMs, to: UtcMs) -> Res
     }
     let mut tx = cx.core().store.write().await?;
     find_in(&mut *tx, cx, id).await?;
+    if let Some(count) = cx.made_before(&mut *tx).await? {
+        tx.commit().await?;
+        return count.parse().map_err(|e| Error::internal("reading how many were replayed", e));
+    }
     let count = tx.delivery_replay_dead(cx.tenant(), id, from, to, cx.now()).await?;
+    cx.once(&mut *tx, &count.to_string()).await?;
     tx.commit().await?;
     cx.core().bell.events_stored();
     Ok(count)
@@ -234,6 +251,7 @@ fn checked_url(cx: &Cx, url: String) -> Result<String> {
     }
     match cx.gateway.outbound.check_url(&url) {
         Ok(()) => Ok(url),
+        Err(OutboundError::Invalid(why)) => Err(Error::invalid("url", why)),
         Err(why) => Err(Error::invalid("url", why.to_string())),
     }
 }

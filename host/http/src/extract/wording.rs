@@ -13,13 +13,31 @@ pub(super) fn problem(path: &str, said: &str) -> Problem {
         Some((name, _)) => (joined(path, name), "is missing".to_owned()),
         None => match quoted_after(said, "unknown field ") {
             Some((name, rest)) => (joined(path, name), unknown(rest)),
-            None => (joined(path, ""), said.to_owned()),
+            None => (joined(path, ""), plain(said)),
         },
     };
     let why: String = why.chars().take(WHY_CHARS_MAX).collect();
     let detail = if field.is_empty() { why } else { format!("`{field}`: {why}") };
     let problem = Problem::new(StatusCode::BAD_REQUEST, "invalid_request", detail);
     if field.is_empty() { problem } else { problem.about(field) }
+}
+
+/// What parsers say about a value, in words that tell what to write.
+fn plain(said: &str) -> String {
+    match said {
+        "invalid digit found in string"
+        | "cannot parse integer from empty string"
+        | "number too large to fit in target type"
+        | "number too small to fit in target type" => "must be a whole number within reason".to_owned(),
+        "premature end of input"
+        | "input contains invalid characters"
+        | "input is not enough for unique date and time" => "must be a time such as 2026-01-31T12:00:00Z".to_owned(),
+        _ if said.starts_with("invalid type: ") && said.ends_with("expected a map") => {
+            "must be an object, such as {\"type\": \"text\"}".to_owned()
+        }
+        // An id that can't be read names itself; the field stands before it already.
+        _ => said.strip_prefix("`id`: ").unwrap_or(said).to_owned(),
+    }
 }
 
 /// `start`, then a name in backticks: the name and what follows it.
@@ -43,5 +61,19 @@ fn joined(path: &str, name: &str) -> String {
         ("", name) => name.to_owned(),
         (path, name) if path == name || path.ends_with(&format!(".{name}")) => path.to_owned(),
         (path, name) => format!("{path}.{name}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parsers_are_translated() {
+        assert!(problem("limit", "invalid digit found in string").detail.contains("a whole number"));
+        assert!(problem("from", "premature end of input").detail.contains("2026-01-31T12:00:00Z"));
+        let content = problem("content", "invalid type: string \"hello\", expected a map at line 1 column 20");
+        assert!(content.detail.contains("must be an object"), "{}", content.detail);
+        assert_eq!(problem("device", "`id`: `x` is no id").detail, "`device`: `x` is no id");
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Answer;
-use crate::extract::params::page;
+use crate::extract::params::{IdempotencyKey, page};
 use crate::extract::{As, Given, Ids, Params};
 
 #[derive(Deserialize, IntoParams)]
@@ -65,9 +65,10 @@ pub(super) async fn get(As(cx): As, ids: Ids) -> Answer<Json<DeliveryWithAttempt
 
 /// Replay a delivery
 ///
-/// Sends a finished delivery again, with the same event id. One that is pending stays as it is.
+/// Sends a finished delivery again, with the same event id. A retry that waits its time goes at once; a delivery that waits
+/// behind an older one of its chat is refused.
 #[utoipa::path(post, path = "/v1/deliveries/{id}/replay", tag = "deliveries",
-    params(("id" = String, Path, description = "The delivery's id")),
+    params(("id" = String, Path, description = "The delivery's id"), IdempotencyKey),
     responses((status = 202, description = "The delivery, pending", body = Delivery)))]
 pub(super) async fn replay(As(cx): As, ids: Ids) -> Answer<(StatusCode, Json<Delivery>)> {
     Ok((StatusCode::ACCEPTED, Json(subscription::replay(&cx, &ids.delivery()?).await?)))
@@ -94,7 +95,7 @@ pub(crate) struct Replayed {
 ///
 /// Sends the dead letters of a webhook again whose events were stored in the span.
 #[utoipa::path(post, path = "/v1/webhooks/{id}/replay", tag = "deliveries",
-    params(("id" = String, Path, description = "The webhook's id")), request_body = ReplaySpan,
+    params(("id" = String, Path, description = "The webhook's id"), IdempotencyKey), request_body = ReplaySpan,
     responses((status = 202, description = "How many are sent again", body = Replayed)))]
 pub(super) async fn replay_dead(
     As(cx): As,

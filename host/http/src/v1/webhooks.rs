@@ -142,7 +142,7 @@ pub(crate) struct TestEvent {
 ///
 /// Sends it the event `webhook.test`, whatever it wants; the delivery list shows what came of it.
 #[utoipa::path(post, path = "/v1/webhooks/{id}/test", tag = "webhooks",
-    params(("id" = String, Path, description = "The webhook's id")),
+    params(("id" = String, Path, description = "The webhook's id"), IdempotencyKey),
     responses((status = 202, description = "The event is on its way", body = TestEvent)))]
 pub(super) async fn test(As(cx): As, ids: Ids) -> Answer<(StatusCode, Json<TestEvent>)> {
     let event = subscription::test(&cx, &ids.webhook()?).await?;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use portico_core::event::{EventKind, NewEvent};
+use portico_core::id::TenantId;
 use portico_core::ports::store::AttemptResult;
 use portico_core::webhook::DeliveryState;
 
@@ -56,6 +57,9 @@ pub(super) async fn what_was_undone_burns_no_number(fx: Fixture) {
     assert_eq!(serde_json::to_value(&found).unwrap(), serde_json::to_value([&stored]).unwrap());
     assert_eq!((found[0].lane.as_str(), &found[0].data), ("lane", &event.payload));
     let other = fx.tenant("u").await;
+    let find = async |tenant: &TenantId| fx.read().await.event_find(tenant, &event.id).await.unwrap();
+    assert_eq!(find(&tenant).await.map(|e| e.seq), Some(1));
+    assert!(find(&other).await.is_none());
     assert!(fx.read().await.event_list(&other, 0, 9).await.unwrap().is_empty());
 }
 

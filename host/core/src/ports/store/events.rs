@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use crate::error::Result;
 use crate::event::{Event, NewEvent};
-use crate::id::TenantId;
+use crate::id::{EventId, TenantId};
 use crate::time::UtcMs;
 
 /// Events.
@@ -17,6 +17,9 @@ pub trait EventTx {
     /// Stores one event as [`Self::event_raise`] does, with a delivery for this one subscription whatever it wants. `None`
     /// when it is stored already.
     async fn event_raise_for(&mut self, event: &NewEvent, webhook: &crate::id::WebhookId) -> Result<Option<Event>>;
+
+    /// An event of a tenant.
+    async fn event_find(&mut self, tenant: &TenantId, id: &EventId) -> Result<Option<Event>>;
 
     /// Events after `after`, in order.
     async fn event_list(&mut self, tenant: &TenantId, after: i64, limit: u32) -> Result<Vec<Event>>;
