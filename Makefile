@@ -5,6 +5,9 @@ SHELL := /bin/bash
 
 CARGO ?= cargo
 DATA ?= .data
+# waproto's build script counts a file of its own output among its inputs, so that the next build would make it, and all that
+# stands on it, again. A file that looks old settles that.
+settle = @find target -path '*/build/waproto-*/out/whatsapp.local.desc' -newermt 2001-01-01 -exec touch -d 2000-01-01 {} +
 say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
 
 .PHONY: help run build release test bench gate plugins toolchain tools peers clean
@@ -19,10 +22,12 @@ run: build ## Build, then start Portico with the built-in sandbox network and SQ
 build: plugins ## target/release/portico, with the sandbox network; it talks to loopback only
 	$(call say,Building target/release/portico (sandbox build))
 	$(CARGO) build --release -p portico --features sandbox
+	$(settle)
 
 release: plugins ## target/dist/portico, for production: no sandbox, WhatsApp's certificate chain is enforced
 	$(call say,Building target/dist/portico (production build))
 	$(CARGO) build --profile dist -p portico
+	$(settle)
 
 plugins: toolchain ## The plugins as WebAssembly components, in target/plugins
 	$(call say,Building the plugins into target/plugins)
@@ -39,22 +44,27 @@ tools:
 test: tools plugins ## The whole suite, on SQLite and on a PostgreSQL that is started for it in a temporary folder
 	$(call say,Building the production binary for the trust tests)
 	$(CARGO) build -p portico
+	$(settle)
 	@mkdir -p target/test-bin && cp target/debug/portico target/test-bin/portico-production
 	$(call say,Building the sandbox binary for the crash tests)
 	$(CARGO) build -p portico --features sandbox
+	$(settle)
 	@cp target/debug/portico target/test-bin/portico-sandbox
 	$(call say,Running the tests)
 	tests/postgres.sh run -- $(CARGO) test --workspace
+	$(settle)
 
 bench: build ## Memory per session, texts per second and the cost of a plugin call, beside a loop of the bare crate
 	$(call say,Running the benchmark)
 	$(CARGO) run -q --release -p portico-it --bin bench
+	$(settle)
 
 gate: ## Formatting, lints and documentation, as CI checks them
 	$(call say,Checking the format)
 	$(CARGO) fmt --all --check
 	$(call say,Running the lints)
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(settle)
 	$(call say,Building the documentation)
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps -q
 
