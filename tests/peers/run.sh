@@ -75,7 +75,7 @@ touch "$folder/sandbox.log" "$folder/gateway.log"
 "$binary" sandbox --network-bind 127.0.0.1:0 --bind 127.0.0.1:0 >"$folder/sandbox.log" 2>&1 &
 sandbox=$!
 pids+=("$sandbox")
-network=$(address "$folder/sandbox.log" Clients "$sandbox")
+network=$(address "$folder/sandbox.log" 'Other clients' "$sandbox")
 admin=$(address "$folder/sandbox.log" 'Admin API' "$sandbox")
 "$binary" serve --bind 127.0.0.1:0 --data "$folder/data" --sandbox-network "$network" >"$folder/gateway.log" 2>&1 &
 gateway=$!
