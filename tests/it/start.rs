@@ -90,6 +90,35 @@ fn listing(folder: &Path) -> Vec<(String, u64)> {
 
 const ADMIN: (&str, &str) = ("PORTICO_ADMIN_TOKEN", "portico-tests-never-guess-this-0123456789");
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preset_key_that_is_replaced_stops_working() {
+    const NEXT: &str = "portico-tests-never-guess-that-9876543210";
+    let folder = tempfile::tempdir().expect("a folder");
+    let bind = free_address();
+    let mut gateway = serve(folder.path(), &bind, &[], &[ADMIN]);
+    ready(&bind, Some(ADMIN.1)).await.get("/v1/keys").await.expect(200);
+    assert_eq!(gateway.terminate(PATIENCE), Some(0));
+    // The same key in the other place: it can do less from now on, and another one administrates.
+    gateway = serve(folder.path(), &bind, &[], &[("PORTICO_ADMIN_TOKEN", NEXT), ("PORTICO_API_TOKEN", ADMIN.1)]);
+    ready(&bind, Some(NEXT)).await.get("/v1/keys").await.expect(200);
+    let all = ready(&bind, Some(ADMIN.1)).await.get("/v1/keys").await.expect(200).json;
+    let scopes = |name: &str| all["items"].as_array().and_then(|k| k.iter().find(|k| k["name"] == name)).cloned();
+    let has_admin = |name: &str| scopes(name).is_some_and(|key| key.to_string().contains("server:admin"));
+    assert!(has_admin("preset admin key") && !has_admin("preset API key"), "{all}");
+    assert_eq!(gateway.terminate(PATIENCE), Some(0));
+    // Replaced for good; taking it up again is refused in clear words.
+    gateway = serve(folder.path(), &bind, &[], &[("PORTICO_API_TOKEN", &NEXT.replace('9', "8"))]);
+    ready(&bind, Some(NEXT)).await.get("/v1/keys").await.expect(200);
+    ready(&bind, Some(ADMIN.1)).await.get("/v1/keys").await.expect(401);
+    assert_eq!(gateway.terminate(PATIENCE), Some(0));
+    fails_with(serve(folder.path(), &bind, &[], &[ADMIN]), "set a fresh one");
+    let twice = [("PORTICO_ADMIN_TOKEN", NEXT), ("PORTICO_API_TOKEN", NEXT)];
+    fails_with(serve(folder.path(), &bind, &[], &twice), "must differ");
+    gateway = serve(folder.path(), &bind, &[], &[("PORTICO_ADMIN_TOKEN", NEXT)]);
+    ready(&bind, Some(NEXT)).await.get("/v1/keys").await.expect(200);
+    assert_eq!(gateway.terminate(PATIENCE), Some(0));
+}
+
 on_both! { a_lost_master_key_stops_the_start }
 
 async fn a_lost_master_key_stops_the_start(kind: Kind) {

@@ -28,6 +28,7 @@ statements! {
     /// Reads until the first key that works: asked once, when the gateway starts.
     KEY_ANY =
         "SELECT id FROM access_keys WHERE revoked_ms IS NULL AND (expires_ms IS NULL OR expires_ms > $1) LIMIT 1";
+    KEY_CHANGE = "UPDATE access_keys SET name = $3, scopes = $4 WHERE tenant_id = $1 AND id = $2";
     KEY_REVOKE = "UPDATE access_keys SET revoked_ms = $3 WHERE tenant_id = $1 AND id = $2 AND revoked_ms IS NULL";
 
     IDEMPOTENCY_INSERT =
@@ -65,6 +66,10 @@ impl AccessKeyRow {
     }
 }
 
+fn scopes_json(scopes: &[Scope]) -> Result<String> {
+    row::json(&scopes.iter().map(|s| s.as_str()).collect::<Vec<_>>())
+}
+
 #[async_trait]
 impl AccessTx for DbTx {
     async fn tenant_insert(&mut self, tenant: &TenantId, name: &str, at: UtcMs) -> Result<()> {
@@ -78,8 +83,7 @@ impl AccessTx for DbTx {
     }
 
     async fn key_insert(&mut self, key: &AccessKey, hash: &KeyHash) -> Result<()> {
-        let scopes: Vec<_> = key.scopes.iter().map(|s| s.as_str()).collect();
-        let scopes = row::json(&scopes)?;
+        let scopes = scopes_json(&key.scopes)?;
         run!(
             self.conn(),
             KEY_INSERT,
@@ -120,6 +124,11 @@ impl AccessTx for DbTx {
 
     async fn key_any(&mut self, now: UtcMs) -> Result<bool> {
         Ok(rows!(self.conn(), (String,), KEY_ANY, [now.0], fetch_optional)?.is_some())
+    }
+
+    async fn key_change(&mut self, tenant: &TenantId, id: &KeyId, name: &str, scopes: &[Scope]) -> Result<bool> {
+        let (name, scopes) = (clean(name), scopes_json(scopes)?);
+        Ok(run!(self.conn(), KEY_CHANGE, [tenant.as_str(), id.as_str(), name.as_ref(), &scopes])? > 0)
     }
 
     async fn key_revoke(&mut self, tenant: &TenantId, id: &KeyId, at: UtcMs) -> Result<bool> {

@@ -33,6 +33,7 @@ store_contract! {
     access:
         keys_are_found_by_hash_and_listed_newest_first
         a_revoked_key_stays_but_does_not_count
+        a_key_changes_its_name_and_scopes_only
         nothing_of_another_tenant_is_found
         an_idempotency_key_stands_for_its_first_use
         rivals_with_one_idempotency_key_make_one_thing;

@@ -4,7 +4,7 @@ use super::keys::{NewKey, draft};
 use super::secret::{KeyFormat, KeySecret};
 use super::{AccessKey, Scope};
 use crate::cx::Core;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::{KeyId, TenantId};
 use crate::page::PageRequest;
 use crate::ports::Tx;
@@ -32,18 +32,7 @@ pub async fn first_keys(core: &Core, preset: &PresetKeys) -> Result<Option<KeySe
             tenant
         }
     };
-    let program = || Scope::PROGRAM.into_iter().chain([Scope::KeysWrite]).collect::<Vec<_>>();
-    for (secret, name, scopes) in
-        [(&preset.admin, "preset admin key", Scope::ALL.to_vec()), (&preset.api, "preset API key", program())]
-    {
-        let Some(secret) = secret else { continue };
-        let known = tx.key_find_by_hash(&secret.hash()).await?;
-        let kept = known.filter(|key| key.revoked_at.is_none() && key.name == name && key.scopes == scopes);
-        revoke_presets(core, &mut *tx, &tenant, name, kept.as_ref()).await?;
-        if kept.is_none() {
-            tx.key_insert(&made(core, &tenant, name, scopes), &secret.hash()).await?;
-        }
-    }
+    preset_keys(core, &mut *tx, &tenant, preset).await?;
     let generated = if tx.key_any(core.now()).await? {
         None
     } else {
@@ -61,21 +50,41 @@ pub async fn first_keys(core: &Core, preset: &PresetKeys) -> Result<Option<KeySe
     Ok(generated)
 }
 
-/// Revokes the keys preset before in this place: whoever sets another one wants the old one to stop working.
-async fn revoke_presets(
-    core: &Core,
-    tx: &mut dyn Tx,
-    tenant: &TenantId,
-    name: &str,
-    kept: Option<&AccessKey>,
-) -> Result<()> {
+/// Makes the keys that are preset now work as their places say, and those preset there before stop working.
+async fn preset_keys(core: &Core, tx: &mut dyn Tx, tenant: &TenantId, preset: &PresetKeys) -> Result<()> {
+    let program = Scope::PROGRAM.into_iter().chain([Scope::KeysWrite]).collect::<Vec<_>>();
+    let places = [(&preset.admin, "preset admin key", Scope::ALL.to_vec()), (&preset.api, "preset API key", program)];
+    let (mut names, mut kept) = (Vec::new(), Vec::new());
+    for (secret, name, scopes) in places {
+        let Some(secret) = secret else { continue };
+        let id = match tx.key_find_by_hash(&secret.hash()).await? {
+            Some(known) if known.revoked_at.is_some() => {
+                let why = format!("the {name} was revoked, or another one took its place before; set a fresh one");
+                return Err(Error::Conflict { code: "preset_key_revoked", why });
+            }
+            // It may have stood in the other place, and a newer version may know more scopes.
+            Some(known) => {
+                tx.key_change(tenant, &known.id, name, &scopes).await?;
+                known.id
+            }
+            None => {
+                let key = made(core, tenant, name, scopes);
+                tx.key_insert(&key, &secret.hash()).await?;
+                key.id
+            }
+        };
+        if kept.contains(&id) {
+            return Err(Error::invalid("preset API key", "must differ from the preset admin key"));
+        }
+        names.push(name);
+        kept.push(id);
+    }
     let mut page = PageRequest { limit: core.limits.page_max, before: None };
     loop {
         let keys = tx.key_list(tenant, &page).await?;
-        for key in keys.iter().filter(|k| k.name == name && k.revoked_at.is_none()) {
-            if kept.is_none_or(|kept| kept.id != key.id) {
-                tx.key_revoke(tenant, &key.id, core.now()).await?;
-            }
+        let earlier = |key: &&AccessKey| names.contains(&key.name.as_str()) && !kept.contains(&key.id);
+        for key in keys.iter().filter(earlier) {
+            tx.key_revoke(tenant, &key.id, core.now()).await?;
         }
         match keys.last() {
             Some(last) if keys.len() > page.limit as usize => page.before = Some(last.id.to_string()),

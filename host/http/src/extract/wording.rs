@@ -28,7 +28,7 @@ fn plain(said: &str) -> String {
         "invalid digit found in string"
         | "cannot parse integer from empty string"
         | "number too large to fit in target type"
-        | "number too small to fit in target type" => "must be a whole number within reason".to_owned(),
+        | "number too small to fit in target type" => "must be a whole number, and not an absurd one".to_owned(),
         "premature end of input"
         | "input contains invalid characters"
         | "input is not enough for unique date and time" => "must be a time such as 2026-01-31T12:00:00Z".to_owned(),

@@ -54,6 +54,17 @@ pub(super) async fn a_revoked_key_stays_but_does_not_count(fx: Fixture) {
     assert_eq!(tx.key_find(&tenant, &key.id).await.unwrap().unwrap().revoked_at, Some(at));
 }
 
+pub(super) async fn a_key_changes_its_name_and_scopes_only(fx: Fixture) {
+    let (tenant, other) = (fx.tenant("t").await, fx.tenant("u").await);
+    let key = key(&fx, &tenant, "a").await;
+    let mut tx = fx.write().await;
+    assert!(!tx.key_change(&other, &key.id, "till", &[]).await.unwrap(), "of another tenant");
+    assert!(tx.key_change(&tenant, &key.id, "till", &[Scope::MessagesRead]).await.unwrap());
+    let found = tx.key_find_by_hash(&KeyHash::of("a")).await.unwrap().unwrap();
+    assert_eq!((found.id, found.name.as_str(), found.scopes), (key.id, "till", vec![Scope::MessagesRead]));
+    assert_eq!((found.created_at, found.revoked_at), (key.created_at, None));
+}
+
 pub(super) async fn nothing_of_another_tenant_is_found(fx: Fixture) {
     let (ours, theirs) = (fx.tenant("ours").await, fx.tenant("theirs").await);
     let key = key(&fx, &theirs, "a").await;

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 
-use crate::access::AccessKey;
 use crate::access::secret::KeyHash;
+use crate::access::{AccessKey, Scope};
 use crate::error::Result;
 use crate::id::{KeyId, TenantId};
 use crate::page::PageRequest;
@@ -55,6 +55,9 @@ pub trait AccessTx {
 
     /// Whether any key exists, of any tenant, that is neither revoked nor expired at `now`.
     async fn key_any(&mut self, now: UtcMs) -> Result<bool>;
+
+    /// Gives a key another name and other scopes; `false` when there is none.
+    async fn key_change(&mut self, tenant: &TenantId, id: &KeyId, name: &str, scopes: &[Scope]) -> Result<bool>;
 
     /// Revokes a key; `false` when there is none or it was revoked before.
     async fn key_revoke(&mut self, tenant: &TenantId, id: &KeyId, at: UtcMs) -> Result<bool>;

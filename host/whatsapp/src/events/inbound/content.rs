@@ -10,7 +10,7 @@ use whatsapp_rust::waproto::whatsapp::Message;
 /// Wrappers around wrappers, at most. Deeper nesting is nobody's honest message.
 const WRAPPERS_MAX: usize = 8;
 
-/// Characters of an incoming text that are kept: WhatsApp's own limit for writing one. More is somebody's own client.
+/// Characters of an incoming text that are kept: as many as can be sent. More comes from somebody's own client only.
 const TEXT_CHARS_MAX: usize = 65_536;
 
 /// The text, cut where it is too long.
