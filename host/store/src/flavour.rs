@@ -41,7 +41,7 @@ statements! {
              WHERE tenant_id = $1 AND state = 'enabled' AND (device_id IS NULL OR device_id = $2) ORDER BY id FOR KEY SHARE"
         );
 
-    /// Claims what is due. `due_ms` is there for the oldest of each lane only, so order within a lane needs no check.
+    /// Claims what is due. `due_ms` is there for one of each lane only, so order within a lane needs no check.
     /// On Postgres the choice stands apart: inside `IN (…)` it might be made more than once.
     DELIVERIES_CLAIM =
         "UPDATE deliveries SET due_ms = $2, claimed_ms = $1

@@ -1,9 +1,10 @@
 //! Deliveries and their attempts.
 //!
-//! Invariant: of each lane (subscription and `lane`) exactly the oldest pending delivery has a `due_ms`; it is due then, or
-//! its lease ends then. The others wait with none. So claiming reads nothing but an index of what is due, nothing overtakes
-//! within a lane, and [`OutboxTx::delivery_next_due`] never names a time at which there is nothing to do. Whoever adds,
-//! ends or revives deliveries holds the tenant's row, or two of them could each miss what the other did.
+//! Invariant: of each lane (subscription and `lane`) exactly one pending delivery has a `due_ms`: the one being tried, and
+//! while none is, the oldest. It is due then, or its lease ends then. The others wait with none. So claiming reads nothing
+//! but an index of what is due, nothing overtakes within a lane, and [`OutboxTx::delivery_next_due`] never names a time at
+//! which there is nothing to do. Whoever adds, ends or revives deliveries holds the tenant's row, or two of them could each
+//! miss what the other did.
 
 pub(crate) mod settle;
 

@@ -61,14 +61,18 @@ pub(super) async fn disorder(fx: &Fixture) -> i64 {
     fx.number(
         "SELECT COUNT(*) FROM deliveries d WHERE (d.due_ms IS NOT NULL) <> (d.state = 'pending' AND NOT EXISTS (
              SELECT 1 FROM deliveries o WHERE o.webhook_id = d.webhook_id AND o.lane = d.lane AND o.state = 'pending'
-                 AND o.event_seq < d.event_seq))",
+                 AND d.claimed_ms IS NULL AND (o.claimed_ms IS NOT NULL OR o.event_seq < d.event_seq)))",
     )
     .await
 }
 
 /// A tenant with one subscription, and events raised in these lanes.
 pub(super) async fn lanes(fx: &Fixture, lanes: &[&str]) -> (TenantId, Vec<EventId>) {
-    let tenant = fx.tenant("t").await;
+    lanes_of("t", fx, lanes).await
+}
+
+async fn lanes_of(tenant: &str, fx: &Fixture, lanes: &[&str]) -> (TenantId, Vec<EventId>) {
+    let tenant = fx.tenant(tenant).await;
     fx.webhook(&tenant, None, &["*"]).await;
     let mut events = Vec::new();
     for lane in lanes {
@@ -157,28 +161,58 @@ pub(super) async fn a_replay_goes_before_what_came_later(fx: Fixture) {
     let (tenant, events) = lanes(&fx, &["a", "a", "a"]).await;
     let first = claim(&fx, fx.now(), 1).await.remove(0);
     end(&fx, &first, DeliveryState::Dead).await;
-    let second = claim(&fx, fx.now(), 1).await.remove(0);
     let at = fx.now();
     let mut tx = fx.write().await;
     assert!(tx.delivery_replay(&tenant, &first.id, at).await.unwrap());
     assert!(tx.delivery_replay(&tenant, &first.id, at).await.unwrap(), "it waits for nothing else");
-    assert!(!tx.delivery_replay(&tenant, &second.id, at).await.unwrap(), "it waits behind the first");
     assert!(!tx.delivery_replay(&fx.tenant_unstored(), &first.id, at).await.unwrap(), "of another tenant");
     tx.commit().await.unwrap();
     assert_eq!(disorder(&fx).await, 0);
     let found = fx.read().await.delivery_find(&tenant, &first.id).await.unwrap().unwrap();
     assert_eq!((found.attempts, found.next_attempt_at, found.finished_at), (0, Some(at), None));
-    // The second one was under way; its retry waits behind the replayed one.
-    let later = fx.now() + Duration::from_secs(5);
-    finish(&fx, &[result(&second.id, 1, DeliveryState::Pending, Some(later), fx.now())]).await;
-    assert_eq!(disorder(&fx).await, 0);
-    let mut order = Vec::new();
-    while let Some(claimed) = claim(&fx, later, 9).await.pop() {
-        order.push(claimed.event.id.clone());
-        finish(&fx, &[result(&claimed.id, 1, DeliveryState::Delivered, None, later)]).await;
-    }
-    assert_eq!(order, events);
+    assert_eq!(order_to_the_end(&fx, at).await, events);
     assert_eq!(fx.read().await.delivery_attempts(&first.id).await.unwrap().len(), 2, "the log keeps both rounds");
+}
+
+pub(super) async fn a_replay_waits_for_what_is_being_tried(fx: Fixture) {
+    for end_of_second in [DeliveryState::Delivered, DeliveryState::Pending] {
+        for all_dead in [false, true] {
+            let name = format!("{all_dead} {end_of_second:?}");
+            let (tenant, events) = lanes_of(&name, &fx, &["a", "a", "a", "a"]).await;
+            let first = claim(&fx, fx.now(), 1).await.remove(0);
+            end(&fx, &first, DeliveryState::Dead).await;
+            let mut run = claim(&fx, fx.now(), 1).await;
+            run.extend(followers(&fx, &run, 1).await);
+            let at = fx.now();
+            let mut tx = fx.write().await;
+            if all_dead {
+                assert_eq!(tx.delivery_replay_dead(&tenant, &first.webhook, UtcMs(0), at, at).await.unwrap(), 1);
+            } else {
+                assert!(tx.delivery_replay(&tenant, &first.id, at).await.unwrap());
+            }
+            assert!(!tx.delivery_replay(&tenant, &first.id, at).await.unwrap(), "it waits for the second");
+            assert!(!tx.delivery_replay(&tenant, &run[0].id, at).await.unwrap(), "it is being tried");
+            tx.commit().await.unwrap();
+            assert!(claim(&fx, fx.now(), 9).await.is_empty(), "what is being tried would come along");
+            assert_eq!(disorder(&fx).await, 0);
+            // The run ends; what it leaves waits behind the replayed one.
+            let later = fx.now() + Duration::from_secs(5);
+            finish(&fx, &[result(&run[0].id, 1, end_of_second, Some(later), fx.now())]).await;
+            assert_eq!(disorder(&fx).await, 0);
+            let left = if end_of_second == DeliveryState::Pending { 1..4 } else { 2..4 };
+            assert_eq!(order_to_the_end(&fx, fx.now()).await, [&events[..1], &events[left]].concat());
+        }
+    }
+}
+
+/// Delivers all, one by one, and says in what order.
+async fn order_to_the_end(fx: &Fixture, now: UtcMs) -> Vec<EventId> {
+    let mut order = Vec::new();
+    while let Some(claimed) = claim(fx, now, 1).await.pop() {
+        order.push(claimed.event.id.clone());
+        finish(fx, &[result(&claimed.id, 1, DeliveryState::Delivered, None, now)]).await;
+    }
+    order
 }
 
 pub(super) async fn a_retry_that_waits_can_be_hurried(fx: Fixture) {

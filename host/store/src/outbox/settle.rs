@@ -47,17 +47,22 @@ statements! {
     HURRY =
         "UPDATE deliveries SET due_ms = $3
          WHERE tenant_id = $1 AND id = $2 AND state = 'pending' AND due_ms IS NOT NULL AND claimed_ms IS NULL";
+    /// Not what is being tried: it would come along behind the revived one, and reach its receiver twice.
     DEMOTE_LANE =
-        "UPDATE deliveries SET due_ms = NULL, claimed_ms = NULL
-         WHERE webhook_id = $1 AND lane = $2 AND state = 'pending' AND due_ms IS NOT NULL AND event_seq > (
+        "UPDATE deliveries SET due_ms = NULL
+         WHERE webhook_id = $1 AND lane = $2 AND state = 'pending' AND due_ms IS NOT NULL AND claimed_ms IS NULL
+             AND event_seq > (
              SELECT MIN(o.event_seq) FROM deliveries o WHERE o.webhook_id = $1 AND o.lane = $2 AND o.state = 'pending')";
+    LANE_HEAD =
+        "SELECT id FROM deliveries
+         WHERE webhook_id = $1 AND lane = $2 AND state = 'pending' AND due_ms IS NOT NULL LIMIT 1";
     REPLAY_DEAD =
         "UPDATE deliveries SET state = 'pending', attempts = 0, due_ms = NULL, claimed_ms = NULL, finished_ms = NULL
          WHERE tenant_id = $1 AND webhook_id = $2 AND state = 'dead' AND created_ms >= $3 AND created_ms <= $4
              AND EXISTS (SELECT 1 FROM events e WHERE e.id = deliveries.event_id)";
     DEMOTE_WEBHOOK =
-        "UPDATE deliveries SET due_ms = NULL, claimed_ms = NULL
-         WHERE webhook_id = $1 AND state = 'pending' AND due_ms IS NOT NULL AND EXISTS (
+        "UPDATE deliveries SET due_ms = NULL
+         WHERE webhook_id = $1 AND state = 'pending' AND due_ms IS NOT NULL AND claimed_ms IS NULL AND EXISTS (
              SELECT 1 FROM deliveries o
              WHERE o.webhook_id = $1 AND o.lane = deliveries.lane AND o.state = 'pending'
                  AND o.event_seq < deliveries.event_seq)";
@@ -66,7 +71,9 @@ statements! {
          WHERE webhook_id = $1 AND state = 'pending' AND due_ms IS NULL AND NOT EXISTS (
              SELECT 1 FROM deliveries o
              WHERE o.webhook_id = $1 AND o.lane = deliveries.lane AND o.state = 'pending'
-                 AND o.event_seq < deliveries.event_seq)";
+                 AND o.event_seq < deliveries.event_seq)
+             AND lane NOT IN (
+             SELECT h.lane FROM deliveries h WHERE h.webhook_id = $1 AND h.state = 'pending' AND h.due_ms IS NOT NULL)";
 }
 
 /// See [`portico_core::ports::store::OutboxTx::delivery_finish`].
@@ -131,8 +138,11 @@ pub(super) async fn replay(tx: &mut DbTx, tenant: &TenantId, id: &DeliveryId, no
         return Ok(run!(tx.conn(), HURRY, [tenant.as_str(), id.as_str(), now.0])? > 0);
     };
     run!(tx.conn(), DEMOTE_LANE, [&webhook, &lane])?;
-    let one = [id];
-    run_many!(tx.conn(), PROMOTE, [now.0], &one, |id| [id.as_str()])?;
+    // What is being tried keeps the lane; whoever records its end gives the oldest its turn.
+    if rows!(tx.conn(), (String,), LANE_HEAD, [&webhook, &lane], fetch_optional)?.is_none() {
+        let one = [id];
+        run_many!(tx.conn(), PROMOTE, [now.0], &one, |id| [id.as_str()])?;
+    }
     Ok(true)
 }
 
