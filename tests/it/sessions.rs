@@ -9,6 +9,7 @@ on_both! {
     the_code_is_shown_in_every_form
     a_phone_can_type_a_code_instead
     a_disconnected_device_resumes_without_a_code
+    what_was_decided_last_holds
     logging_out_needs_a_new_pairing
     unlinking_on_the_phone_is_noticed
     a_deleted_device_is_gone
@@ -71,6 +72,26 @@ async fn a_disconnected_device_resumes_without_a_code(kind: Kind) {
         (list["items"][0]["content"]["text"] == "while away").then_some(())
     })
     .await;
+}
+
+async fn what_was_decided_last_holds(kind: Kind) {
+    let gw = TestGateway::start(kind).await;
+    let device = gw.paired("sales").await;
+    let (path, id) = (format!("/v1/devices/{}", device.id), device.id.parse().expect("an id"));
+    let ask = async |what: &str| gw.api.act(&format!("{path}/{what}")).await.status;
+    for round in 0..10 {
+        // At once, so that they may share a commit.
+        let answers = match round % 2 {
+            0 => tokio::join!(ask("connect"), ask("disconnect"), ask("connect")),
+            _ => tokio::join!(ask("disconnect"), ask("connect"), ask("disconnect")),
+        };
+        assert!([answers.0, answers.1, answers.2].into_iter().all(|status| status < 300), "{answers:?}");
+        let state = gw.api.get(&path).await.expect(200).str("/state");
+        let runs = gw.running().gateway().links.resources(&id).is_some();
+        assert_eq!(runs, state != "disconnected", "round {round}: {state}");
+    }
+    gw.api.act(&format!("{path}/connect")).await.expect(202);
+    gw.wait_for_state(&device.id, "connected").await;
 }
 
 async fn logging_out_needs_a_new_pairing(kind: Kind) {

@@ -108,13 +108,14 @@ impl Shared {
     }
 
     async fn try_answer(&self, id: &DeviceId) -> Result<()> {
+        let _turn = self.gateway.links.turn(id).await;
         let device = self.load(id).await?;
         match need(device.as_ref()) {
             Need::Nothing => Ok(()),
             Need::Close => self.gateway.links.close(id).await,
             Need::Restart => {
                 self.gateway.links.close(id).await?;
-                // Somebody may have asked to stop while the old session ended.
+                // It may have ended for good by itself.
                 match self.load(id).await? {
                     Some(device) if need(Some(&device)) == Need::Restart => self.gateway.links.open(&device).await,
                     _ => Ok(()),

@@ -14,7 +14,7 @@ use portico_core::event::{Event, EventKind};
 use portico_core::id::{DeliveryId, DeviceId, EventId, MessageId, TenantId, WebhookId};
 use portico_core::limits::Limits;
 use portico_core::message::{Content, Direction, Message, MessageStatus, StatusTimes};
-use portico_core::ports::link::{Outgoing, PairingCode, QrCode, Resources};
+use portico_core::ports::link::{Outgoing, PairingCode, QrCode, Resources, Turn};
 use portico_core::ports::outbound::{OutboundError, OutboundRequest, OutboundResponse};
 use portico_core::ports::plugins::{
     CallCount, Decision, Formatted, Outcome, PaceDevice, PaceQuery, Parts, PluginFailure, PluginInfo, PluginRequest,
@@ -200,6 +200,10 @@ impl Rng for Nothing {
 
 #[async_trait]
 impl Links for Nothing {
+    async fn turn(&self, _: &DeviceId) -> Turn {
+        Turn::new(())
+    }
+
     async fn open(&self, _: &Device) -> Result<()> {
         nothing()
     }

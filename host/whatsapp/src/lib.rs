@@ -18,6 +18,7 @@ mod resolve;
 mod send;
 mod session;
 mod trust;
+mod turns;
 
 #[cfg(all(test, feature = "sandbox"))]
 mod end_to_end;

@@ -11,13 +11,14 @@ use portico_core::address::{Party, PhoneNumber, Recipient};
 use portico_core::device::{Device, DeviceState};
 use portico_core::error::{Error, Result};
 use portico_core::id::DeviceId;
-use portico_core::ports::link::{CLOSE_TIMEOUT, Outgoing, PairingCode, QrCode, Resources};
+use portico_core::ports::link::{CLOSE_TIMEOUT, Outgoing, PairingCode, QrCode, Resources, Turn};
 use portico_core::ports::{Clock, Inbox, KeyRecords, Links};
 use portico_core::seal::Sealer;
 
 use crate::config::{PRE_KEYS_DEFAULT, WhatsAppConfig};
 use crate::dial::Ways;
 use crate::session::{Context, Session, Table};
+use crate::turns::Turns;
 use crate::{failure, pairing, resolve, send};
 
 /// How long WhatsApp may take to hear that a device is unlinked.
@@ -31,6 +32,7 @@ const BUSY_RETRY: Duration = Duration::from_secs(5);
 pub struct Sessions {
     context: Arc<Context>,
     table: Table,
+    turns: Turns,
 }
 
 impl fmt::Debug for Sessions {
@@ -58,7 +60,7 @@ impl Sessions {
         let ways = Ways::new(&config.network)?;
         let limits = config.limits.clone();
         let context = Context { config, limits, records: keys, sealer, inbox, clock, ways };
-        Ok(Self { context: Arc::new(context), table: Arc::new(Mutex::new(HashMap::new())) })
+        Ok(Self { context: Arc::new(context), table: Arc::new(Mutex::new(HashMap::new())), turns: Turns::default() })
     }
 
     fn table(&self) -> MutexGuard<'_, HashMap<DeviceId, Arc<Session>>> {
@@ -111,6 +113,10 @@ async fn ended(session: &Session) -> Result<()> {
 
 #[async_trait]
 impl Links for Sessions {
+    async fn turn(&self, device: &DeviceId) -> Turn {
+        self.turns.take(device).await
+    }
+
     async fn open(&self, device: &Device) -> Result<()> {
         loop {
             match self.enter(&device.id)? {

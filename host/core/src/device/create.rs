@@ -1,6 +1,6 @@
 //! Making, renaming and deleting devices.
 
-use super::{Device, DeviceState, Wanted, lookup};
+use super::{Device, DeviceState, Wanted, lookup, session};
 use crate::access::Scope;
 use crate::cx::{Cx, Once};
 use crate::error::{Error, Result};
@@ -59,7 +59,7 @@ pub async fn rename(cx: &Cx, id: &DeviceId, name: &str) -> Result<Device> {
 
 /// Deletes a device: unlinks it at WhatsApp when it is linked, ends its session, removes its rows and keys.
 pub async fn delete(cx: &Cx, id: &DeviceId) -> Result<()> {
-    cx.caller.require(Scope::DevicesWrite)?;
+    let _turn = session::turn(cx, id).await?;
     let device = lookup::get(cx, id).await?;
     if device.is_paired() {
         cx.gateway.links.logout(id).await?;

@@ -11,12 +11,44 @@ use crate::error::{Error, Result};
 use crate::event::NewEvent;
 use crate::id::DeviceId;
 use crate::ports::Tx;
-use crate::ports::link::{Identity, PairingCode, QrCode};
+use crate::ports::link::{Identity, PairingCode, QrCode, Turn};
 use crate::ports::store::DeviceChange;
 
 /// Starts the device's session: resumes it when it is paired, else asks WhatsApp for a QR code. Repeating it changes nothing.
 pub async fn connect(cx: &Cx, id: &DeviceId) -> Result<Device> {
+    let _turn = turn(cx, id).await?;
+    start(cx, id).await
+}
+
+/// Ends the device's session; it stays linked and is left alone until somebody connects it.
+pub async fn disconnect(cx: &Cx, id: &DeviceId) -> Result<Device> {
+    let _turn = turn(cx, id).await?;
+    halt(cx, id).await
+}
+
+/// Ends the device's session and starts it again.
+pub async fn restart(cx: &Cx, id: &DeviceId) -> Result<Device> {
+    let _turn = turn(cx, id).await?;
+    halt(cx, id).await?;
+    start(cx, id).await
+}
+
+/// Unlinks the device at WhatsApp and forgets its keys. A new pairing is needed afterwards.
+pub async fn logout(cx: &Cx, id: &DeviceId) -> Result<Device> {
+    let _turn = turn(cx, id).await?;
+    cx.gateway.links.logout(id).await?;
+    stop(cx, id, Signal::Unlinked(StateReason::new("requested", "logged out on request"))).await
+}
+
+/// The right to start and stop the session, for a caller who may and whose device it is.
+pub(super) async fn turn(cx: &Cx, id: &DeviceId) -> Result<Turn> {
     cx.caller.require(Scope::DevicesWrite)?;
+    lookup::get(cx, id).await?;
+    Ok(cx.gateway.links.turn(id).await)
+}
+
+/// Within a turn.
+async fn start(cx: &Cx, id: &DeviceId) -> Result<Device> {
     let mut tx = cx.core().store.write().await?;
     lookup::find_in(&mut *tx, cx.tenant(), id).await?;
     tx.device_want(id, Wanted::Running).await?;
@@ -28,28 +60,14 @@ pub async fn connect(cx: &Cx, id: &DeviceId) -> Result<Device> {
     Ok(device)
 }
 
-/// Ends the device's session; it stays linked and is left alone until somebody connects it.
-pub async fn disconnect(cx: &Cx, id: &DeviceId) -> Result<Device> {
-    cx.caller.require(Scope::DevicesWrite)?;
+/// Within a turn.
+async fn halt(cx: &Cx, id: &DeviceId) -> Result<Device> {
     let device = stop(cx, id, Signal::DisconnectRequested).await?;
     cx.gateway.links.close(id).await?;
     Ok(device)
 }
 
-/// Ends the device's session and starts it again.
-pub async fn restart(cx: &Cx, id: &DeviceId) -> Result<Device> {
-    disconnect(cx, id).await?;
-    connect(cx, id).await
-}
-
-/// Unlinks the device at WhatsApp and forgets its keys. A new pairing is needed afterwards.
-pub async fn logout(cx: &Cx, id: &DeviceId) -> Result<Device> {
-    cx.caller.require(Scope::DevicesWrite)?;
-    lookup::get(cx, id).await?;
-    cx.gateway.links.logout(id).await?;
-    stop(cx, id, Signal::Unlinked(StateReason::new("requested", "logged out on request"))).await
-}
-
+/// Within a turn.
 async fn stop(cx: &Cx, id: &DeviceId, signal: Signal) -> Result<Device> {
     let mut tx = cx.core().store.write().await?;
     lookup::find_in(&mut *tx, cx.tenant(), id).await?;
@@ -118,7 +136,7 @@ pub async fn after_start(core: &Core) -> Result<()> {
 }
 
 /// Brings a device that should run and has no session back to where one can be started, unless it should not run any more.
-/// Gives the device as it then is.
+/// Gives the device as it then is. Within the device's [`Turn`].
 pub async fn resume(core: &Core, id: &DeviceId, lost: StateReason) -> Result<Option<Device>> {
     let mut tx = core.store.write().await?;
     let wanted = tx.device_load(id).await?.is_some_and(|d| d.wanted == Wanted::Running);
@@ -138,14 +156,11 @@ pub async fn resume(core: &Core, id: &DeviceId, lost: StateReason) -> Result<Opt
 /// Applies a signal in its own transaction and starts, stops or restarts the session as the machine says.
 pub async fn tell(core: &Core, id: &DeviceId, signal: Signal, identity: Option<Identity>) -> Result<Effect> {
     let mut tx = core.store.write().await?;
-    // A session that lives though the device should not run: opening it and stopping it overtook each other.
-    let lives = matches!(signal, Signal::LoggedIn | Signal::PairingStarted);
-    let unwanted = lives && tx.device_load(id).await?.is_some_and(|d| d.wanted == Wanted::Stopped);
     let effect = apply(core, &mut *tx, id, signal, identity).await?;
     tx.commit().await?;
     core.bell.events_stored();
     core.bell.outgoing(id);
-    if effect != Effect::None || unwanted {
+    if effect != Effect::None {
         core.bell.session(id, Duration::ZERO);
     }
     Ok(effect)

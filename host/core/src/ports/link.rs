@@ -65,9 +65,23 @@ pub struct Resources {
     pub memory_bytes: Option<u64>,
 }
 
+/// The right to start and stop one device's session, until it is dropped.
+pub struct Turn(#[expect(dead_code, reason = "dropping it is what it is for")] Box<dyn Send + Sync>);
+
+impl Turn {
+    /// A right that ends when `held` is dropped.
+    pub fn new(held: impl Send + Sync + 'static) -> Self {
+        Self(Box::new(held))
+    }
+}
+
 /// All sessions of this process. Every call is safe to repeat.
 #[async_trait]
 pub trait Links: Send + Sync {
+    /// Waits until nobody else starts or stops the device's session. Taken before deciding which of the two, or what was
+    /// decided first might take effect last.
+    async fn turn(&self, device: &DeviceId) -> Turn;
+
     /// Starts the device's session: resumes when its keys are stored, else pairs. Returns once the task runs; what
     /// follows is told to the [`Inbox`].
     async fn open(&self, device: &Device) -> Result<()>;

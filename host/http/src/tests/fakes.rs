@@ -11,7 +11,7 @@ use portico_core::device::Device;
 use portico_core::event::Event;
 use portico_core::id::{DeviceId, KeyId, TenantId};
 use portico_core::limits::Limits;
-use portico_core::ports::link::{Outgoing, PairingCode, QrCode, Resources};
+use portico_core::ports::link::{Outgoing, PairingCode, QrCode, Resources, Turn};
 use portico_core::ports::outbound::{OutboundError, OutboundRequest, OutboundResponse};
 use portico_core::ports::plugins::{
     CallCount, Decision, Formatted, Hook, Mount, Outcome, PaceDevice, PaceQuery, PluginFailure, PluginInfo,
@@ -68,6 +68,10 @@ impl Bell for Fake {
 
 #[async_trait]
 impl Links for Fake {
+    async fn turn(&self, _: &DeviceId) -> Turn {
+        Turn::new(())
+    }
+
     async fn open(&self, _: &Device) -> Result<()> {
         Ok(())
     }

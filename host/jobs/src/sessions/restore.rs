@@ -96,25 +96,19 @@ async fn recover(shared: &Shared, device: Device, why: &Why) {
     }
 }
 
+/// Starts the session and waits until it is logged in, has failed, or has had its time.
 async fn resume(shared: &Shared, id: &DeviceId, why: &Why) -> Result<()> {
-    match session::resume(&shared.gateway.core, id, why.reason(Recovery::Resume)).await? {
-        Some(device) => open(shared, &device).await,
-        None => Ok(()),
-    }
-}
-
-async fn tell(shared: &Shared, id: &DeviceId, signal: Signal) -> Result<()> {
-    session::tell(&shared.gateway.core, id, signal, None).await.map(drop)
-}
-
-/// Starts a session and waits until it is logged in, has failed, or has had its time.
-async fn open(shared: &Shared, device: &Device) -> Result<()> {
-    let watch = shared.bell.watch(&device.id);
-    shared.gateway.links.open(device).await?;
+    let turn = shared.gateway.links.turn(id).await;
+    let Some(device) = session::resume(&shared.gateway.core, id, why.reason(Recovery::Resume)).await? else {
+        return Ok(());
+    };
+    let watch = shared.bell.watch(id);
+    shared.gateway.links.open(&device).await?;
+    drop(turn);
     let settled = async {
         loop {
             watch.news().await;
-            match shared.load(&device.id).await? {
+            match shared.load(id).await? {
                 Some(d) if matches!(d.state, DeviceState::Connecting | DeviceState::Reconnecting) => {}
                 _ => return Ok(()),
             }
@@ -125,6 +119,10 @@ async fn open(shared: &Shared, device: &Device) -> Result<()> {
         Some(Ok(result)) => result,
         Some(Err(_)) | None => Ok(()),
     }
+}
+
+async fn tell(shared: &Shared, id: &DeviceId, signal: Signal) -> Result<()> {
+    session::tell(&shared.gateway.core, id, signal, None).await.map(drop)
 }
 
 fn recovery(device: &Device) -> Recovery {

@@ -1,0 +1,113 @@
+//! Turns: who starts or stops a device's session does so alone, in the order of asking.
+//!
+//! Invariant: a device is remembered only while somebody has its turn or waits for it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use portico_core::id::DeviceId;
+use portico_core::ports::link::Turn;
+use tokio::sync::{Mutex as TurnMutex, OwnedMutexGuard};
+
+/// The turns of all devices. Cloning shares them.
+#[derive(Clone, Default)]
+pub(crate) struct Turns(Arc<Mutex<HashMap<DeviceId, Weak<TurnMutex<()>>>>>);
+
+/// A turn that somebody has.
+struct Held {
+    turns: Turns,
+    device: DeviceId,
+    guard: Option<OwnedMutexGuard<()>>,
+}
+
+impl Turns {
+    /// Waits for the device's turn. Whoever stops waiting has lost nothing but the place in the queue.
+    pub(crate) async fn take(&self, device: &DeviceId) -> Turn {
+        let mut held = Held { turns: self.clone(), device: device.clone(), guard: None };
+        let mutex = self.mutex(device);
+        held.guard = Some(mutex.lock_owned().await);
+        Turn::new(held)
+    }
+
+    fn mutex(&self, device: &DeviceId) -> Arc<TurnMutex<()>> {
+        let mut table = self.table();
+        if let Some(mutex) = table.get(device).and_then(Weak::upgrade) {
+            return mutex;
+        }
+        let mutex = Arc::default();
+        table.insert(device.clone(), Arc::downgrade(&mutex));
+        mutex
+    }
+
+    fn table(&self) -> MutexGuard<'_, HashMap<DeviceId, Weak<TurnMutex<()>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // First, so that it isn't counted.
+        self.guard = None;
+        let mut table = self.turns.table();
+        if table.get(&self.device).is_some_and(|mutex| mutex.strong_count() == 0) {
+            table.remove(&self.device);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn device(n: u128) -> DeviceId {
+        DeviceId::new(1, n)
+    }
+
+    async fn is_free(turns: &Turns, device: &DeviceId) -> bool {
+        tokio::time::timeout(Duration::from_millis(20), turns.take(device)).await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn one_device_at_a_time_and_each_by_itself() {
+        let turns = Turns::default();
+        let first = turns.take(&device(1)).await;
+        assert!(!is_free(&turns, &device(1)).await);
+        assert!(is_free(&turns, &device(2)).await);
+        drop(first);
+        assert!(is_free(&turns, &device(1)).await);
+        assert!(turns.table().is_empty(), "nobody has a turn, nobody is remembered");
+    }
+
+    #[tokio::test]
+    async fn turns_come_in_the_order_of_asking() {
+        let (turns, order) = (Turns::default(), Arc::new(Mutex::new(Vec::new())));
+        let first = turns.take(&device(1)).await;
+        let mut waiting = Vec::new();
+        for n in 0..3 {
+            let (turns, order) = (turns.clone(), Arc::clone(&order));
+            waiting.push(tokio::spawn(async move {
+                let _turn = turns.take(&device(1)).await;
+                order.lock().unwrap().push(n);
+            }));
+            tokio::task::yield_now().await;
+        }
+        drop(first);
+        for task in waiting {
+            task.await.unwrap();
+        }
+        assert_eq!(*order.lock().unwrap(), [0, 1, 2]);
+        assert!(turns.table().is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_waiting_leaves_nothing_behind() {
+        let turns = Turns::default();
+        let first = turns.take(&device(1)).await;
+        assert!(!is_free(&turns, &device(1)).await);
+        drop(first);
+        assert!(turns.table().is_empty());
+        assert!(is_free(&turns, &device(1)).await);
+    }
+}
