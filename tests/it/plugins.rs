@@ -10,9 +10,13 @@ on_both! { the_built_in_plugins_are_listed_and_counted }
 async fn the_built_in_plugins_are_listed_and_counted(kind: Kind) {
     let gw = TestGateway::start(kind).await;
     let list = gw.api.get("/v1/plugins").await.expect(200);
-    for id in ["webhook-format", "pacing", "dialect-instances"] {
-        assert!(list.text.contains(&format!("\"{id}\"")), "{id}: {}", list.text);
+    let items = list.json["items"].as_array().expect("a list");
+    for (id, granted) in [("webhook-format", &[][..]), ("pacing", &[]), ("dialect-instances", &["rest"])] {
+        let plugin = items.iter().find(|p| p["id"] == id).unwrap_or_else(|| panic!("{id}: {}", list.text));
+        let kinds: Vec<_> = plugin["grants"].as_array().expect("grants").iter().map(|g| &g["kind"]).collect();
+        assert_eq!(kinds, granted, "{id}: {}", list.text);
     }
+    assert!(list.text.contains("\"why\":\"translates each request"), "{}", list.text);
     let device = gw.paired("sales").await;
     let (hook, _, _) = gw.webhook(&device.id, &["message.received"]).await;
     gw.phone().send_text(device.phone.number(), "count me").await.expect("sent");

@@ -16,6 +16,18 @@ const HOSTS_OWN: [&str; 9] = [
 /// Headers of a delivery that the host signs with or the subscription's owner relies on.
 const DELIVERYS_OWN: [&str; 5] = ["content-type", "webhook-id", "webhook-timestamp", "webhook-signature", "user-agent"];
 
+/// Checks each answer of a batch, of which there have to be as many as questions.
+pub(crate) fn one_each<R, A>(
+    answers: Vec<R>,
+    questions: usize,
+    check: impl Fn(R) -> Result<A, String>,
+) -> Result<Vec<A>, String> {
+    if answers.len() != questions {
+        return Err(format!("{} answers to a batch of {questions}", answers.len()));
+    }
+    answers.into_iter().map(check).collect()
+}
+
 /// Checks one header: a name made of token characters, a value without line breaks, both not too long.
 pub(crate) fn check_header(name: &str, value: &str, bytes_max: usize) -> Result<(), String> {
     let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);

@@ -1,4 +1,5 @@
-//! Leaves a plugin alone for a while when it failed too often. Pure: the time is an argument.
+//! Leaves a plugin alone for a while when it failed too often. Pure: the time is an argument. Whose calls share one is up to
+//! `breakers`.
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +21,7 @@ pub(crate) enum Falls {
     Closed,
 }
 
-/// The breaker of one hook of one plugin.
+/// The breaker of one hook of one plugin, for one tenant.
 #[derive(Debug)]
 pub(crate) struct Breaker {
     falls: Falls,
@@ -28,6 +29,7 @@ pub(crate) struct Breaker {
     buckets: [Bucket; BUCKETS],
     in_a_row: u32,
     start: Instant,
+    asked: Instant,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -53,20 +55,40 @@ struct Bucket {
 
 impl Breaker {
     pub(crate) fn new(falls: Falls, now: Instant) -> Self {
-        Self { falls, state: State::Closed, buckets: [Bucket::default(); BUCKETS], in_a_row: 0, start: now }
+        Self { falls, state: State::Closed, buckets: [Bucket::default(); BUCKETS], in_a_row: 0, start: now, asked: now }
     }
 
     /// Whether a call may be made; if not, when it makes sense to ask again.
     pub(crate) fn admit(&mut self, now: Instant) -> Result<(), Duration> {
-        match self.state {
-            State::Closed => Ok(()),
-            State::Open { until, .. } if now < until => Err(until - now),
-            State::Trying { since, .. } if now < since + FIRST_PAUSE => Err(since + FIRST_PAUSE - now),
-            State::Open { pause, .. } | State::Trying { pause, .. } => {
-                self.state = State::Trying { since: now, pause };
-                Ok(())
-            }
+        self.asked = now;
+        if let Some(left) = self.pause_left(now) {
+            return Err(left);
         }
+        if let State::Open { pause, .. } | State::Trying { pause, .. } = self.state {
+            self.state = State::Trying { since: now, pause };
+        }
+        Ok(())
+    }
+
+    /// How much longer it lets no call through; `None` when it does.
+    fn pause_left(&self, now: Instant) -> Option<Duration> {
+        let until = match self.state {
+            State::Closed => return None,
+            State::Open { until, .. } => until,
+            State::Trying { since, .. } => since + FIRST_PAUSE,
+        };
+        (now < until).then(|| until - now)
+    }
+
+    /// Whether a new one would do the same, but for a count of good calls.
+    pub(crate) fn is_quiet(&self, now: Instant) -> bool {
+        matches!(self.state, State::Closed) && self.recent(now).1 == 0
+    }
+
+    /// If one of several has to be forgotten, the least: one that lets calls through before one that doesn't, and of those the
+    /// one that was asked longest ago.
+    pub(crate) fn weight(&self, now: Instant) -> (bool, Instant) {
+        (self.pause_left(now).is_some(), self.asked)
     }
 
     /// A call ended well. Gives whether that closed the breaker.
@@ -98,11 +120,17 @@ impl Breaker {
     }
 
     fn is_too_much(&self, now: Instant) -> bool {
-        let newest = self.period(now);
-        let recent = self.buckets.iter().filter(|b| newest - b.period < BUCKETS as u64);
-        let (calls, failures) = recent.fold((0, 0), |(c, f), b| (c + b.calls, f + b.failures));
+        let (calls, failures) = self.recent(now);
         let often = failures >= FAILURES && failures * 2 >= calls;
         often || (self.falls == Falls::Closed && self.in_a_row >= IN_A_ROW)
+    }
+
+    /// Calls and failures within the window.
+    fn recent(&self, now: Instant) -> (u32, u32) {
+        let newest = self.period(now);
+        // Another thread's `now` may be a little later and have come first.
+        let recent = self.buckets.iter().filter(|b| newest.saturating_sub(b.period) < BUCKETS as u64);
+        recent.fold((0, 0), |(calls, failures), b| (calls + b.calls, failures + b.failures))
     }
 
     fn period(&self, now: Instant) -> u64 {

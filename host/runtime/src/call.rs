@@ -1,6 +1,6 @@
 //! Runs one hook once: in a fresh instance, under its limits, to an answer or an outcome.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use portico_core::id::{DeviceId, TenantId};
@@ -28,7 +28,6 @@ pub(crate) struct Host {
 }
 
 /// Whom and what a call is about.
-#[derive(Clone)]
 pub(crate) struct About {
     pub(crate) tenant: Option<TenantId>,
     pub(crate) device: Option<DeviceId>,
@@ -37,6 +36,21 @@ pub(crate) struct About {
 
 /// What a guest gave back: an answer, or its own no.
 pub(crate) type Said<T> = Result<T, HookError>;
+
+/// A fresh instance, with what it takes to call one of its hooks.
+pub(crate) struct Fresh<'a> {
+    pub(crate) store: &'a mut Store<Guest>,
+    pub(crate) instance: Instance,
+    pub(crate) exports: &'a Exports,
+    pub(crate) context: &'a Context,
+}
+
+impl<'a> Fresh<'a> {
+    /// Where a hook is. That it is there was checked when the plugin was loaded.
+    pub(crate) fn export<I>(&self, of: impl FnOnce(&'a Exports) -> Option<&'a I>) -> wasmtime::Result<&'a I> {
+        of(self.exports).ok_or_else(|| wasmtime::format_err!("no such export"))
+    }
+}
 
 /// One hook's call, with its input.
 pub(crate) trait HookCall: Sync {
@@ -50,13 +64,7 @@ pub(crate) trait HookCall: Sync {
     type Answer: Send;
 
     /// Calls the guest.
-    fn run(
-        &self,
-        store: &mut Store<Guest>,
-        exports: &Exports,
-        instance: &Instance,
-        context: &Context,
-    ) -> impl Future<Output = wasmtime::Result<Said<Self::Raw>>> + Send;
+    fn run(&self, guest: Fresh<'_>) -> impl Future<Output = wasmtime::Result<Said<Self::Raw>>> + Send;
 
     /// Checks the answer; the error says which rule it breaks.
     fn check(&self, raw: Self::Raw) -> Result<Self::Answer, String>;
@@ -80,7 +88,7 @@ impl Host {
     pub(crate) async fn call<C: HookCall>(
         &self,
         plugin: &Plugin,
-        about: About,
+        about: &About,
         call: &C,
     ) -> Result<C::Answer, PluginFailure> {
         let started = Instant::now();
@@ -97,11 +105,11 @@ impl Host {
         &self,
         plugin: &Plugin,
         state: &HookState,
-        about: About,
+        about: &About,
         call: &C,
     ) -> Result<C::Answer, End> {
-        let breaker = || state.breaker.lock().unwrap_or_else(PoisonError::into_inner);
-        breaker().admit(Instant::now()).map_err(|pause| {
+        let tenant = &about.tenant;
+        state.breakers.admit(tenant, Instant::now()).map_err(|pause| {
             End::new(Outcome::Breaker, format!("it failed too often; asked again in {} s", pause.as_secs() + 1))
         })?;
         let _permit = state
@@ -109,31 +117,33 @@ impl Host {
             .enter(state.limits.wall)
             .await
             .ok_or_else(|| End::new(Outcome::Busy, "too many calls of it at once"))?;
-        let mut result = self.once(plugin, state, about.clone(), call).await;
+        let mut result = self.once(plugin, state, about, call).await;
         if C::PURE && matches!(&result, Err(end) if end.outcome == Outcome::Cpu) {
             result = self.once(plugin, state, about, call).await;
         }
         let now = Instant::now();
         match &result {
             Err(end) if is_the_plugins_fault(end.outcome) => {
-                if let Some(pause) = breaker().failed(now) {
+                if let Some(pause) = state.breakers.failed(tenant, now) {
                     tracing::error!(
+                        tenant.id = tenant.as_ref().map_or("none", TenantId::as_str),
                         plugin.id = plugin.info.id,
                         plugin.hook = hook_name(C::HOOK),
                         plugin.outcome = ?end.outcome,
                         pause_s = pause.as_secs(),
-                        "a plugin failed too often and is left alone for a while: {}",
+                        "a plugin failed too often and is not called for this tenant for a while: {}",
                         end.detail
                     );
                 }
             }
             Err(end) if end.outcome == Outcome::Busy => {}
             _ => {
-                if breaker().succeeded(now) {
+                if state.breakers.succeeded(tenant, now) {
                     tracing::info!(
+                        tenant.id = tenant.as_ref().map_or("none", TenantId::as_str),
                         plugin.id = plugin.info.id,
                         plugin.hook = hook_name(C::HOOK),
-                        "a plugin works again"
+                        "a plugin works again for this tenant"
                     );
                 }
             }
@@ -146,23 +156,23 @@ impl Host {
         &self,
         plugin: &Plugin,
         state: &HookState,
-        about: About,
+        about: &About,
         call: &C,
     ) -> Result<C::Answer, End> {
         let limits = &state.limits;
         let call_id = format!("{:032x}", self.rng.bits());
-        let context = self.context(plugin, state, &about, &call_id);
+        let context = self.context(plugin, state, about, &call_id);
         let info = CallInfo {
             plugin: Arc::clone(&plugin.subject),
             hook: C::HOOK,
             call_id,
-            serving: about.serving,
+            serving: about.serving.clone(),
             rest_calls: 0,
         };
         let mut store = guest::store(&self.engine, Arc::clone(&self.services), info, limits);
         let running = async {
             let instance = plugin.pre.instantiate_async(&mut store).await?;
-            call.run(&mut store, &plugin.exports, &instance, &context).await
+            call.run(Fresh { store: &mut store, instance, exports: &plugin.exports, context: &context }).await
         };
         let said = match tokio::time::timeout(limits.wall, running).await {
             Ok(Ok(said)) => said,

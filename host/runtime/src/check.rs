@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use portico_core::ports::plugins::{Hook, PluginFailure};
+use portico_core::ports::plugins::{Hook, PluginFailure, PluginInfo};
 use portico_core::ports::{Clock, Rng};
 use portico_core::time::UtcMs;
 
@@ -14,12 +14,12 @@ use crate::guest;
 use crate::kind::{pacing, webhook_format};
 use crate::load::{LoadError, Loader};
 use crate::manifest::hook_name;
-use crate::plugin::{Described, Plugin};
+use crate::plugin::Plugin;
 use crate::services::{CallInfo, HostServices, Serving};
 use crate::tally::Tally;
 
 /// Runs every check of an install on a file, without a gateway. Compiles in this process.
-pub async fn check_file(path: &Path) -> Result<Described, LoadError> {
+pub async fn check_file(path: &Path) -> Result<PluginInfo, LoadError> {
     let config = RuntimeConfig::new(Arc::new(Fixed), Arc::new(Fixed));
     let engine = engine::running().map_err(|e| LoadError::Engine(format!("{e:#}")))?;
     let host = Host {
@@ -32,7 +32,7 @@ pub async fn check_file(path: &Path) -> Result<Described, LoadError> {
     let loader = Loader::new(&host.engine, "check", &config)?;
     let plugin = loader.load(&Source::file(path)).await?;
     try_out(&host, &plugin).await?;
-    Ok(plugin.describe())
+    Ok(plugin.info)
 }
 
 /// Instantiates the plugin once and loads every hook, which finds types of another shape; then calls its pure hooks with an
@@ -58,11 +58,11 @@ pub(crate) async fn try_out(host: &Host, plugin: &Plugin) -> Result<(), LoadErro
         };
         loaded.transpose().map_err(shape)?;
     }
-    let about = || About { tenant: None, device: None, serving: Serving::Gateway };
+    let about = About { tenant: None, device: None, serving: Serving::Gateway };
     for hook in &plugin.info.hooks {
         let answer = match hook {
-            Hook::WebhookFormat => host.call(plugin, about(), &webhook_format::empty()).await.map(drop),
-            Hook::Pacing => host.call(plugin, about(), &pacing::empty()).await.map(drop),
+            Hook::WebhookFormat => host.call(plugin, &about, &webhook_format::empty()).await.map(drop),
+            Hook::Pacing => host.call(plugin, &about, &pacing::empty()).await.map(drop),
             // It may do anything, so it is not tried.
             Hook::HttpHandler => Ok(()),
         };

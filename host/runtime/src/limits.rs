@@ -49,6 +49,8 @@ pub struct HookLimits {
     pub at_once: usize,
     /// Calls of one plugin that may wait for their turn; more are refused as busy.
     pub waiting_max: usize,
+    /// Tenants of one plugin whose failures are kept apart; with more, those without recent failures are forgotten first.
+    pub breakers_max: usize,
 }
 
 /// The limits of a runtime. The gateway takes the defaults: no setting changes them.
@@ -81,6 +83,7 @@ impl Default for Limits {
             copy_bytes: 16 << 20,
             at_once: 16,
             waiting_max: 256,
+            breakers_max: 1_024,
         };
         Self {
             webhook_format: pure,

@@ -15,7 +15,7 @@ use crate::config::{ComponentBytes, RuntimeConfig, Source};
 use crate::guest::Guest;
 use crate::import::log::LogGate;
 use crate::inspect::{self, Facts};
-use crate::manifest::{Grant, Manifest, WIT_VERSION, hook_name};
+use crate::manifest::{Manifest, WIT_VERSION, grant_for_import, hook_name};
 use crate::plugin::{Exports, Parts, Plugin};
 use crate::services::Subject;
 
@@ -152,12 +152,12 @@ impl<'a> Loader<'a> {
                 digest,
                 hooks,
                 mount: manifest.to_mount(),
+                grants: manifest.to_granted(),
             },
             subject: Subject { id: manifest.plugin.id.clone(), grants: manifest.grants(), log: LogGate::default() },
             pre,
             exports,
             settings: source.settings.to_string(),
-            grants: manifest.grant,
         };
         Ok(Plugin::new(parts, &self.config.limits))
     }
@@ -211,7 +211,7 @@ fn check_imports(facts: &Facts, manifest: &Manifest) -> Result<(), LoadError> {
             .strip_prefix("portico:plugin/")
             .and_then(|rest| rest.split('@').next())
             .ok_or_else(|| LoadError::Import(import.clone()))?;
-        match Grant::for_import(interface) {
+        match grant_for_import(interface) {
             Ok(Some(grant)) if !grants.contains(&grant) => {
                 return Err(LoadError::NotAsked { import: import.clone(), grant: grant.as_str() });
             }

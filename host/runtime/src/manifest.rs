@@ -1,7 +1,7 @@
 //! `plugin.toml`: who a plugin is, what it does and what it asks for. It travels in the component's custom section
 //! `portico:manifest`. Unknown keys are errors, so that a typing mistake in a grant is found at install.
 
-use portico_core::ports::plugins::{Hook, Mount};
+use portico_core::ports::plugins::{Grant, Granted, Hook, Mount};
 use semver::Version;
 use serde::Deserialize;
 
@@ -86,29 +86,12 @@ pub struct GrantEntry {
     pub why: String,
 }
 
-/// What can be granted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Grant {
-    /// Requests of the REST core with the credentials of the caller being served.
-    Rest,
-}
-
-impl Grant {
-    /// The name in manifests.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Rest => "rest",
-        }
-    }
-
-    /// The grant an interface of `portico:plugin` needs; `None` when it is free, `Err` when the host has no such interface.
-    pub(crate) fn for_import(interface: &str) -> Result<Option<Self>, ()> {
-        match interface {
-            "types" | "log" => Ok(None),
-            "rest" => Ok(Some(Self::Rest)),
-            _ => Err(()),
-        }
+/// The grant an interface of `portico:plugin` needs; `None` when it is free, `Err` when the host has no such interface.
+pub(crate) fn grant_for_import(interface: &str) -> Result<Option<Grant>, ()> {
+    match interface {
+        "types" | "log" => Ok(None),
+        "rest" => Ok(Some(Grant::Rest)),
+        _ => Err(()),
     }
 }
 
@@ -171,6 +154,11 @@ impl Manifest {
     pub(crate) fn grants(&self) -> Vec<Grant> {
         self.grant.iter().map(|entry| entry.kind).collect()
     }
+
+    /// The grants as the operator is shown them.
+    pub(crate) fn to_granted(&self) -> Vec<Granted> {
+        self.grant.iter().map(|entry| Granted { kind: entry.kind, why: entry.why.clone() }).collect()
+    }
 }
 
 fn is_name(text: &str, longest: usize, also: &[u8]) -> bool {
@@ -212,7 +200,7 @@ mod tests {
     #[test]
     fn a_good_manifest_is_read() {
         let manifest = Manifest::parse(GOOD).expect("good");
-        assert_eq!(manifest.grants(), [Grant::Rest]);
+        assert_eq!(manifest.to_granted(), [Granted { kind: Grant::Rest, why: "translates requests".into() }]);
         assert_eq!(manifest.to_mount().expect("a mount").root, ["/api/bridge"]);
     }
 

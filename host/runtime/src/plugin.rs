@@ -1,17 +1,16 @@
 //! A loaded plugin: its code, ready to instantiate, and what is kept per hook between calls.
 
-use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::sync::Arc;
 
 use portico_core::ports::plugins::{Hook, PluginInfo};
 use wasmtime::component::InstancePre;
 
 use crate::bindings::{http_handler, pacing, webhook_format};
-use crate::breaker::{Breaker, Falls};
+use crate::breaker::Falls;
+use crate::breakers::Breakers;
 use crate::gate::Gate;
 use crate::guest::Guest;
 use crate::limits::{HookLimits, Limits};
-use crate::manifest::GrantEntry;
 use crate::services::Subject;
 
 /// A plugin that passed all checks.
@@ -21,7 +20,6 @@ pub(crate) struct Plugin {
     pub(crate) pre: InstancePre<Guest>,
     pub(crate) exports: Exports,
     pub(crate) settings: String,
-    grants: Vec<GrantEntry>,
     hooks: Vec<HookState>,
 }
 
@@ -38,7 +36,7 @@ pub(crate) struct HookState {
     hook: Hook,
     pub(crate) limits: HookLimits,
     pub(crate) gate: Gate,
-    pub(crate) breaker: Mutex<Breaker>,
+    pub(crate) breakers: Breakers,
 }
 
 /// The parts of a plugin that come out of loading.
@@ -48,16 +46,6 @@ pub(crate) struct Parts {
     pub(crate) pre: InstancePre<Guest>,
     pub(crate) exports: Exports,
     pub(crate) settings: String,
-    pub(crate) grants: Vec<GrantEntry>,
-}
-
-/// A plugin for the eyes of an operator.
-#[derive(Clone, Debug)]
-pub struct Described {
-    /// Who it is and what it does.
-    pub info: PluginInfo,
-    /// What it asked for and got, each with the reason its manifest gives.
-    pub grants: Vec<GrantEntry>,
 }
 
 impl Plugin {
@@ -69,14 +57,8 @@ impl Plugin {
             pre: parts.pre,
             exports: parts.exports,
             settings: parts.settings,
-            grants: parts.grants,
             hooks,
         }
-    }
-
-    /// For the eyes of an operator.
-    pub(crate) fn describe(&self) -> Described {
-        Described { info: self.info.clone(), grants: self.grants.clone() }
     }
 
     /// The state of a hook; `None` if the plugin lacks it.
@@ -95,7 +77,7 @@ impl HookState {
             hook,
             limits,
             gate: Gate::new(limits.at_once, limits.waiting_max),
-            breaker: Mutex::new(Breaker::new(falls, Instant::now())),
+            breakers: Breakers::new(falls, limits.breakers_max),
         }
     }
 }

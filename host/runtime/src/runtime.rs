@@ -20,7 +20,7 @@ use crate::engine;
 use crate::kind::dialect::Handle;
 use crate::kind::{pacing, webhook_format};
 use crate::load::{LoadError, Loader};
-use crate::plugin::{Described, Plugin};
+use crate::plugin::Plugin;
 use crate::services::{HostServices, Serving};
 use crate::tally::Tally;
 
@@ -59,11 +59,6 @@ impl Runtime {
     /// Gives the REST core that the import `rest` calls. It comes late because it is built on a runtime.
     pub fn set_rest(&self, rest: Arc<dyn Rest>) {
         self.host.services.set_rest(rest);
-    }
-
-    /// What is installed, by id, with the grants of each.
-    pub fn described(&self) -> Vec<Described> {
-        self.plugins.values().map(|plugin| plugin.describe()).collect()
     }
 
     fn find(&self, plugin: &str) -> Result<&Plugin, PluginFailure> {
@@ -110,7 +105,7 @@ impl Plugins for Runtime {
         let about = About { tenant: Some(tenant.clone()), device: None, serving: Serving::Gateway };
         let mut all = Vec::with_capacity(events.len());
         for batch in webhook_format::batches(events) {
-            all.extend(self.host.call(plugin, about.clone(), &batch).await?);
+            all.extend(self.host.call(plugin, &about, &batch).await?);
         }
         Ok(all)
     }
@@ -127,7 +122,7 @@ impl Plugins for Runtime {
         for plugin in self.pacers() {
             let mut all = Vec::with_capacity(queries.len());
             for batch in pacing::batches(&state, &queries) {
-                all.extend(self.host.call(plugin, about.clone(), &batch).await?);
+                all.extend(self.host.call(plugin, &about, &batch).await?);
             }
             strictest = Some(match strictest {
                 None => all,
@@ -151,7 +146,7 @@ impl Plugins for Runtime {
         let call = Handle::new(request, caller.is_some());
         let tenant = caller.as_ref().map(|c| c.tenant().clone());
         let about = About { tenant, device: None, serving: Serving::Request(caller) };
-        self.host.call(plugin, about, &call).await
+        self.host.call(plugin, &about, &call).await
     }
 
     fn calls(&self) -> Vec<CallCount> {

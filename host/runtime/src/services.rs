@@ -4,12 +4,11 @@
 use std::sync::{Arc, OnceLock};
 
 use portico_core::access::Caller;
-use portico_core::ports::plugins::{Hook, PluginResponse, Rest};
+use portico_core::ports::plugins::{Grant, Hook, PluginResponse, Rest};
 
 use crate::import::log::{Line, LogGate};
 use crate::import::rest::{self, Refusal};
 use crate::limits::Limits;
-use crate::manifest::Grant;
 
 /// The host's side of every import.
 pub(crate) struct HostServices {

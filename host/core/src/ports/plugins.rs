@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::access::Caller;
@@ -42,6 +42,34 @@ pub struct PluginInfo {
     /// The dialect's place in the URL space, if it is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mount: Option<Mount>,
+    /// What it asked for and got; what is not listed, it can't do.
+    pub grants: Vec<Granted>,
+}
+
+/// What can be granted to a plugin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Grant {
+    /// Requests of the REST core with the credentials of the caller being served.
+    Rest,
+}
+
+impl Grant {
+    /// The name in manifests and in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rest => "rest",
+        }
+    }
+}
+
+/// A grant that a plugin was given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Granted {
+    /// What.
+    pub kind: Grant,
+    /// What for, as its manifest says.
+    pub why: String,
 }
 
 /// Where a dialect is served.
@@ -95,7 +123,7 @@ pub enum Outcome {
     BadAnswer,
     /// Too many calls at once.
     Busy,
-    /// It failed too often lately and is left alone for a while.
+    /// It failed too often lately for this tenant, which leaves it alone for a while.
     Breaker,
     /// There is no such plugin, or it lacks the hook.
     Missing,

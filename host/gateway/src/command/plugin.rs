@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Subcommand;
-use portico_runtime::{Described, LoadError, check_file, hook_name};
+use portico_core::ports::plugins::{PluginInfo, Plugins};
+use portico_runtime::{LoadError, check_file, hook_name};
 
 use super::block_on;
 use crate::{bundle, wiring};
@@ -38,7 +39,7 @@ impl Plugin {
             Self::List { plugins } => {
                 let sources = bundle::sources(plugins.as_deref())?;
                 let runtime = block_on(wiring::runtime(None, sources))?;
-                for plugin in runtime.described() {
+                for plugin in runtime.list() {
                     println!("{}", describe(&plugin)?);
                 }
             }
@@ -56,8 +57,7 @@ fn refused(file: &Path, error: LoadError) -> anyhow::Error {
 }
 
 /// What an operator wants to know before trusting it.
-fn describe(plugin: &Described) -> Result<String> {
-    let Described { info, grants } = plugin;
+fn describe(info: &PluginInfo) -> Result<String> {
     let mut out = String::new();
     writeln!(out, "{} {}: {}", info.id, info.version, info.name)?;
     writeln!(out, "  sha256  {}", info.digest)?;
@@ -67,10 +67,10 @@ fn describe(plugin: &Described) -> Result<String> {
         let root = if mount.root.is_empty() { String::new() } else { format!(", {}", mount.root.join(", ")) };
         writeln!(out, "  mount   /d/{}{root}; its clients put their key in `{}`", mount.name, mount.key_header)?;
     }
-    if grants.is_empty() {
+    if info.grants.is_empty() {
         writeln!(out, "  grants  none")?;
     }
-    for grant in grants {
+    for grant in &info.grants {
         writeln!(out, "  grants  {}: {}", grant.kind.as_str(), grant.why)?;
     }
     Ok(out)

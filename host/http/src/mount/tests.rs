@@ -12,6 +12,7 @@ fn dialect(id: &str, root: &[&str]) -> PluginInfo {
             root: root.iter().map(|p| (*p).to_owned()).collect(),
             key_header: "x-key".to_owned(),
         }),
+        grants: Vec::new(),
     }
 }
 

@@ -132,6 +132,7 @@ impl Plugins for Fake {
             digest: String::new(),
             hooks: vec![Hook::HttpHandler],
             mount: Some(mount),
+            grants: Vec::new(),
         }]
     }
 

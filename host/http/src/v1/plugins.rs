@@ -11,7 +11,7 @@ use crate::extract::As;
 
 /// List plugins
 ///
-/// What is installed, by id: for `format` of webhooks, and to see where dialects are served.
+/// What is installed, by id: for `format` of webhooks, to see where dialects are served, and what each plugin may do and why.
 #[utoipa::path(get, path = "/v1/plugins", tag = "plugins",
     responses((status = 200, description = "Plugins", body = Page<PluginInfo>)))]
 pub(super) async fn list(State(app): State<App>, As(_): As) -> Answer<Json<Page<PluginInfo>>> {

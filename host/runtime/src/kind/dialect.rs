@@ -1,16 +1,11 @@
 //! The hook `http-handler`: a request at a dialect's mount in, an HTTP answer out.
 
 use portico_core::ports::plugins::{Hook, PluginRequest, PluginResponse};
-use wasmtime::Store;
-use wasmtime::component::Instance;
 
 use crate::answer::check_headers;
 use crate::bindings::http_handler as wit;
-use crate::bindings::types::Context;
-use crate::call::{HookCall, Said};
-use crate::guest::Guest;
+use crate::call::{Fresh, HookCall, Said};
 use crate::limits::{HEADER_BYTES_MAX, RESPONSE_BODY_BYTES_MAX, RESPONSE_HEADERS_MAX};
-use crate::plugin::Exports;
 
 /// One request.
 pub(crate) struct Handle(wit::Request);
@@ -30,15 +25,9 @@ impl HookCall for Handle {
     type Raw = wit::Response;
     type Answer = PluginResponse;
 
-    async fn run(
-        &self,
-        store: &mut Store<Guest>,
-        exports: &Exports,
-        instance: &Instance,
-        context: &Context,
-    ) -> wasmtime::Result<Said<Self::Raw>> {
-        let indices = exports.http_handler.as_ref().ok_or_else(|| wasmtime::format_err!("no such export"))?;
-        indices.load(&mut *store, instance)?.call_handle(store, context, &self.0).await
+    async fn run(&self, guest: Fresh<'_>) -> wasmtime::Result<Said<Self::Raw>> {
+        let hook = guest.export(|exports| exports.http_handler.as_ref())?.load(&mut *guest.store, &guest.instance)?;
+        hook.call_handle(guest.store, guest.context, &self.0).await
     }
 
     fn check(&self, raw: Self::Raw) -> Result<Self::Answer, String> {

@@ -4,16 +4,12 @@ use std::time::Duration;
 
 use portico_core::address::ChatKind;
 use portico_core::ports::plugins::{Decision, Hook, PaceDevice, PaceQuery};
-use wasmtime::Store;
-use wasmtime::component::Instance;
 
-use crate::bindings::pacing as wit;
-use crate::bindings::types::{self, Context};
-use crate::call::{HookCall, Said};
-use crate::guest::Guest;
+use crate::answer::one_each;
+use crate::bindings::{pacing as wit, types};
+use crate::call::{Fresh, HookCall, Said};
 use crate::import::log::cut;
 use crate::limits::{BATCH_ITEMS_MAX, DELAY_MAX, DETAIL_BYTES_MAX};
-use crate::plugin::Exports;
 
 /// One batch of queries of one device.
 pub(crate) struct Pace {
@@ -69,22 +65,13 @@ impl HookCall for Pace {
     type Raw = Vec<wit::Decision>;
     type Answer = Vec<Decision>;
 
-    async fn run(
-        &self,
-        store: &mut Store<Guest>,
-        exports: &Exports,
-        instance: &Instance,
-        context: &Context,
-    ) -> wasmtime::Result<Said<Self::Raw>> {
-        let indices = exports.pacing.as_ref().ok_or_else(|| wasmtime::format_err!("no such export"))?;
-        indices.load(&mut *store, instance)?.call_decide(store, context, self.device, &self.queries).await
+    async fn run(&self, guest: Fresh<'_>) -> wasmtime::Result<Said<Self::Raw>> {
+        let hook = guest.export(|exports| exports.pacing.as_ref())?.load(&mut *guest.store, &guest.instance)?;
+        hook.call_decide(guest.store, guest.context, self.device, &self.queries).await
     }
 
     fn check(&self, raw: Self::Raw) -> Result<Self::Answer, String> {
-        if raw.len() != self.queries.len() {
-            return Err(format!("{} answers for {} queries", raw.len(), self.queries.len()));
-        }
-        raw.into_iter().map(decision).collect()
+        one_each(raw, self.queries.len(), decision)
     }
 }
 

@@ -2,18 +2,14 @@
 
 use portico_core::event::Event;
 use portico_core::ports::plugins::{Formatted, Hook, Parts, Signing, SigningScheme};
-use wasmtime::Store;
-use wasmtime::component::Instance;
 
-use crate::answer::{check_delivery_header, check_header, check_headers};
-use crate::bindings::types::Context;
+use crate::answer::{check_delivery_header, check_header, check_headers, one_each};
 use crate::bindings::webhook_format as wit;
-use crate::call::{HookCall, Said};
-use crate::guest::Guest;
+use crate::call::{Fresh, HookCall, Said};
+use crate::import::log::cut;
 use crate::limits::{
     BATCH_BYTES_MAX, BATCH_ITEMS_MAX, DETAIL_BYTES_MAX, HEADER_BYTES_MAX, WEBHOOK_BODY_BYTES_MAX, WEBHOOK_HEADERS_MAX,
 };
-use crate::plugin::Exports;
 
 /// One batch of events of one subscription.
 pub(crate) struct Format(Vec<wit::Event>);
@@ -60,28 +56,21 @@ impl HookCall for Format {
     type Raw = Vec<wit::Outcome>;
     type Answer = Vec<Formatted>;
 
-    async fn run(
-        &self,
-        store: &mut Store<Guest>,
-        exports: &Exports,
-        instance: &Instance,
-        context: &Context,
-    ) -> wasmtime::Result<Said<Self::Raw>> {
-        let indices = exports.webhook_format.as_ref().ok_or_else(|| wasmtime::format_err!("no such export"))?;
-        indices.load(&mut *store, instance)?.call_format(store, context, &self.0).await
+    async fn run(&self, guest: Fresh<'_>) -> wasmtime::Result<Said<Self::Raw>> {
+        let hook = guest.export(|exports| exports.webhook_format.as_ref())?.load(&mut *guest.store, &guest.instance)?;
+        hook.call_format(guest.store, guest.context, &self.0).await
     }
 
     fn check(&self, raw: Self::Raw) -> Result<Self::Answer, String> {
-        if raw.len() != self.0.len() {
-            return Err(format!("{} answers for {} events", raw.len(), self.0.len()));
-        }
-        raw.into_iter()
-            .map(|outcome| match outcome {
-                wit::Outcome::Send(parts) => Ok(Formatted::Send(checked(parts)?)),
-                wit::Outcome::Skip(why) => Ok(Formatted::Skip(crate::import::log::cut(&why, DETAIL_BYTES_MAX).into())),
-            })
-            .collect()
+        one_each(raw, self.0.len(), formatted)
     }
+}
+
+fn formatted(raw: wit::Outcome) -> Result<Formatted, String> {
+    Ok(match raw {
+        wit::Outcome::Send(parts) => Formatted::Send(checked(parts)?),
+        wit::Outcome::Skip(why) => Formatted::Skip(cut(&why, DETAIL_BYTES_MAX).to_owned()),
+    })
 }
 
 fn checked(parts: wit::Parts) -> Result<Parts, String> {

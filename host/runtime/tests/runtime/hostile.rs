@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use portico_core::access::Caller;
+use portico_core::access::{AccessKey, Caller};
 use portico_core::address::ChatKind;
 use portico_core::event::EventKind;
+use portico_core::id::{KeyId, TenantId};
 use portico_core::ports::Plugins;
 use portico_core::ports::plugins::{
     Formatted, Outcome, PaceDevice, PaceQuery, PluginFailure, PluginResponse, Rest, RestRequest,
@@ -14,7 +15,7 @@ use portico_core::ports::plugins::{
 use portico_runtime::{Runtime, Source};
 use serde_json::json;
 
-use crate::support::{component, config, device, event, request, runtime, runtime_with, tenant};
+use crate::support::{NOW, component, config, device, event, request, runtime, runtime_with, tenant};
 
 /// Longer than any limit below, with room for a busy machine.
 const IN_TIME: Duration = Duration::from_secs(10);
@@ -131,6 +132,34 @@ async fn a_plugin_that_keeps_failing_is_left_alone() {
         assert_eq!(pace(&runtime, "panic").await.expect_err("a trap").outcome, Outcome::Trap);
     }
     assert_eq!(pace(&runtime, "text").await.expect_err("left alone").outcome, Outcome::Breaker);
+}
+
+#[tokio::test]
+async fn a_tenant_whose_events_make_it_fail_mutes_it_for_nobody_else() {
+    let runtime = runtime("tests/plugins/hostile").await;
+    for _ in 0..5 {
+        assert_eq!(format(&runtime, "panic").await.expect_err("a trap").outcome, Outcome::Trap);
+        assert_eq!(handle(&runtime, "panic").await.expect_err("no answer").outcome, Outcome::Trap);
+    }
+    assert_eq!(format(&runtime, "behave").await.expect_err("left alone").outcome, Outcome::Breaker);
+    assert_eq!(handle(&runtime, "hello").await.expect_err("left alone").outcome, Outcome::Breaker);
+    let other = TenantId::new(NOW.0, 9);
+    let events = [event(EventKind::MessageReceived, json!({ "do": "behave" }))];
+    assert!(runtime.format("hostile", &other, &events).await.is_ok(), "another tenant's webhooks");
+    let request = request("GET", "/hello", None);
+    assert!(runtime.handle("hostile", Some(caller(other)), request).await.is_ok(), "what visitors without a key did");
+}
+
+fn caller(tenant: TenantId) -> Caller {
+    Caller::of(AccessKey {
+        id: KeyId::new(NOW.0, 4),
+        tenant,
+        name: "test".into(),
+        scopes: Vec::new(),
+        created_at: NOW,
+        expires_at: None,
+        revoked_at: None,
+    })
 }
 
 #[tokio::test]

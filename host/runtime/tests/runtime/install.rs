@@ -103,7 +103,7 @@ async fn a_compiling_child_that_fails_or_hangs_costs_one_refusal() {
 #[tokio::test]
 async fn the_check_for_authors_makes_the_same_checks() {
     let plugin = check_file(&component("plugins/pacing")).await.expect("a good plugin");
-    assert_eq!((plugin.info.id.as_str(), plugin.info.mount, plugin.grants.len()), ("pacing", None, 0));
+    assert_eq!((plugin.id.as_str(), plugin.mount, plugin.grants.len()), ("pacing", None, 0));
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("not-a-plugin.wasm");
     std::fs::write(&path, "hello").expect("written");

@@ -1,0 +1,146 @@
+//! The breakers of one hook, one per tenant: what one tenant's events or settings do to a plugin must not mute it for others.
+//!
+//! There are only so many. A tenant whose breaker was forgotten starts with a new one: it is never turned away for want of room.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use portico_core::id::TenantId;
+
+use crate::breaker::{Breaker, Falls};
+
+/// By tenant. Calls without one (requests without good credentials) share one as well.
+type ByTenant = HashMap<Option<TenantId>, Breaker>;
+
+/// The breakers of one hook of one plugin.
+pub(crate) struct Breakers {
+    falls: Falls,
+    most: usize,
+    by_tenant: Mutex<ByTenant>,
+}
+
+impl Breakers {
+    /// None yet, and never more than `most`.
+    pub(crate) fn new(falls: Falls, most: usize) -> Self {
+        Self { falls, most, by_tenant: Mutex::default() }
+    }
+
+    /// As [`Breaker::admit`]. A tenant that has no breaker has nothing against it.
+    pub(crate) fn admit(&self, tenant: &Option<TenantId>, now: Instant) -> Result<(), Duration> {
+        self.lock().get_mut(tenant).map_or(Ok(()), |breaker| breaker.admit(now))
+    }
+
+    /// As [`Breaker::succeeded`].
+    pub(crate) fn succeeded(&self, tenant: &Option<TenantId>, now: Instant) -> bool {
+        self.of(&mut self.lock(), tenant, now).succeeded(now)
+    }
+
+    /// As [`Breaker::failed`].
+    pub(crate) fn failed(&self, tenant: &Option<TenantId>, now: Instant) -> Option<Duration> {
+        self.of(&mut self.lock(), tenant, now).failed(now)
+    }
+
+    /// The tenant's breaker, made if need be.
+    fn of<'a>(&self, by_tenant: &'a mut ByTenant, tenant: &Option<TenantId>, now: Instant) -> &'a mut Breaker {
+        if !by_tenant.contains_key(tenant) {
+            make_room(by_tenant, self.most, now);
+        }
+        by_tenant.entry(tenant.clone()).or_insert_with(|| Breaker::new(self.falls, now))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ByTenant> {
+        self.by_tenant.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes room for one more. All that are quiet go at once, so that this is not done for every call while there are many
+/// tenants; if none is, one has to go all the same.
+fn make_room(by_tenant: &mut ByTenant, most: usize, now: Instant) {
+    if by_tenant.len() < most {
+        return;
+    }
+    by_tenant.retain(|_, breaker| !breaker.is_quiet(now));
+    if by_tenant.len() < most {
+        return;
+    }
+    let least = by_tenant.iter().min_by_key(|(_, breaker)| breaker.weight(now)).map(|(tenant, _)| tenant.clone());
+    if let Some(tenant) = least {
+        by_tenant.remove(&tenant);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn tenant(n: u128) -> Option<TenantId> {
+        Some(TenantId::new(0, n))
+    }
+
+    fn open(breakers: &Breakers, tenant: &Option<TenantId>, now: Instant) {
+        let opened = (0..5).filter_map(|_| breakers.failed(tenant, now)).count();
+        assert_eq!(opened, 1);
+    }
+
+    #[test]
+    fn failures_of_one_tenant_open_nobody_elses() {
+        let now = Instant::now();
+        for falls in [Falls::Open, Falls::Closed] {
+            let breakers = Breakers::new(falls, 8);
+            for whose in [tenant(1), None] {
+                open(&breakers, &whose, now);
+                assert!(breakers.admit(&whose, now).is_err());
+            }
+            assert!(breakers.admit(&tenant(2), now).is_ok());
+            assert_eq!(breakers.failed(&tenant(2), now), None, "it starts from nothing");
+            assert!(!breakers.succeeded(&tenant(2), now), "nothing had opened");
+            assert!(breakers.admit(&tenant(1), now).is_err(), "what goes well for one closes nobody else's");
+        }
+    }
+
+    #[test]
+    fn there_are_never_more_than_so_many_and_everybody_gets_one() {
+        let mut now = Instant::now();
+        let breakers = Breakers::new(Falls::Open, 8);
+        for n in 0..100 {
+            assert!(breakers.admit(&tenant(n), now).is_ok());
+            breakers.succeeded(&tenant(n), now);
+            assert!(breakers.lock().len() <= 8);
+        }
+        for n in 100..200 {
+            now += Duration::from_millis(1);
+            open(&breakers, &tenant(n), now);
+            assert!(breakers.admit(&tenant(n), now).is_err());
+            assert!(breakers.lock().len() <= 8);
+        }
+        assert!(breakers.admit(&tenant(100), now).is_ok(), "forgotten, not refused");
+    }
+
+    #[test]
+    fn quiet_ones_go_first_and_open_ones_last() {
+        let now = Instant::now();
+        let breakers = Breakers::new(Falls::Open, 3);
+        open(&breakers, &tenant(1), now);
+        breakers.failed(&tenant(2), now + SECOND);
+        breakers.succeeded(&tenant(3), now + SECOND * 2);
+        let known = |n: u128| breakers.lock().contains_key(&tenant(n));
+        breakers.failed(&tenant(4), now + SECOND * 3);
+        assert!(known(1) && known(2) && !known(3) && known(4), "the quiet one went");
+        breakers.failed(&tenant(5), now + SECOND * 4);
+        assert!(known(1) && !known(2) && known(4) && known(5), "the one that was asked longest ago went");
+        assert!(breakers.admit(&tenant(1), now + SECOND * 4).is_err(), "still left alone");
+    }
+
+    #[test]
+    fn failures_of_long_ago_are_quiet() {
+        let now = Instant::now();
+        let breakers = Breakers::new(Falls::Open, 2);
+        breakers.failed(&tenant(1), now);
+        breakers.failed(&tenant(2), now);
+        breakers.failed(&tenant(3), now + SECOND * 120);
+        assert_eq!(breakers.lock().len(), 1);
+    }
+}
