@@ -9,6 +9,7 @@ on_both! {
     the_same_idempotency_key_sends_once
     refusals_say_what_and_why_and_change_nothing
     lists_are_paged_newest_first
+    long_texts_end_a_page_early
     what_happens_while_the_phone_is_offline
 }
 
@@ -111,6 +112,48 @@ async fn lists_are_paged_newest_first(kind: Kind) {
     for wrong in ["limit=0", "limit=-1", "cursor=garbage", "cursor=dev_00000000000000000000000000"] {
         gw.api.get(&format!("/v1/devices/{}/messages?{wrong}", device.id)).await.expect(400);
     }
+}
+
+async fn long_texts_end_a_page_early(kind: Kind) {
+    const TEXTS: usize = 18;
+    let gw = TestGateway::start(kind).await;
+    let device = gw.paired("sales").await;
+    let customer = gw.phone();
+    let long = "x".repeat(65_536);
+    for _ in 0..TEXTS {
+        gw.send_text(&device.id, customer.number(), &long).await;
+    }
+    let (mut ids, mut sizes, mut cursor) = (Vec::new(), Vec::new(), String::new());
+    loop {
+        let page = gw.api.get(&format!("/v1/devices/{}/messages?limit=200{cursor}", device.id)).await.expect(200);
+        let items = page.json["items"].as_array().expect("items");
+        sizes.push(items.len());
+        ids.extend(items.iter().map(|m| m["id"].as_str().expect("an id").to_owned()));
+        let Some(next) = page.json["next"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    // A page holds a mebibyte, and with what is around the sixteenth text it would be more.
+    assert_eq!(sizes, [15, TEXTS - 15]);
+    assert!(ids.is_sorted_by(|a, b| a > b), "newest first, none twice: {ids:?}");
+
+    wait_until("all sent", || async {
+        let list = gw.api.get(&format!("/v1/devices/{}/messages?status=queued", device.id)).await.expect(200);
+        list.json["items"].as_array().is_some_and(Vec::is_empty).then_some(())
+    })
+    .await;
+    let (mut seqs, mut pages, mut after) = (Vec::new(), 0, 0);
+    loop {
+        let page = gw.api.get(&format!("/v1/events?after={after}")).await.expect(200).json;
+        let items = page["items"].as_array().expect("items").clone();
+        if items.is_empty() {
+            break;
+        }
+        assert!(items.len() <= 30, "{} events on one page", items.len());
+        seqs.extend(items.iter().filter_map(|e| e["seq"].as_i64()));
+        (pages, after) = (pages + 1, page["next"].as_i64().expect("a seq"));
+    }
+    assert!(pages >= 2 && seqs.len() > TEXTS, "{pages} pages of {} events", seqs.len());
+    assert!(seqs.iter().copied().eq(1..=after), "without holes: {seqs:?}");
 }
 
 async fn what_happens_while_the_phone_is_offline(kind: Kind) {

@@ -21,6 +21,8 @@ pub struct Limits {
     pub page_default: u32,
     /// Rows of a page at most.
     pub page_max: u32,
+    /// Bytes of text in the rows of a page of messages or events, which ends early at it; one row it holds in any case.
+    pub page_bytes: u64,
     /// How long an `Idempotency-Key` is remembered.
     pub idempotency_ttl: Duration,
     /// Attempts after which a delivery becomes a dead letter: the first one and one per step of the schedule.
@@ -41,6 +43,7 @@ impl Default for Limits {
             name_chars_max: 120,
             page_default: 50,
             page_max: 200,
+            page_bytes: 1 << 20,
             idempotency_ttl: minutes(24 * 60),
             delivery_schedule: vec![
                 Duration::from_secs(5),

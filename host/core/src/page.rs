@@ -1,4 +1,4 @@
-//! Cursor paging: newest first, `?limit=&cursor=`.
+//! Cursor paging: newest first, `?limit=&cursor=`. And how much a page may hold.
 
 use std::str::FromStr;
 
@@ -39,6 +39,21 @@ impl PageRequest {
             _ => Ok(self),
         }
     }
+
+    /// The same page, ended early where its rows, of which these are the bytes, would hold more than `bytes_max`.
+    pub(crate) fn within(&self, bytes: &[u64], bytes_max: u64) -> Self {
+        let limit = u32::try_from(fitting(bytes, bytes_max)).unwrap_or(u32::MAX);
+        Self { limit: self.limit.min(limit), before: self.before.clone() }
+    }
+}
+
+/// How many of the first rows, of which these are the bytes, hold at most `bytes_max`; one in any case: a page leads on.
+pub(crate) fn fitting(bytes: &[u64], bytes_max: u64) -> usize {
+    let sums = bytes.iter().scan(0_u64, |sum, bytes| {
+        *sum = sum.saturating_add(*bytes);
+        Some(*sum)
+    });
+    sums.take_while(|sum| *sum <= bytes_max).count().max(1)
 }
 
 /// Some rows and the way to the next ones.
@@ -59,5 +74,29 @@ impl<T> Page<T> {
         rows.truncate(limit);
         let next = if more { rows.last().map(key) } else { None };
         Self { items: rows, next }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_ends_before_the_row_that_is_too_much() {
+        assert_eq!(fitting(&[4, 4, 4], 8), 2);
+        assert_eq!(fitting(&[4, 4, 4], 12), 3);
+        assert_eq!(fitting(&[9, 1], 8), 1, "it leads on");
+        assert_eq!(fitting(&[], 8), 1);
+    }
+
+    #[test]
+    fn what_was_cut_is_on_the_next_page() {
+        // Two rows were asked for and there is a third one, as a store tells it.
+        let asked = PageRequest { limit: 2, before: None };
+        let cut = asked.within(&[4, 5, 1], 8);
+        assert_eq!(Page::cut(vec!["c", "b"], &cut, |row| (*row).to_owned()).next.as_deref(), Some("c"));
+        let whole = asked.within(&[4, 4, 1], 8);
+        assert_eq!(whole.limit, 2);
+        assert_eq!(Page::cut(vec!["c", "b"], &whole, |row| (*row).to_owned()).next, None);
     }
 }

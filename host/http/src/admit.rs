@@ -1,38 +1,54 @@
-//! Admission to the REST core: who asks, and whether there are not too many requests.
+//! Admission: who asks, whether there are not too many requests, and whether that is good enough for the route.
 //!
-//! Leaves an [`Identity`] on the request for the extractors; whether a caller is needed is for each route to say.
+//! It comes before [`crate::work`], and so before a request's body: what is refused here has cost no memory. Hyper then
+//! drains what little of the body is there already, or closes the connection. Leaves an [`Identity`] on the request for
+//! the extractors. Mounts admit by themselves, as each names the header of its keys.
 
-use std::net::IpAddr;
 use std::time::Instant;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use portico_core::Error;
+use portico_core::access::Caller;
 
 use crate::api::App;
 use crate::credentials::{Identity, Injected, identify, presented};
+use crate::peer;
 use crate::problem::Problem;
-use crate::rate::{Left, Who};
+use crate::rate::Left;
+use crate::work;
 
-/// The other end of the connection a request came on.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(pub(crate) IpAddr);
+/// The middleware of routes that need a key.
+pub(crate) async fn required(State(app): State<App>, request: Request, next: Next) -> Response {
+    run(&app, request, next, |identity| identity.required().map(Some)).await
+}
 
-/// The middleware of every route that looks at keys.
-pub(crate) async fn run(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    if let Some(Injected(caller)) = request.extensions().get::<Injected>() {
+/// The middleware of routes that look at keys, and each say themselves when none is needed.
+pub(crate) async fn optional(State(app): State<App>, request: Request, next: Next) -> Response {
+    run(&app, request, next, Identity::optional).await
+}
+
+async fn run(
+    app: &App,
+    mut request: Request,
+    next: Next,
+    good_enough: fn(&Identity) -> Result<Option<&Caller>, Error>,
+) -> Response {
+    let (identity, left) = match request.extensions().get::<Injected>() {
         // The request that led here was counted already.
-        let identity = caller.clone().map_or(Identity::Nobody, Identity::Known);
-        request.extensions_mut().insert(identity);
-        return next.run(request).await;
-    }
-    let identity = match identify(&app.gateway.core, presented(request.headers())).await {
-        Ok(identity) => identity,
-        Err(problem) => return problem.into_response(),
+        Some(Injected(caller)) => (caller.clone().map_or(Identity::Nobody, Identity::Known), None),
+        None => match identified(app, presented(request.headers())).await {
+            Ok(identity) => {
+                let left = count(app, &identity, &request);
+                (identity, left)
+            }
+            Err(problem) => return problem.into_response(),
+        },
     };
-    let left = count(&app, &identity, peer(&request));
-    let mut response = match refusal(left) {
+    let refused = refusal(left).or_else(|| good_enough(&identity).err().map(Problem::from));
+    let mut response = match refused {
         Some(problem) => problem.into_response(),
         None => {
             request.extensions_mut().insert(identity);
@@ -43,18 +59,19 @@ pub(crate) async fn run(State(app): State<App>, mut request: Request, next: Next
     response
 }
 
-/// The address a request came from.
-pub(crate) fn peer(request: &Request) -> Option<IpAddr> {
-    request.extensions().get::<Peer>().map(|p| p.0)
+/// Finds out who presents `key`. That takes a turn of its own, which is over before the body comes: one that comes slowly
+/// must not hold any.
+pub(crate) async fn identified(app: &App, key: Option<&str>) -> Result<Identity, Problem> {
+    let _turn = match key {
+        Some(_) => Some(work::turn(app).await?),
+        None => None,
+    };
+    identify(&app.gateway.core, key).await
 }
 
-/// Counts a request towards the limit of whoever makes it.
-pub(crate) fn count(app: &App, identity: &Identity, address: Option<IpAddr>) -> Option<Left> {
-    let who = match identity {
-        Identity::Known(caller) => Who::Key(caller.key().clone()),
-        Identity::Nobody | Identity::Refused(_) => Who::at(address),
-    };
-    app.limiter.take(who, Instant::now())
+/// Counts a request towards the limits of whoever makes it.
+pub(crate) fn count(app: &App, identity: &Identity, request: &Request) -> Option<Left> {
+    app.limiter.count(identity, peer::of(request), Instant::now())
 }
 
 /// The answer to one request too many.

@@ -6,16 +6,18 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::middleware::from_fn_with_state;
 use portico_core::Gateway;
+use portico_core::id::TenantId;
 use portico_core::ports::plugins::Rest;
 use tokio::sync::Semaphore;
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::config::HttpConfig;
 use crate::live::Live;
 use crate::metrics::Metrics;
+use crate::places::Places;
 use crate::problem::Problem;
 use crate::rate::Limiter;
 use crate::rest::InProcess;
-use crate::stream::Places;
 use crate::{admit, edge, mount, openapi, pages, v1, work};
 
 /// What every handler shares.
@@ -25,9 +27,12 @@ pub(crate) struct Shared {
     pub(crate) live: Live,
     pub(crate) metrics: Metrics,
     pub(crate) limiter: Limiter,
-    pub(crate) places: Places,
+    /// Event streams, by tenant.
+    pub(crate) streams: Places<TenantId>,
     /// Turns of requests worked on at once.
     pub(crate) turns: Arc<Semaphore>,
+    /// Bytes that the bodies of requests without good credentials may hold.
+    pub(crate) anonymous_bytes: Arc<Semaphore>,
     pub(crate) openapi: Bytes,
 }
 
@@ -37,16 +42,19 @@ pub(crate) type App = Arc<Shared>;
 /// The HTTP side of a gateway. Cloning shares it.
 #[derive(Clone)]
 pub struct Api {
-    app: App,
+    pub(crate) app: App,
 }
 
 /// Puts the HTTP side of a gateway together.
 pub fn api(gateway: Arc<Gateway>, config: HttpConfig, live: Live) -> Api {
+    // One body alone always fits.
+    let anonymous_bytes = config.anonymous_bodies_bytes.max(config.body_bytes_max).min(Semaphore::MAX_PERMITS);
     let app = Arc::new(Shared {
         metrics: Metrics::default(),
         limiter: Limiter::new(&config),
-        places: Places::default(),
+        streams: Places::default(),
         turns: Arc::new(Semaphore::new(config.concurrent_requests.max(1))),
+        anonymous_bytes: Arc::new(Semaphore::new(anonymous_bytes)),
         openapi: Bytes::from(openapi::json()),
         gateway,
         config,
@@ -58,16 +66,15 @@ pub fn api(gateway: Arc<Gateway>, config: HttpConfig, live: Live) -> Api {
 impl Api {
     /// Everything: REST core, pages, health, metrics, event streams, dialects.
     pub fn router(&self) -> Router {
-        let keyed = v1::keyed().layer(from_fn_with_state(self.app.clone(), admit::run));
-        let (routes, _) = keyed.merge(v1::open()).split_for_parts();
-        let routes = routes.merge(pages::routes()).fallback(mount::serve);
-        self.dressed(routes)
+        let optional = self.worked(v1::optional()).layer(from_fn_with_state(self.app.clone(), admit::optional));
+        let open = self.worked(v1::open().merge(pages::routes().into()));
+        let (routes, _) = self.keyed(v1::keyed()).merge(optional).merge(open).split_for_parts();
+        self.dressed(routes.fallback(mount::serve))
     }
 
     /// Event streams and the health check alone, for a second listener.
     pub fn ws_router(&self) -> Router {
-        let streams = v1::streams().layer(from_fn_with_state(self.app.clone(), admit::run));
-        let (routes, _) = streams.merge(v1::health()).split_for_parts();
+        let (routes, _) = self.keyed(v1::streams()).merge(self.worked(v1::health())).split_for_parts();
         self.dressed(routes.fallback(async || Problem::no_route()))
     }
 
@@ -76,10 +83,18 @@ impl Api {
         Arc::new(InProcess::new(self.router(), self.app.config.body_bytes_max))
     }
 
+    fn keyed(&self, routes: OpenApiRouter<App>) -> OpenApiRouter<App> {
+        self.worked(routes).layer(from_fn_with_state(self.app.clone(), admit::required))
+    }
+
+    fn worked(&self, routes: OpenApiRouter<App>) -> OpenApiRouter<App> {
+        routes.layer(from_fn_with_state(self.app.clone(), work::run))
+    }
+
+    /// What lies around everything. A path or method that is not there is answered at once, whatever the body.
     fn dressed(&self, routes: Router<App>) -> Router {
         routes
             .method_not_allowed_fallback(async || Problem::no_method())
-            .layer(from_fn_with_state(self.app.clone(), work::run))
             .layer(from_fn_with_state(self.app.clone(), edge::run))
             .with_state(self.app.clone())
     }

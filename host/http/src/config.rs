@@ -36,15 +36,20 @@ pub struct HttpConfig {
     pub concurrent_requests: usize,
     /// How long a request waits for its turn before it is refused with 503.
     pub queue_timeout: Duration,
+    /// Bytes of request bodies held at once for all requests without good credentials together, at least one whole body.
+    pub anonymous_bodies_bytes: usize,
     /// Requests of one key; `None`: no limit.
     pub rate_per_key: Option<Rate>,
+    /// Requests of all keys of one tenant together; `None`: no limit.
+    pub rate_per_tenant: Option<Rate>,
     /// Requests without good credentials from one address; `None`: no limit.
     pub rate_anonymous: Option<Rate>,
-    /// Callers whose rate is remembered at once.
+    /// Keys, tenants and addresses whose rate is remembered at once.
     pub rate_callers_max: usize,
     /// Event streams (WebSocket and SSE) of one tenant at once.
     pub streams_per_tenant: u32,
-    /// Events read from the store at once for a stream or a page.
+    /// Events read from the store at once for a stream or a page, at most; [`portico_core::limits::Limits::page_bytes`]
+    /// may end it earlier.
     pub events_page: u32,
     /// Silence after which a stream is shown to be alive.
     pub stream_heartbeat: Duration,
@@ -61,7 +66,9 @@ impl Default for HttpConfig {
             request_timeout: Duration::from_secs(30),
             concurrent_requests: 512,
             queue_timeout: Duration::from_secs(5),
+            anonymous_bodies_bytes: 32 << 20,
             rate_per_key: Some(Rate { per_minute: 6_000, burst: 1_000 }),
+            rate_per_tenant: Some(Rate { per_minute: 30_000, burst: 5_000 }),
             rate_anonymous: Some(Rate { per_minute: 120, burst: 60 }),
             rate_callers_max: 10_000,
             streams_per_tenant: 100,

@@ -30,12 +30,28 @@ pub(crate) enum Identity {
     Known(Caller),
 }
 
+const NO_KEY: &str = "no key came with this request; send one as `Authorization: Bearer …` or `X-API-Key`";
+
 impl Identity {
     /// The caller, if there is one.
     pub(crate) fn caller(self) -> Option<Caller> {
         match self {
             Self::Known(caller) => Some(caller),
             Self::Nobody | Self::Refused(_) => None,
+        }
+    }
+
+    /// The caller, where one is needed.
+    pub(crate) fn required(&self) -> Result<&Caller, Error> {
+        self.optional()?.ok_or(Error::Unauthenticated { why: NO_KEY })
+    }
+
+    /// The caller, where it goes without credentials too; bad ones are refused.
+    pub(crate) fn optional(&self) -> Result<Option<&Caller>, Error> {
+        match self {
+            Self::Known(caller) => Ok(Some(caller)),
+            Self::Refused(why) => Err(Error::Unauthenticated { why }),
+            Self::Nobody => Ok(None),
         }
     }
 }
@@ -105,6 +121,16 @@ mod tests {
         assert_eq!(presented(&both), Some("one"));
         let browser = headers(&[("sec-websocket-protocol", "portico.events, portico.key.abc")]);
         assert_eq!(presented(&browser), Some("abc"));
+    }
+
+    #[test]
+    fn bad_credentials_are_refused_also_where_none_are_needed() {
+        let why = |refused: Error| refused.to_string();
+        assert!(Identity::Nobody.optional().is_ok_and(|caller| caller.is_none()));
+        assert!(Identity::Nobody.required().map_err(why).is_err_and(|why| why.contains("Authorization")));
+        for refused in [Identity::Refused("bad").optional().err(), Identity::Refused("bad").required().err()] {
+            assert!(refused.map(why).is_some_and(|why| why.contains("bad")));
+        }
     }
 
     #[test]

@@ -22,8 +22,6 @@ use crate::work::{Fingerprint, IDEMPOTENCY_KEY};
 pub(crate) use body::Given;
 pub(crate) use params::Params;
 
-const NO_KEY: &str = "no key came with this request; send one as `Authorization: Bearer …` or `X-API-Key`";
-
 /// The operation, for a caller with good credentials. The only way to a [`Cx`] in handlers.
 pub(crate) struct As(pub(crate) Cx);
 
@@ -31,10 +29,7 @@ impl FromRequestParts<App> for As {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        match MaybeAs::from_request_parts(parts, app).await? {
-            MaybeAs(Some(cx)) => Ok(Self(cx)),
-            MaybeAs(None) => Err(Error::Unauthenticated { why: NO_KEY }.into()),
-        }
+        Ok(Self(operation(app, parts, identity(parts).required()?.clone())?))
     }
 }
 
@@ -45,12 +40,14 @@ impl FromRequestParts<App> for MaybeAs {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        match parts.extensions.get::<Identity>() {
-            Some(Identity::Known(caller)) => Ok(Self(Some(operation(app, parts, caller.clone())?))),
-            Some(Identity::Refused(why)) => Err(Error::Unauthenticated { why }.into()),
-            Some(Identity::Nobody) | None => Ok(Self(None)),
-        }
+        let caller = identity(parts).optional()?.cloned();
+        Ok(Self(caller.map(|caller| operation(app, parts, caller)).transpose()?))
     }
+}
+
+/// What admission found out; nobody where it was not asked.
+fn identity(parts: &Parts) -> &Identity {
+    parts.extensions.get().unwrap_or(&Identity::Nobody)
 }
 
 fn operation(app: &App, parts: &Parts, caller: Caller) -> Result<Cx, Problem> {

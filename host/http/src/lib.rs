@@ -15,6 +15,8 @@ mod metrics;
 mod mount;
 mod openapi;
 mod pages;
+mod peer;
+mod places;
 mod problem;
 mod qr;
 mod rate;

@@ -1,21 +1,26 @@
 //! Dialects: plugins that serve HTTP requests at `/d/<name>` and at root prefixes of their own.
 //!
 //! The host looks at credentials and keeps them; the guest learns only whether they are good. Native routes can't be taken:
-//! this is the router's fallback, and what begins like a native route is not found here either.
+//! this is the router's fallback, and what begins like a native route is not found here either. A request is admitted here,
+//! as each dialect names the header of its keys, and before its body is read.
+
+use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use portico_core::Gateway;
+use portico_core::access::Caller;
 use portico_core::ports::plugins::{Hook, Mount, Outcome, PluginFailure, PluginInfo, PluginRequest, PluginResponse};
 use url::form_urlencoded;
 
-use crate::admit;
 use crate::api::App;
-use crate::credentials::{identify, presented_in};
+use crate::credentials::presented_in;
 use crate::edge::RouteLabel;
 use crate::problem::Problem;
+use crate::{admit, work};
 
 /// Where every dialect is served.
 const OWN: &str = "/d/";
@@ -81,20 +86,35 @@ pub(crate) async fn serve(State(app): State<App>, request: Request) -> Response 
     response
 }
 
-async fn handled(app: &App, found: Found, request: Request) -> Result<Response, Problem> {
+async fn handled(app: &App, found: Found, mut request: Request) -> Result<Response, Problem> {
     let key = presented_in(request.headers(), &found.mount.key_header);
-    let identity = identify(&app.gateway.core, key).await?;
-    let left = admit::count(app, &identity, admit::peer(&request));
-    if let Some(problem) = admit::refusal(left) {
-        let mut response = problem.into_response();
-        admit::announce(response.headers_mut(), left);
-        return Ok(response);
-    }
-    let request = translated(&found, request).await?;
-    let answer = app.gateway.plugins.handle(&found.plugin, identity.caller(), request).await;
-    let mut response = answer.map_err(|failure| failed(&failure)).and_then(answered)?;
+    let identity = admit::identified(app, key).await?;
+    let left = admit::count(app, &identity, &request);
+    let mut response = match admit::refusal(left) {
+        Some(problem) => problem.into_response(),
+        // The guest has its own answer to strangers, so they go on.
+        None => {
+            request.extensions_mut().insert(identity.clone());
+            let gateway = Arc::clone(&app.gateway);
+            let call = |request| async move {
+                called(&gateway, &found, identity.caller(), request).await.unwrap_or_else(Problem::into_response)
+            };
+            work::through(app, request, call).await
+        }
+    };
     admit::announce(response.headers_mut(), left);
     Ok(response)
+}
+
+async fn called(
+    gateway: &Gateway,
+    found: &Found,
+    caller: Option<Caller>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let request = translated(found, request).await?;
+    let answer = gateway.plugins.handle(&found.plugin, caller, request).await;
+    answer.map_err(|failure| failed(&failure)).and_then(answered)
 }
 
 /// The dialect that serves a path: by name below `/d/`, else by the longest root prefix.
@@ -127,7 +147,7 @@ fn is_below(path: &str, prefix: &str) -> bool {
 
 async fn translated(found: &Found, request: Request) -> Result<PluginRequest, Problem> {
     let (parts, body) = request.into_parts();
-    // The middleware has read it within the limit already.
+    // It was read within the limit already.
     let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
     let query = parts.uri.query().unwrap_or_default();
     Ok(PluginRequest {

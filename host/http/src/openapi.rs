@@ -37,7 +37,7 @@ pub(crate) fn json() -> String {
 }
 
 fn document() -> OpenApi {
-    let (_, mut document) = v1::keyed().merge(v1::open()).split_for_parts();
+    let (_, mut document) = v1::keyed().merge(v1::optional()).merge(v1::open()).split_for_parts();
     document.info =
         InfoBuilder::new().title("Portico").version(env!("CARGO_PKG_VERSION")).description(Some(INTRODUCTION)).build();
     let group = |(name, text): (&str, &str)| TagBuilder::new().name(name).description(Some(text)).build();

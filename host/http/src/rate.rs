@@ -1,37 +1,30 @@
-//! Rate limits: one token bucket per caller, in memory.
+//! Rate limits: token buckets, in memory.
 //!
-//! Invariant: at most `callers_max` buckets are kept. Full buckets say nothing and are thrown away first; when all are in
-//! use, everybody starts afresh rather than anybody being refused for want of memory.
+//! A request counts towards its key and towards its tenant, which gets no larger a share by making more keys; without a
+//! good key, towards its address. Invariant: at most `callers_max` buckets are kept. Full buckets say nothing and are thrown
+//! away first; when all are in use, everybody starts afresh rather than anybody being refused for want of memory.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use portico_core::id::KeyId;
+use portico_core::id::{KeyId, TenantId};
 
 use crate::config::{HttpConfig, Rate};
+use crate::credentials::Identity;
+use crate::peer;
 
 /// Whose requests are counted together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Who {
+enum Who {
     /// Those with one key.
     Key(KeyId),
-    /// Those without a good key from one address (IPv6: one /64 network); `None` when the address is not known.
+    /// Those with any key of one tenant.
+    Tenant(TenantId),
+    /// Those without a good key of one peer; `None` when its address is not known.
     Address(Option<IpAddr>),
-}
-
-impl Who {
-    /// Requests without a good key from this address.
-    pub(crate) fn at(address: Option<IpAddr>) -> Self {
-        Self::Address(address.map(|ip| match ip {
-            IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
-                Some(v4) => IpAddr::V4(v4),
-                None => IpAddr::V6((v6.to_bits() & !u128::from(u64::MAX)).into()),
-            },
-            v4 @ IpAddr::V4(_) => v4,
-        }))
-    }
 }
 
 /// What is left to a caller.
@@ -52,53 +45,88 @@ struct Bucket {
     at: Instant,
 }
 
+type Buckets = HashMap<Who, Bucket>;
+
+/// The most buckets that one request counts towards.
+const BUCKETS_PER_REQUEST: usize = 2;
+
 /// The limits with everything remembered about callers.
 pub(crate) struct Limiter {
     per_key: Option<Rate>,
+    per_tenant: Option<Rate>,
     anonymous: Option<Rate>,
     callers_max: usize,
-    buckets: Mutex<HashMap<Who, Bucket>>,
+    buckets: Mutex<Buckets>,
 }
 
 impl Limiter {
     pub(crate) fn new(config: &HttpConfig) -> Self {
         Self {
             per_key: config.rate_per_key,
+            per_tenant: config.rate_per_tenant,
             anonymous: config.rate_anonymous,
-            callers_max: config.rate_callers_max.max(1),
+            callers_max: config.rate_callers_max.max(BUCKETS_PER_REQUEST),
             buckets: Mutex::default(),
         }
+    }
+
+    /// Counts one request from `address` at `now`. `None`: there is no limit for it.
+    pub(crate) fn count(&self, identity: &Identity, address: Option<IpAddr>, now: Instant) -> Option<Left> {
+        match identity {
+            Identity::Known(caller) => {
+                self.take(&[Who::Key(caller.key().clone()), Who::Tenant(caller.tenant().clone())], now)
+            }
+            Identity::Nobody | Identity::Refused(_) => self.take(&[Who::Address(address.map(peer::network))], now),
+        }
+    }
+
+    /// Takes a token out of each of the buckets, or out of none where one of them is empty, and tells of the tightest.
+    fn take(&self, whose: &[Who], now: Instant) -> Option<Left> {
+        let limited: Vec<(&Who, Rate)> = whose.iter().filter_map(|who| Some((who, self.rate(who)?))).collect();
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        self.make_room(&mut buckets, &limited, now);
+        let mut allowed = true;
+        for (who, rate) in &limited {
+            let full = Bucket { tokens: burst(*rate), at: now };
+            let bucket = buckets.entry((*who).clone()).or_insert(full);
+            *bucket = Bucket { tokens: refilled(bucket, *rate, now), at: now };
+            allowed &= bucket.tokens >= 1.0;
+        }
+        let lefts = limited.iter().filter_map(|(who, rate)| {
+            let bucket = buckets.get_mut(who)?;
+            if allowed {
+                bucket.tokens -= 1.0;
+            }
+            Some(left(bucket.tokens, *rate, allowed))
+        });
+        lefts.min_by_key(|left| (Reverse(left.wait), left.remaining))
     }
 
     fn rate(&self, who: &Who) -> Option<Rate> {
         match who {
             Who::Key(_) => self.per_key,
+            Who::Tenant(_) => self.per_tenant,
             Who::Address(_) => self.anonymous,
         }
     }
 
-    /// Counts one request at `now`. `None`: there is no limit for this caller.
-    pub(crate) fn take(&self, who: Who, now: Instant) -> Option<Left> {
-        let rate = self.rate(&who)?;
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        if buckets.len() >= self.callers_max && !buckets.contains_key(&who) {
-            buckets.retain(|who, bucket| {
-                self.rate(who).is_some_and(|rate| refilled(bucket, rate, now) < f64::from(rate.burst))
-            });
-            if buckets.len() >= self.callers_max {
-                buckets.clear();
-            }
+    fn make_room(&self, buckets: &mut Buckets, limited: &[(&Who, Rate)], now: Instant) {
+        let fits = |buckets: &Buckets| {
+            let missing = limited.iter().filter(|(who, _)| !buckets.contains_key(*who)).count();
+            buckets.len() + missing <= self.callers_max
+        };
+        if fits(buckets) {
+            return;
         }
-        let full = Bucket { tokens: f64::from(rate.burst.max(1)), at: now };
-        let bucket = buckets.entry(who).or_insert(full);
-        bucket.tokens = refilled(bucket, rate, now);
-        bucket.at = now;
-        let allowed = bucket.tokens >= 1.0;
-        if allowed {
-            bucket.tokens -= 1.0;
+        buckets.retain(|who, bucket| self.rate(who).is_some_and(|rate| refilled(bucket, rate, now) < burst(rate)));
+        if !fits(buckets) {
+            buckets.clear();
         }
-        Some(left(bucket.tokens, rate, allowed))
     }
+}
+
+fn burst(rate: Rate) -> f64 {
+    f64::from(rate.burst.max(1))
 }
 
 fn per_second(rate: Rate) -> f64 {
@@ -107,18 +135,17 @@ fn per_second(rate: Rate) -> f64 {
 
 fn refilled(bucket: &Bucket, rate: Rate, now: Instant) -> f64 {
     let since = now.saturating_duration_since(bucket.at).as_secs_f64();
-    (bucket.tokens + since * per_second(rate)).min(f64::from(rate.burst.max(1)))
+    (bucket.tokens + since * per_second(rate)).min(burst(rate))
 }
 
 fn left(tokens: f64, rate: Rate, allowed: bool) -> Left {
     let until = |wanted: f64| Duration::from_secs_f64(((wanted - tokens) / per_second(rate)).max(0.0));
-    let burst = rate.burst.max(1);
     Left {
-        limit: burst,
+        limit: rate.burst.max(1),
         // Between 0 and `burst`: the cast only cuts the fraction off.
         remaining: tokens as u32,
-        full_in: until(f64::from(burst)),
-        wait: (!allowed).then(|| until(1.0)),
+        full_in: until(burst(rate)),
+        wait: (!allowed && tokens < 1.0).then(|| until(1.0)),
     }
 }
 
@@ -126,49 +153,72 @@ fn left(tokens: f64, rate: Rate, allowed: bool) -> Left {
 mod tests {
     use super::*;
 
+    const SECOND: Duration = Duration::from_secs(1);
+
     fn limiter(callers_max: usize) -> Limiter {
         Limiter::new(&HttpConfig {
             rate_per_key: Some(Rate { per_minute: 60, burst: 3 }),
+            rate_per_tenant: Some(Rate { per_minute: 120, burst: 4 }),
             rate_anonymous: None,
             rate_callers_max: callers_max,
             ..HttpConfig::default()
         })
     }
 
-    fn key(n: u128) -> Who {
-        Who::Key(KeyId::new(1, n))
+    /// A key of a tenant.
+    fn key(n: u128, tenant: u128) -> [Who; 2] {
+        [Who::Key(KeyId::new(1, n)), Who::Tenant(TenantId::new(1, tenant))]
     }
 
     #[test]
     fn a_burst_passes_then_the_rate_holds() {
         let (limiter, start) = (limiter(10), Instant::now());
-        let remaining: Vec<_> = (0..3).filter_map(|_| limiter.take(key(1), start)).map(|l| l.remaining).collect();
+        let remaining: Vec<_> = (0..3).filter_map(|_| limiter.take(&key(1, 1), start)).map(|l| l.remaining).collect();
         assert_eq!(remaining, [2, 1, 0]);
-        let refused = limiter.take(key(1), start).unwrap();
-        assert_eq!(refused.wait, Some(Duration::from_secs(1)));
-        assert_eq!(limiter.take(key(2), start).unwrap().wait, None);
-        assert_eq!(limiter.take(key(1), start + Duration::from_secs(1)).unwrap().wait, None);
+        let refused = limiter.take(&key(1, 1), start).unwrap();
+        assert_eq!(refused.wait, Some(SECOND));
+        assert_eq!(limiter.take(&key(2, 2), start).unwrap().wait, None);
+        assert_eq!(limiter.take(&key(1, 1), start + SECOND).unwrap().wait, None);
+    }
+
+    #[test]
+    fn more_keys_make_no_larger_a_share() {
+        let (limiter, start) = (limiter(10), Instant::now());
+        for n in 0..3 {
+            assert_eq!(limiter.take(&key(n, 1), start).unwrap().wait, None);
+        }
+        // The tenant's bucket is the tighter one by now.
+        let left = limiter.take(&key(1, 1), start).unwrap();
+        assert_eq!((left.limit, left.remaining, left.wait), (4, 0, None));
+        let refused = limiter.take(&key(9, 1), start).unwrap();
+        assert_eq!((refused.limit, refused.wait), (4, Some(SECOND / 2)));
+        assert_eq!(limiter.take(&key(10, 2), start).unwrap().wait, None, "another tenant has a share of its own");
+    }
+
+    #[test]
+    fn what_is_refused_for_one_key_costs_the_others_nothing() {
+        let (limiter, start) = (limiter(10), Instant::now());
+        for _ in 0..9 {
+            limiter.take(&key(1, 1), start);
+        }
+        let left = limiter.take(&key(2, 1), start).unwrap();
+        assert_eq!((left.limit, left.remaining, left.wait), (4, 0, None));
     }
 
     #[test]
     fn no_limit_means_no_count() {
-        assert_eq!(limiter(10).take(Who::at(None), Instant::now()), None);
+        let identity = Identity::Nobody;
+        assert_eq!(limiter(10).count(&identity, None, Instant::now()), None);
+        let free = HttpConfig { rate_per_key: None, rate_per_tenant: None, ..HttpConfig::default() };
+        assert_eq!(Limiter::new(&free).take(&key(1, 1), Instant::now()), None);
     }
 
     #[test]
     fn memory_stays_bounded() {
         let (limiter, now) = (limiter(5), Instant::now());
         for n in 0..100 {
-            limiter.take(key(n), now);
+            assert_eq!(limiter.take(&key(n, n), now).unwrap().wait, None);
             assert!(limiter.buckets.lock().unwrap().len() <= 5);
         }
-    }
-
-    #[test]
-    fn neighbours_in_one_ipv6_network_share_a_bucket() {
-        let at = |text: &str| Who::at(Some(text.parse().unwrap()));
-        assert_eq!(at("2001:db8::1"), at("2001:db8::ffff"));
-        assert_ne!(at("2001:db8::1"), at("2001:db8:0:1::1"));
-        assert_eq!(at("::ffff:192.0.2.1"), at("192.0.2.1"));
     }
 }

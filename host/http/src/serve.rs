@@ -1,4 +1,7 @@
-//! The listener: bounded connections, bounded headers, and a stop that lets requests under way finish.
+//! The listener: bounded connections, a share of them for each peer, bounded headers, and a stop that lets requests under
+//! way finish.
+
+mod share;
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,7 +22,8 @@ use tokio::task::JoinSet;
 use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
-use crate::admit::Peer;
+use self::share::Shares;
+use crate::peer::Peer;
 
 /// Bytes of a request's head at most.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -37,6 +41,9 @@ const WRITE_STALL: Duration = Duration::from_secs(60);
 pub struct ServeLimits {
     /// Connections open at once; further ones wait in the system's queue.
     pub connections_max: usize,
+    /// Connections open at once from one address (IPv6: one /64 network); further ones are closed right away. Those from
+    /// this machine itself are not counted: there a reverse proxy brings everybody's.
+    pub connections_per_peer: u32,
     /// How long a client may take for a request's head; an idle connection is closed after as long.
     pub head_timeout: Duration,
     /// How long requests under way may take once the listener stops; then they are cut off.
@@ -45,7 +52,12 @@ pub struct ServeLimits {
 
 impl Default for ServeLimits {
     fn default() -> Self {
-        Self { connections_max: 10_000, head_timeout: Duration::from_secs(60), grace: Duration::from_secs(10) }
+        Self {
+            connections_max: 10_000,
+            connections_per_peer: 1_000,
+            head_timeout: Duration::from_secs(60),
+            grace: Duration::from_secs(10),
+        }
     }
 }
 
@@ -57,6 +69,17 @@ pub async fn serve(
     listener: TcpListener,
     router: Router,
     limits: ServeLimits,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let shares = Shares::new(limits.connections_per_peer, share::counted);
+    serve_shares(listener, router, limits, shares, shutdown).await
+}
+
+async fn serve_shares(
+    listener: TcpListener,
+    router: Router,
+    limits: ServeLimits,
+    mut shares: Shares,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let address = listener.local_addr()?;
@@ -72,10 +95,12 @@ pub async fn serve(
             accepted = accept(&listener, &places) => accepted,
         };
         let Some((stream, peer, place)) = accepted else { continue };
+        // Dropping a connection closes it.
+        let Ok(share) = shares.take(peer.ip()) else { continue };
         let (router, stopping) = (router.clone(), stopping.clone());
         connections.spawn(async move {
             connection(stream, peer, router, limits.head_timeout, stopping).await;
-            drop(place);
+            drop((place, share));
         });
     }
     drop(listener);

@@ -7,12 +7,10 @@
 pub(crate) mod sse;
 pub(crate) mod ws;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use portico_core::event::Event;
-use portico_core::event::feed::{self, Wanted};
+use portico_core::event::feed::{self, Stretch, Wanted};
 use portico_core::id::TenantId;
 use portico_core::{Cx, Error};
 use serde_json::{Value, json};
@@ -21,41 +19,15 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use crate::api::Shared;
 use crate::metrics::Gauge;
+use crate::places::Place;
 
-/// How many streams each tenant has open.
-#[derive(Clone, Default)]
-pub(crate) struct Places(Arc<Mutex<HashMap<TenantId, u32>>>);
-
-/// The right to one open stream.
-pub(crate) struct Place {
-    places: Places,
-    tenant: TenantId,
-}
-
-impl Places {
-    /// Takes a place of the tenant's `limit`.
-    pub(crate) fn take(&self, tenant: &TenantId, limit: u32) -> Result<Place, Error> {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = open.get(tenant).copied().unwrap_or(0);
-        if count >= limit {
-            let why = format!("this tenant has {limit} event streams open, the limit; close one first");
-            return Err(Error::Busy { why, retry_after: Duration::from_secs(5) });
-        }
-        open.insert(tenant.clone(), count + 1);
-        Ok(Place { places: self.clone(), tenant: tenant.clone() })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut open = self.places.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match open.get_mut(&self.tenant) {
-            Some(count) if *count > 1 => *count -= 1,
-            _ => {
-                open.remove(&self.tenant);
-            }
-        }
-    }
+/// Takes one of the tenant's streams.
+pub(crate) fn place(app: &Shared, tenant: &TenantId) -> Result<Place<TenantId>, Error> {
+    let limit = app.config.streams_per_tenant;
+    app.streams.take(tenant, limit).ok_or_else(|| {
+        let why = format!("this tenant has {limit} event streams open, the limit; close one first");
+        Error::Busy { why, retry_after: Duration::from_secs(5) }
+    })
 }
 
 /// Why a stream ends from this side.
@@ -109,17 +81,17 @@ pub(crate) struct Feed {
     beat: Interval,
     pub(crate) send_timeout: Duration,
     pub(crate) heartbeat: Duration,
-    place: Option<Place>,
+    place: Option<Place<TenantId>>,
     _open: Gauge,
 }
 
 impl Feed {
     /// The place, for whoever outlives the feed.
-    pub(crate) fn take_place(&mut self) -> Option<Place> {
+    pub(crate) fn take_place(&mut self) -> Option<Place<TenantId>> {
         self.place.take()
     }
 
-    pub(crate) fn new(app: &Shared, cx: Cx, wanted: Wanted, after: i64, place: Place) -> Self {
+    pub(crate) fn new(app: &Shared, cx: Cx, wanted: Wanted, after: i64, place: Place<TenantId>) -> Self {
         let heartbeat = app.config.stream_heartbeat.max(Duration::from_millis(100));
         let mut beat = tokio::time::interval_at(Instant::now() + heartbeat, heartbeat);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -158,8 +130,8 @@ impl Feed {
                 // Before reading: what is stored meanwhile rings again.
                 self.events.mark_unchanged();
                 match feed::next(&self.cx, self.after, self.page).await {
-                    Ok(events) => {
-                        if let Some(step) = self.accept(events) {
+                    Ok(stretch) => {
+                        if let Some(step) = self.accept(stretch) {
                             return step;
                         }
                     }
@@ -182,8 +154,8 @@ impl Feed {
         }
     }
 
-    fn accept(&mut self, events: Vec<Event>) -> Option<Step> {
-        self.pending = events.len() as u64 >= u64::from(self.page);
+    fn accept(&mut self, Stretch { events, more }: Stretch) -> Option<Step> {
+        self.pending = more;
         let (first, last) = (events.first()?.seq, events.last()?.seq);
         let before = std::mem::replace(&mut self.after, last);
         self.held = events;
@@ -209,20 +181,4 @@ pub(crate) fn gap(after: i64, next: i64) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn places_are_given_back() {
-        let places = Places::default();
-        let tenant = TenantId::new(1, 1);
-        let first = places.take(&tenant, 2).unwrap();
-        let second = places.take(&tenant, 2).unwrap();
-        assert!(matches!(places.take(&tenant, 2), Err(Error::Busy { .. })));
-        assert!(places.take(&TenantId::new(1, 2), 2).is_ok());
-        drop(first);
-        drop(places.take(&tenant, 2).unwrap());
-        drop(second);
-        assert!(places.0.lock().unwrap().is_empty());
-    }
-}
+mod tests;

@@ -1,7 +1,8 @@
 //! The router as a whole, over a gateway whose database is down: what is decided before the core is asked. Whole paths are
 //! tested against a real gateway elsewhere.
 
-mod fakes;
+mod bodies;
+pub(crate) mod fakes;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, StatusCode};
@@ -118,7 +119,7 @@ async fn bodies_are_checked_before_the_core_is_asked() {
 async fn limits_of_body_and_type_hold() {
     let config = || HttpConfig { body_bytes_max: 16, ..HttpConfig::default() };
     let post = |kind: &str, body: &'static str| {
-        Request::post("/v1/devices").header("content-type", kind).body(Body::from(body)).unwrap()
+        Request::post("/echo/say").header("content-type", kind).body(Body::from(body)).unwrap()
     };
     let response = send(config(), post("application/json", "{\"name\": \"too long\"}")).await;
     assert_eq!(problem_of(response).await["code"], "too_large");

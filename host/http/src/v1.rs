@@ -31,10 +31,10 @@ pub(crate) type Answer<T> = Result<T, Problem>;
 /// Tells that the answer is that of an earlier request with the same `Idempotency-Key`.
 const REPLAY: HeaderName = HeaderName::from_static("idempotent-replay");
 
-/// Routes that look at credentials, and so are counted towards rate limits.
+/// Routes that need a key. They are counted towards rate limits, as [`optional`] ones are.
 pub(crate) fn keyed() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .routes(routes!(keys::create, keys::list))
+        .routes(routes!(keys::list))
         .routes(routes!(keys::revoke))
         .routes(routes!(devices::create, devices::list))
         .routes(routes!(devices::get, devices::rename, devices::delete))
@@ -43,7 +43,6 @@ pub(crate) fn keyed() -> OpenApiRouter<App> {
         .routes(routes!(sessions::disconnect))
         .routes(routes!(sessions::restart))
         .routes(routes!(sessions::logout))
-        .routes(routes!(qr::show))
         .routes(routes!(qr::pairing_code))
         .routes(routes!(messages::send, messages::list))
         .routes(routes!(messages::get))
@@ -55,8 +54,12 @@ pub(crate) fn keyed() -> OpenApiRouter<App> {
         .routes(routes!(deliveries::get))
         .routes(routes!(deliveries::replay))
         .routes(routes!(plugins::list))
-        .routes(routes!(server::metrics))
         .merge(streams())
+}
+
+/// Routes that look at keys and serve some requests without: a sign-up, a page, the same machine.
+pub(crate) fn optional() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(keys::create)).routes(routes!(qr::show)).routes(routes!(server::metrics))
 }
 
 /// The event streams alone, for a second listener.

@@ -51,6 +51,7 @@ store_contract! {
         events_raised_together_keep_their_order_and_their_lanes
         only_subscriptions_that_want_it_get_a_delivery
         a_test_event_goes_to_one_subscription
+        a_list_tells_the_bytes_of_its_payloads
         old_events_go_unless_a_delivery_needs_them;
     key_record:
         writes_apply_in_order
@@ -73,6 +74,7 @@ store_contract! {
         a_message_survives_the_round_trip
         a_message_is_stored_once
         lists_filter_and_page
+        a_list_tells_the_bytes_of_its_contents
         steps_set_their_time_and_clear_nothing
         the_queue_keeps_its_order
         text_that_postgres_refuses_is_cleaned;

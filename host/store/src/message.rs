@@ -16,6 +16,35 @@ use crate::flavour;
 use crate::row::{self, Place, clean, clean_option, ms};
 use crate::statement::pieces;
 
+/// Where a page of a device's messages comes from; `$chat` narrows it to one chat.
+macro_rules! page_of {
+    ($chat:literal) => {
+        concat!(
+            " FROM messages WHERE tenant_id = $1 AND device_id = $2 AND id < $3
+                 AND (CAST($5 AS TEXT) IS NULL OR direction = $5) AND (CAST($6 AS TEXT) IS NULL OR status = $6) ",
+            $chat,
+            " ORDER BY id DESC LIMIT $4"
+        )
+    };
+}
+
+/// Runs one of two statements over a page of messages: that for all chats, or that for the one the filter names.
+macro_rules! paged {
+    ($tx:expr, $row:ty, $all:expr, $one:expr, $device:expr, $filter:expr, $page:expr) => {{
+        let (tenant, device): (&TenantId, &DeviceId) = $device;
+        let (tenant, device) = (tenant.as_str(), device.as_str());
+        let (before, limit) = (row::cursor($page), row::page_rows($page));
+        let direction = $filter.direction.map(direction_name);
+        let status = $filter.status.map(MessageStatus::as_str);
+        match $filter.chat.as_deref() {
+            None => rows!($tx.conn(), $row, $all, [tenant, device, before, limit, direction, status], fetch_all),
+            Some(chat) => {
+                rows!($tx.conn(), $row, $one, [tenant, device, before, limit, direction, status, chat], fetch_all)
+            }
+        }
+    }};
+}
+
 statements! {
     INSERT = concat!(
         "INSERT INTO messages (", message_columns!(), ")
@@ -23,16 +52,11 @@ statements! {
          ON CONFLICT DO NOTHING RETURNING id"
     );
     FIND = concat!("SELECT ", message_columns!(), " FROM messages WHERE tenant_id = $1 AND device_id = $2 AND id = $3");
-    LIST = concat!(
-        "SELECT ", message_columns!(), " FROM messages WHERE tenant_id = $1 AND device_id = $2 AND id < $3
-             AND (CAST($5 AS TEXT) IS NULL OR direction = $5) AND (CAST($6 AS TEXT) IS NULL OR status = $6)
-         ORDER BY id DESC LIMIT $4"
-    );
-    LIST_CHAT = concat!(
-        "SELECT ", message_columns!(), " FROM messages WHERE tenant_id = $1 AND device_id = $2 AND id < $3
-             AND (CAST($5 AS TEXT) IS NULL OR direction = $5) AND (CAST($6 AS TEXT) IS NULL OR status = $6) AND chat_id = $7
-         ORDER BY id DESC LIMIT $4"
-    );
+    LIST = concat!("SELECT ", message_columns!(), page_of!(""));
+    LIST_CHAT = concat!("SELECT ", message_columns!(), page_of!("AND chat_id = $7"));
+    /// Neither database reads a text to tell its length.
+    LIST_BYTES = concat!("SELECT CAST(OCTET_LENGTH(content) AS BIGINT)", page_of!(""));
+    LIST_CHAT_BYTES = concat!("SELECT CAST(OCTET_LENGTH(content) AS BIGINT)", page_of!("AND chat_id = $7"));
     SENT = concat!(
         "SELECT ", message_columns!(), " FROM messages
          WHERE device_id = $1 AND direction = 'out' AND whatsapp_id IN ({$}) ORDER BY id"
@@ -173,24 +197,19 @@ impl MessageTx for DbTx {
         filter: &MessageFilter,
         page: &PageRequest,
     ) -> Result<Vec<Message>> {
-        let (tenant, device) = (tenant.as_str(), device.as_str());
-        let (before, limit) = (row::cursor(page), row::page_rows(page));
-        let direction = filter.direction.map(direction_name);
-        let status = filter.status.map(MessageStatus::as_str);
-        let rows = match filter.chat.as_deref() {
-            None => {
-                let binds = (direction, status);
-                rows!(self.conn(), MessageRow, LIST, [tenant, device, before, limit, binds.0, binds.1], fetch_all)?
-            }
-            Some(chat) => rows!(
-                self.conn(),
-                MessageRow,
-                LIST_CHAT,
-                [tenant, device, before, limit, direction, status, chat],
-                fetch_all
-            )?,
-        };
+        let rows = paged!(self, MessageRow, LIST, LIST_CHAT, (tenant, device), filter, page)?;
         rows.into_iter().map(MessageRow::noun).collect()
+    }
+
+    async fn message_list_bytes(
+        &mut self,
+        tenant: &TenantId,
+        device: &DeviceId,
+        filter: &MessageFilter,
+        page: &PageRequest,
+    ) -> Result<Vec<u64>> {
+        let rows = paged!(self, (i64,), LIST_BYTES, LIST_CHAT_BYTES, (tenant, device), filter, page)?;
+        Ok(rows.into_iter().map(|(bytes,)| row::count(bytes)).collect())
     }
 
     async fn message_find_sent(&mut self, device: &DeviceId, whatsapp_ids: &[String]) -> Result<Vec<Message>> {

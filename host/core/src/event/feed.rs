@@ -9,6 +9,7 @@ use crate::cx::Cx;
 use crate::device;
 use crate::error::{Error, Result};
 use crate::id::DeviceId;
+use crate::page;
 use crate::webhook::EventFilter;
 
 /// Which events of a feed are wanted.
@@ -54,10 +55,28 @@ pub async fn start(cx: &Cx, wanted: &Wanted, after: Option<i64>) -> Result<i64> 
     }
 }
 
-/// At most `limit` events after `after`, in order, wanted or not: a reader must know how far it has come.
-pub async fn next(cx: &Cx, after: i64, limit: u32) -> Result<Vec<Event>> {
+/// A part of a feed.
+#[derive(Clone, Debug, Default)]
+pub struct Stretch {
+    /// In order, wanted or not: a reader must know how far it has come.
+    pub events: Vec<Event>,
+    /// Whether it ended at a limit, so that there may be more.
+    pub more: bool,
+}
+
+/// Events after `after`: at most `limit`, and no more than a page may hold.
+pub async fn next(cx: &Cx, after: i64, limit: u32) -> Result<Stretch> {
     cx.caller.require(Scope::MessagesRead)?;
     let mut tx = cx.core().store.read().await?;
     keys::check_still_valid(cx, &mut *tx).await?;
-    tx.event_list(cx.tenant(), after, limit).await
+    // Looked at before they are read: what does not fit must not come into memory.
+    let bytes = tx.event_list_bytes(cx.tenant(), after, limit).await?;
+    if bytes.is_empty() {
+        return Ok(Stretch::default());
+    }
+    let fitting = page::fitting(&bytes, cx.core().limits.page_bytes);
+    let more = fitting < bytes.len() || bytes.len() >= limit as usize;
+    // Not more than the limit, which is a `u32`.
+    let events = tx.event_list(cx.tenant(), after, u32::try_from(fitting).unwrap_or(limit)).await?;
+    Ok(Stretch { events, more })
 }

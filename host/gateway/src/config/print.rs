@@ -22,12 +22,22 @@ const SERVER: &[Line] = &[
     ("body_bytes_max", "Largest request body, in bytes.", None),
     ("requests_per_minute", "Requests a key may make per minute.", None),
     (
+        "tenant_requests_per_minute",
+        "Requests all keys of a tenant may make per minute together; at least as many as one key.",
+        None,
+    ),
+    (
         "rate_limits",
-        "Whether that is enforced: on, or (in sandbox mode only) off. PORTICO_LIMITS=off does the same.",
+        "Whether these are enforced: on, or (in sandbox mode only) off. PORTICO_LIMITS=off does the same.",
         None,
     ),
     ("request_timeout_s", "Seconds a request may take.", None),
     ("streams_per_tenant", "Event streams of one tenant at once.", None),
+    (
+        "connections_per_peer",
+        "Connections from one address at once (IPv6: one /64 network), this machine's own not counted. Raise it for a reverse proxy on another machine.",
+        None,
+    ),
     ("shutdown_grace_s", "Seconds that requests under way get when the gateway stops.", None),
     (
         "sign_up",

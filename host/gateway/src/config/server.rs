@@ -39,12 +39,16 @@ pub struct ServerSection {
     pub body_bytes_max: usize,
     /// Requests a key may make per minute.
     pub requests_per_minute: u32,
-    /// Whether that is enforced.
+    /// Requests all keys of a tenant may make per minute together; at least as many as one key.
+    pub tenant_requests_per_minute: u32,
+    /// Whether these are enforced.
     pub rate_limits: RateLimits,
     /// Seconds a request may take.
     pub request_timeout_s: u64,
     /// Event streams of one tenant at once.
     pub streams_per_tenant: u32,
+    /// Connections from one address at once (IPv6: one /64 network), this machine's own not counted.
+    pub connections_per_peer: u32,
     /// Seconds that requests under way get when the gateway stops.
     pub shutdown_grace_s: u64,
     /// Who may make a key without having one.
@@ -58,9 +62,11 @@ impl Default for ServerSection {
             ws_bind: None,
             body_bytes_max: 1 << 20,
             requests_per_minute: 1_200,
+            tenant_requests_per_minute: 6_000,
             rate_limits: RateLimits::On,
             request_timeout_s: 60,
             streams_per_tenant: 50,
+            connections_per_peer: 1_000,
             shutdown_grace_s: 10,
             sign_up: SignUpPolicy::Auto,
         }
@@ -76,6 +82,7 @@ impl ServerSection {
     pub(super) fn validate(&self) -> Result<()> {
         ensure!((1024..=64 << 20).contains(&self.body_bytes_max), "server.body_bytes_max must be 1024 to 67108864");
         ensure!(self.requests_per_minute > 0, "server.requests_per_minute must be more than 0");
+        ensure!(self.connections_per_peer > 0, "server.connections_per_peer must be more than 0");
         ensure!((1..=600).contains(&self.request_timeout_s), "server.request_timeout_s must be 1 to 600");
         ensure!(self.shutdown_grace_s <= 300, "server.shutdown_grace_s must be at most 300");
         Ok(())

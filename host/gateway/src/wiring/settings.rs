@@ -48,13 +48,14 @@ pub(super) fn http_config(config: &Config) -> HttpConfig {
         SignUpPolicy::Auto => config.sandbox.in_use() && server.is_local(),
     };
     let defaults = HttpConfig::default();
-    let per_key = Rate { per_minute: server.requests_per_minute, burst: server.requests_per_minute.div_ceil(4) };
+    let rate = |per_minute: u32| limited.then_some(Rate { per_minute, burst: per_minute.div_ceil(4) });
     HttpConfig {
         sign_up: if open { SignUp::Open } else { SignUp::Closed },
         sandbox_banner: config.sandbox.in_use().then(|| "Sandbox network: nothing here reaches WhatsApp.".to_owned()),
         body_bytes_max: server.body_bytes_max,
         request_timeout: Duration::from_secs(server.request_timeout_s),
-        rate_per_key: limited.then_some(per_key),
+        rate_per_key: rate(server.requests_per_minute),
+        rate_per_tenant: rate(server.tenant_requests_per_minute.max(server.requests_per_minute)),
         rate_anonymous: if limited { defaults.rate_anonymous } else { None },
         streams_per_tenant: server.streams_per_tenant,
         ..defaults
@@ -72,4 +73,21 @@ pub(super) fn jobs_config(config: &Config) -> JobsConfig {
     jobs.reap.events = days(tuning.keep_events_days);
     jobs.reap.deliveries = days(tuning.keep_deliveries_days);
     jobs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rate_limits_are_lifted_together_and_a_tenant_gets_no_less_than_a_key() {
+        let mut config = Config::default();
+        config.server.requests_per_minute = 60_000;
+        let http = http_config(&config);
+        assert_eq!(http.rate_per_key, Some(Rate { per_minute: 60_000, burst: 15_000 }));
+        assert_eq!(http.rate_per_tenant, http.rate_per_key);
+        config.server.rate_limits = RateLimits::Off;
+        let http = http_config(&config);
+        assert_eq!((http.rate_per_key, http.rate_per_tenant, http.rate_anonymous), (None, None, None));
+    }
 }

@@ -19,6 +19,16 @@ async fn start(
     (address, stop, tokio::spawn(serve(listener, router, limits, shutdown)))
 }
 
+/// Opens a connection and says what comes of a request on it.
+async fn asked(address: SocketAddr) -> (TcpStream, String) {
+    let mut client = TcpStream::connect(address).await.unwrap();
+    // A connection that is closed already may tell so here or when read.
+    let _ = client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    let mut start = [0; 12];
+    let got = client.read_exact(&mut start).await.map(|_| String::from_utf8_lossy(&start).into_owned());
+    (client, got.unwrap_or_default())
+}
+
 async fn read_all(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).await.unwrap();
@@ -68,4 +78,22 @@ async fn a_client_that_sends_no_head_is_shown_out() {
     let mut client = TcpStream::connect(address).await.unwrap();
     client.write_all(b"GET / HTTP/1.1\r\nhost:").await.unwrap();
     read_all(&mut client).await;
+}
+
+#[tokio::test]
+async fn a_peer_gets_its_share_of_the_connections_and_no_more() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    // In place of the rule that does not count this machine.
+    let shares = Shares::new(2, Some);
+    let router = Router::new().route("/", get(async || "here"));
+    let server = serve_shares(listener, router, ServeLimits::default(), shares, std::future::pending());
+    let server = tokio::spawn(server);
+    let (first, second) = (asked(address).await, asked(address).await);
+    assert_eq!((first.1.as_str(), second.1.as_str()), ("HTTP/1.1 200", "HTTP/1.1 200"));
+    assert_eq!(asked(address).await.1, "", "closed right away");
+    drop(first);
+    // Until the listener has seen it go.
+    while asked(address).await.1.is_empty() {}
+    server.abort();
 }

@@ -172,7 +172,7 @@ impl Plugins for Fake {
 }
 
 /// The HTTP side of the fake gateway. It never stops and has no parts beside the store.
-pub(super) fn api_with(config: HttpConfig) -> Api {
+pub(crate) fn api_with(config: HttpConfig) -> Api {
     let rng: Arc<dyn Rng> = Arc::new(Fake);
     let core = Core {
         store: Arc::new(Fake),
@@ -190,7 +190,7 @@ pub(super) fn api_with(config: HttpConfig) -> Api {
 }
 
 /// A caller that may do everything.
-pub(super) fn caller() -> Caller {
+pub(crate) fn caller() -> Caller {
     Caller::of(AccessKey {
         id: KeyId::new(1, 1),
         tenant: TenantId::new(1, 1),

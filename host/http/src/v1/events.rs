@@ -17,7 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::Answer;
 use crate::api::App;
 use crate::extract::{As, Params};
-use crate::stream::{Feed, sse, ws};
+use crate::stream::{self, Feed, sse, ws};
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -32,7 +32,7 @@ pub(crate) struct EventParams {
     #[serde(rename = "type")]
     #[param(rename = "type")]
     kind: Option<String>,
-    /// Pages only: events looked at, at most.
+    /// Pages only: events looked at, at most; where they are long, a page ends earlier.
     limit: Option<u32>,
 }
 
@@ -71,11 +71,11 @@ pub(super) async fn follow(
     let after = feed::start(&cx, &wanted, resumed.or(query.after)).await?;
     match upgrade {
         Ok(upgrade) => {
-            let place = app.places.take(cx.tenant(), app.config.streams_per_tenant)?;
+            let place = stream::place(&app, cx.tenant())?;
             Ok(ws::serve(Feed::new(&app, cx, wanted, after, place), upgrade))
         }
         Err(_) if is_sse => {
-            let place = app.places.take(cx.tenant(), app.config.streams_per_tenant)?;
+            let place = stream::place(&app, cx.tenant())?;
             Ok(sse::serve(Feed::new(&app, cx, wanted, after, place)))
         }
         Err(_) => Ok(Json(page(&app, &cx, &wanted, after, query.limit).await?).into_response()),
@@ -88,7 +88,7 @@ async fn page(app: &App, cx: &Cx, wanted: &Wanted, after: i64, limit: Option<u32
     if limit == 0 || limit > max {
         return Err(Error::invalid("limit", format!("must be 1 to {max}")));
     }
-    let mut items = feed::next(cx, after, limit).await?;
+    let mut items = feed::next(cx, after, limit).await?.events;
     let next = items.last().map_or(after, |e| e.seq);
     items.retain(|e| wanted.takes(e));
     Ok(EventPage { items, next })

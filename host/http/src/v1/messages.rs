@@ -118,7 +118,7 @@ pub(crate) struct MessageParams {
 
 /// List messages
 ///
-/// Those of a device, newest first.
+/// Those of a device, newest first. A page of long ones ends before `limit`: as long as there is a `next`, there are more.
 #[utoipa::path(get, path = "/v1/devices/{id}/messages", tag = "messages",
     params(("id" = String, Path, description = "The device's id"), MessageParams),
     responses((status = 200, description = "Messages", body = Page<Message>)))]

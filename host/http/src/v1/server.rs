@@ -9,11 +9,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Answer;
-use crate::admit;
 use crate::api::App;
 use crate::extract::MaybeAs;
 use crate::live::{Part, PartStatus};
 use crate::metrics::text::{self, Snapshot};
+use crate::peer;
 
 /// How the gateway fares.
 #[derive(Serialize, ToSchema)]
@@ -102,7 +102,7 @@ pub(super) async fn metrics(State(app): State<App>, MaybeAs(cx): MaybeAs, reques
 /// Whether the request comes from this machine itself and not through a proxy on it.
 fn is_local(request: &Request) -> bool {
     let forwarded = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
-    admit::peer(request).is_some_and(|ip| ip.to_canonical().is_loopback())
+    peer::of(request).is_some_and(|ip| ip.to_canonical().is_loopback())
         && !forwarded.iter().any(|name| request.headers().contains_key(*name))
 }
 
@@ -111,7 +111,7 @@ mod tests {
     use axum::body::Body;
 
     use super::*;
-    use crate::admit::Peer;
+    use crate::peer::Peer;
 
     fn request(peer: Option<&str>, header: Option<&str>) -> Request {
         let mut builder = Request::get("/metrics");

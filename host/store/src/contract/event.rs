@@ -125,6 +125,22 @@ pub(super) async fn a_test_event_goes_to_one_subscription(fx: Fixture) {
     assert_eq!(deliveries.into_iter().map(|d| d.webhook).collect::<Vec<_>>(), [aim.id]);
 }
 
+pub(super) async fn a_list_tells_the_bytes_of_its_payloads(fx: Fixture) {
+    let (tenant, other) = (fx.tenant("t").await, fx.tenant("u").await);
+    // Longer than fits a page of either database, in two bytes a character.
+    let texts = ["a".to_owned(), "é".repeat(40_000), "b".to_owned()];
+    for text in &texts {
+        let payload = serde_json::json!({ "text": text });
+        fx.raised(&NewEvent { payload, ..fx.event(&tenant, None, "lane") }).await;
+    }
+    fx.raised(&fx.event(&other, None, "lane")).await;
+    let wanted: Vec<_> = texts.iter().map(|text| text.len() as u64 + r#"{"text":""}"#.len() as u64).collect();
+    let mut tx = fx.read().await;
+    assert_eq!(tx.event_list_bytes(&tenant, 0, 9).await.unwrap(), wanted);
+    assert_eq!(tx.event_list_bytes(&tenant, 1, 1).await.unwrap(), wanted[1..2]);
+    assert!(tx.event_list_bytes(&tenant, 3, 9).await.unwrap().is_empty());
+}
+
 pub(super) async fn old_events_go_unless_a_delivery_needs_them(fx: Fixture) {
     let tenant = fx.tenant("t").await;
     let unneeded = fx.raised(&fx.event(&tenant, None, "a")).await;

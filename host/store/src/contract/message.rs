@@ -89,6 +89,35 @@ pub(super) async fn lists_filter_and_page(fx: Fixture) {
     assert_eq!(found[0].id, ids[2]);
 }
 
+pub(super) async fn a_list_tells_the_bytes_of_its_contents(fx: Fixture) {
+    let tenant = fx.tenant("t").await;
+    let device = fx.device(&tenant).await;
+    // Longer than fits a page of either database, in two bytes a character.
+    for (n, (chat, text)) in
+        [(ADA, "a".to_owned()), (BOB, "é".repeat(40_000)), (ADA, "abc".to_owned())].iter().enumerate()
+    {
+        let mut message = fx.message(&device, Direction::In, chat, &n.to_string());
+        message.content = Content::Text { text: text.clone() };
+        fx.stored(&message).await;
+    }
+    let filters = [
+        MessageFilter::default(),
+        MessageFilter { chat: Some(ADA.to_owned()), ..MessageFilter::default() },
+        MessageFilter { direction: Some(Direction::Out), ..MessageFilter::default() },
+    ];
+    let mut tx = fx.read().await;
+    for filter in filters {
+        for limit in [1, 9] {
+            let page = page(limit);
+            let listed = tx.message_list(&tenant, &device.id, &filter, &page).await.unwrap();
+            let wanted: Vec<_> =
+                listed.iter().map(|m| serde_json::to_string(&m.content).unwrap().len() as u64).collect();
+            let bytes = tx.message_list_bytes(&tenant, &device.id, &filter, &page).await.unwrap();
+            assert_eq!(bytes, wanted, "{filter:?} {limit}");
+        }
+    }
+}
+
 pub(super) async fn steps_set_their_time_and_clear_nothing(fx: Fixture) {
     let tenant = fx.tenant("t").await;
     let device = fx.device(&tenant).await;

@@ -24,6 +24,9 @@ pub trait EventTx {
     /// Events after `after`, in order.
     async fn event_list(&mut self, tenant: &TenantId, after: i64, limit: u32) -> Result<Vec<Event>>;
 
+    /// How many bytes of payload each of the events has that [`Self::event_list`] gives.
+    async fn event_list_bytes(&mut self, tenant: &TenantId, after: i64, limit: u32) -> Result<Vec<u64>>;
+
     /// The newest `seq` of a tenant; 0 when there is none.
     async fn event_last_seq(&mut self, tenant: &TenantId) -> Result<i64>;
 

@@ -39,6 +39,15 @@ pub trait MessageTx {
         page: &PageRequest,
     ) -> Result<Vec<Message>>;
 
+    /// How many bytes of content each of the messages has that [`Self::message_list`] gives.
+    async fn message_list_bytes(
+        &mut self,
+        tenant: &TenantId,
+        device: &DeviceId,
+        filter: &MessageFilter,
+        page: &PageRequest,
+    ) -> Result<Vec<u64>>;
+
     /// Outgoing messages of a device by WhatsApp id. In a writing transaction the rows stay locked until the end.
     async fn message_find_sent(&mut self, device: &DeviceId, whatsapp_ids: &[String]) -> Result<Vec<Message>>;
 
