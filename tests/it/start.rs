@@ -1,5 +1,7 @@
 //! Starting and stopping the real binary, and what it says when it can't start.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -138,8 +140,9 @@ async fn a_lost_master_key_stops_the_start(kind: Kind) {
     assert!(content && report.contains("opens what the database holds"), "{report}");
 
     let key = folder.path().join("master.key");
-    let good = std::fs::read(&key).expect("the key");
-    std::fs::remove_file(&key).expect("the key is there");
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let kept = elsewhere.path().join("master.key");
+    std::fs::rename(&key, &kept).expect("the key is there");
     let before = listing(folder.path());
     let (content, report) = doctor(folder.path(), &at);
     assert!(!content && report.contains("set PORTICO_MASTER_KEY"), "{report}");
@@ -149,7 +152,7 @@ async fn a_lost_master_key_stops_the_start(kind: Kind) {
     let other = ("PORTICO_MASTER_KEY", "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff");
     fails_with(serve(folder.path(), &bind, &at, &[ADMIN, other]), "PORTICO_MASTER_KEY is not the key");
 
-    std::fs::write(&key, good).expect("the key comes back");
+    std::fs::rename(&kept, &key).expect("the key comes back");
     let mut last = serve(folder.path(), &bind, &at, &[ADMIN]);
     ready(&bind, Some(ADMIN.1)).await;
     assert_eq!(last.terminate(PATIENCE), Some(0));
@@ -166,6 +169,38 @@ async fn a_devices_keys_tell_which_master_key_is_right() {
     std::fs::write(gw.data().join("master.key"), "00".repeat(32)).expect("another key");
     let (content, report) = doctor(gw.data(), &[]);
     assert!(!content && report.contains("is not the key"), "{report}");
+}
+
+#[test]
+fn a_master_key_that_others_can_read_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let key = folder.path().join("master.key");
+    std::fs::write(&key, "00".repeat(32)).expect("a key");
+    std::fs::set_permissions(&key, Permissions::from_mode(0o644)).expect("a mode");
+    let remedy = format!("chmod 600 '{}'", key.display());
+    fails_with(serve(folder.path(), &free_address(), &[], &[]), &remedy);
+    let (content, report) = doctor(folder.path(), &[]);
+    assert!(!content && report.contains(&remedy), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_data_folder_may_have_any_name_and_one_that_is_open_is_named() {
+    let home = tempfile::tempdir().expect("a folder");
+    let data = home.path().join("what? 50%25 #1");
+    let bind = free_address();
+    let mut first = serve(&data, &bind, &[], &[ADMIN]);
+    ready(&bind, Some(ADMIN.1)).await;
+    assert_eq!(first.terminate(PATIENCE), Some(0));
+    assert!(!first.output().contains("chmod"), "{}", first.output());
+
+    std::fs::set_permissions(&data, Permissions::from_mode(0o755)).expect("a mode");
+    let remedy = format!("chmod 700 '{}'", data.display());
+    let mut second = serve(&data, &bind, &[], &[ADMIN]);
+    ready(&bind, Some(ADMIN.1)).await.get("/v1/keys").await.expect(200);
+    assert_eq!(second.terminate(PATIENCE), Some(0));
+    assert!(second.output().contains(&remedy), "{}", second.output());
+    let (content, report) = doctor(&data, &[]);
+    assert!(content && report.contains(&remedy), "{report}");
 }
 
 #[test]

@@ -19,10 +19,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
-pub use master_key::MasterKey;
+pub use master_key::{Exposed, MasterKey};
 pub use outbound::OutboundSection;
 pub use plugins::PluginsSection;
-pub use secrets::{Secrets, make_folder, variable};
+pub use secrets::{Secrets, folder_exposed, make_folder, variable};
 pub use server::{RateLimits, ServerSection, SignUpPolicy};
 pub use storage::{StorageSection, Synchronous};
 pub use tuning::TuningSection;

@@ -20,11 +20,12 @@ use portico_core::{Core, Gateway};
 use portico_http::{Live, Part, PartStatus, ServeLimits};
 use portico_jobs::{JobState, JobStatus, Jobs, LocalBell};
 use portico_runtime::{Compiler, Runtime, RuntimeConfig, Source};
-use portico_store::Db;
+use portico_store::{Db, LockLost};
 use portico_whatsapp::{Network, Sessions, WhatsAppConfig, WhatsAppLimits};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use crate::bundle;
 use crate::config::{Config, MasterKey, Secrets};
@@ -34,6 +35,9 @@ use settings::{http_config, jobs_config, net_config};
 
 /// How long compiling one plugin may take. The largest allowed one takes a few seconds.
 const PLUGIN_COMPILE_WALL: Duration = Duration::from_secs(60);
+
+/// How long transactions that are under way may take when the gateway stops at once.
+const ABANDON_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A running gateway.
 pub struct Running {
@@ -109,8 +113,10 @@ impl Running {
         let grace = Duration::from_secs(config.server.shutdown_grace_s);
         let (http, ws) =
             (listeners.http.local_addr()?, listeners.ws.as_ref().map(TcpListener::local_addr).transpose()?);
-        let mut servers = vec![serve(listeners.http, api.router(), stopping.clone(), grace)];
-        servers.extend(listeners.ws.map(|l| serve(l, api.ws_router(), stopping, grace)));
+        let connections_per_peer = config.server.connections_per_peer;
+        let limits = ServeLimits { connections_per_peer, grace, ..ServeLimits::default() };
+        let mut servers = vec![serve(listeners.http, api.router(), stopping.clone(), limits.clone())];
+        servers.extend(listeners.ws.map(|l| serve(l, api.ws_router(), stopping, limits)));
         Ok(Self {
             http,
             ws,
@@ -143,6 +149,30 @@ impl Running {
     /// Everything the gateway is made of, for tests.
     pub fn gateway(&self) -> &Arc<Gateway> {
         &self.gateway
+    }
+
+    /// Watches that no other gateway can run on the database, and ends when one can: then call [`Self::abandon`].
+    pub async fn lost(&self) -> LockLost {
+        self.db.watch().await
+    }
+
+    /// Stops at once, because another gateway may run on the database by now: no transaction begins any more, and no request,
+    /// job or session is waited for. What was under way is as after a crash: who runs on the database next takes it up.
+    pub async fn abandon(self) {
+        // Nobody listening any more is as good as being told.
+        let _ = self.stop.send(true);
+        // Transactions that are under way can't be stopped; they end soon, or with the process.
+        if timeout(ABANDON_TIMEOUT, self.db.close()).await.is_err() {
+            tracing::warn!("the database's connections did not end in time");
+        }
+        for server in &self.servers {
+            server.abort();
+        }
+        self.jobs.shutdown(Duration::ZERO).await;
+        #[cfg(feature = "sandbox")]
+        if let Some(sandbox) = self.sandbox {
+            sandbox.shutdown().await;
+        }
     }
 
     /// Stops in order: no new requests, jobs finish what they hold, sessions close, the database closes.
@@ -295,7 +325,7 @@ fn serve(
     listener: TcpListener,
     router: portico_http::Router,
     stopping: watch::Receiver<bool>,
-    grace: Duration,
+    limits: ServeLimits,
 ) -> JoinHandle<()> {
     tokio::spawn(async move {
         let mut stopping = stopping;
@@ -303,7 +333,6 @@ fn serve(
             // The sender gone means the gateway is gone.
             let _ = stopping.wait_for(|stop| *stop).await;
         };
-        let limits = ServeLimits { grace, ..ServeLimits::default() };
         if let Err(error) = portico_http::serve(listener, router, limits, stop).await {
             tracing::error!(%error, "a listener failed");
         }

@@ -1,6 +1,6 @@
-//! What the store is told: the URL and its limits, each with a default.
+//! What the store is told: where the database is and its limits, each with a default.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::OpenError;
@@ -8,8 +8,8 @@ use crate::error::OpenError;
 /// How the store is opened.
 #[derive(Clone)]
 pub struct StoreConfig {
-    /// `sqlite:PATH` (made when it is missing; its folder must exist) or `postgres://USER:PASSWORD@HOST/NAME`.
-    pub url: String,
+    /// Where the database is.
+    pub location: Location,
     /// SQLite: when a commit counts as durable.
     pub synchronous: Synchronous,
     /// SQLite: connections for reading. One more is for writing.
@@ -22,6 +22,15 @@ pub struct StoreConfig {
     pub acquire_timeout: Duration,
     /// SQLite: transactions that share one commit at most.
     pub transactions_per_commit: usize,
+}
+
+/// Where a database is.
+#[derive(Clone)]
+pub enum Location {
+    /// An SQLite file, whatever stands in its path. Made when it is missing; its folder must exist.
+    File(PathBuf),
+    /// `sqlite:PATH` for such a file, or `postgres://USER:PASSWORD@HOST/NAME`.
+    Url(String),
 }
 
 /// SQLite: when a commit counts as durable.
@@ -38,7 +47,7 @@ pub enum Synchronous {
 impl Default for StoreConfig {
     fn default() -> Self {
         Self {
-            url: "sqlite:portico.db".to_owned(),
+            location: Location::File("portico.db".into()),
             synchronous: Synchronous::Full,
             sqlite_readers: 4,
             postgres_connections: 16,
@@ -49,45 +58,56 @@ impl Default for StoreConfig {
     }
 }
 
-/// Hides the URL, which may carry a password.
 impl std::fmt::Debug for StoreConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let scheme = self.url.split(':').next().unwrap_or_default();
-        f.debug_struct("StoreConfig").field("url", &format_args!("{scheme}:…")).finish_non_exhaustive()
+        f.debug_struct("StoreConfig").field("location", &self.location).finish_non_exhaustive()
     }
 }
 
-/// What a URL points to.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Target {
+/// Hides the URL, which may carry a password.
+impl std::fmt::Debug for Location {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Url(url) => write!(f, "Url({}:…)", url.split(':').next().unwrap_or_default()),
+        }
+    }
+}
+
+/// Which database it is. Prints in tests only: the URL may carry a password.
+#[cfg_attr(test, derive(Debug, PartialEq, Eq))]
+pub(crate) enum Target<'c> {
     /// A file.
-    Sqlite(PathBuf),
-    /// A server.
-    Postgres,
+    Sqlite(&'c Path),
+    /// A server, by its URL.
+    Postgres(&'c str),
 }
 
 impl StoreConfig {
     /// The default limits with that database.
     pub fn at(url: impl Into<String>) -> Self {
-        Self { url: url.into(), ..Self::default() }
+        Self { location: Location::Url(url.into()), ..Self::default() }
     }
 
-    /// Reads the URL and checks the limits.
-    pub(crate) fn check(&self) -> Result<Target, OpenError> {
+    /// Reads the URL, if it is one, and checks the limits.
+    pub(crate) fn check(&self) -> Result<Target<'_>, OpenError> {
         let least =
             |field, value: u64, least| if value < least { Err(OpenError::BadLimit { field, least }) } else { Ok(()) };
         least("store.sqlite_readers", self.sqlite_readers.into(), 1)?;
         // Two, so that one long transaction does not stop everything.
         least("store.postgres_connections", self.postgres_connections.into(), 2)?;
         least("store.transactions_per_commit", self.transactions_per_commit as u64, 1)?;
-        target(&self.url)
+        match &self.location {
+            Location::File(path) => Ok(Target::Sqlite(path)),
+            Location::Url(url) => target(url),
+        }
     }
 }
 
-fn target(url: &str) -> Result<Target, OpenError> {
+fn target(url: &str) -> Result<Target<'_>, OpenError> {
     let bad = |why: &str| Err(OpenError::BadUrl { why: why.to_owned() });
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        return Ok(Target::Postgres);
+        return Ok(Target::Postgres(url));
     }
     let Some(path) = url.strip_prefix("sqlite:") else {
         return bad("it starts with neither `sqlite:` nor `postgres://`");
@@ -99,7 +119,7 @@ fn target(url: &str) -> Result<Target, OpenError> {
     if path.is_empty() || path.ends_with('/') || path.starts_with(":memory:") {
         return bad("it names no file, and a database in memory would forget every paired device");
     }
-    Ok(Target::Sqlite(path.into()))
+    Ok(Target::Sqlite(Path::new(path)))
 }
 
 #[cfg(test)]
@@ -109,10 +129,11 @@ mod tests {
     #[test]
     fn both_kinds_of_url_are_read() {
         for url in ["sqlite:/var/lib/portico/portico.db", "sqlite:///var/lib/portico/portico.db"] {
-            assert_eq!(target(url).unwrap(), Target::Sqlite("/var/lib/portico/portico.db".into()), "{url}");
+            assert_eq!(target(url).unwrap(), Target::Sqlite(Path::new("/var/lib/portico/portico.db")), "{url}");
         }
-        assert_eq!(target("sqlite:portico.db").unwrap(), Target::Sqlite("portico.db".into()));
-        assert_eq!(target("postgres://u@localhost/portico").unwrap(), Target::Postgres);
+        assert_eq!(target("sqlite:portico.db").unwrap(), Target::Sqlite(Path::new("portico.db")));
+        let server = "postgres://u@localhost/portico";
+        assert_eq!(target(server).unwrap(), Target::Postgres(server));
     }
 
     #[test]

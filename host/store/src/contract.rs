@@ -83,6 +83,7 @@ store_contract! {
         a_database_of_a_newer_version_is_refused
         a_closed_store_is_unavailable
         a_second_gateway_on_one_database_is_refused
+        a_second_gateway_migrates_nothing
         many_transactions_wait_for_their_turn;
     outbox:
         a_claim_falls_due_again_when_its_lease_ends

@@ -14,12 +14,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use portico_core::error::Result;
 use portico_core::ports::store::{Store, Tx};
-use sqlx::{Connection, PgConnection, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
-use tokio::sync::Mutex;
+use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 
 use crate::config::{StoreConfig, Target};
-use crate::error::{self, OpenError};
+use crate::error::{self, LockLost, OpenError};
 use crate::statement::Conn;
+pub use look::{Look, Sealed};
+use postgres::lock::Lock;
 use writer::{Turn, Writer};
 
 statements! {
@@ -47,8 +48,8 @@ pub(crate) enum Side {
     /// A server.
     Postgres {
         pool: PgPool,
-        /// Holds the lock that keeps a second gateway off; `None` once closed.
-        holder: Mutex<Option<PgConnection>>,
+        /// Keeps a second gateway off.
+        lock: Box<Lock>,
     },
 }
 
@@ -75,14 +76,25 @@ enum Inner {
 impl Db {
     /// Opens a database and brings its tables up to date.
     ///
-    /// An SQLite file is made when it is missing, private to its user, and locked against a second gateway. Must be called
-    /// within a Tokio runtime.
+    /// An SQLite file is made when it is missing, and private to its user. Either database is locked against a second
+    /// gateway first. Must be called within a Tokio runtime.
     pub async fn open(config: &StoreConfig) -> Result<Self, OpenError> {
         let side = match config.check()? {
-            Target::Sqlite(path) => sqlite::open(config, &path).await?,
-            Target::Postgres => postgres::open(config).await?,
+            Target::Sqlite(path) => sqlite::open(config, path).await?,
+            Target::Postgres(url) => postgres::open(config, url).await?,
         };
         Ok(Self { side: Arc::new(side) })
+    }
+
+    /// Watches that no second gateway can open the database, and ends when that can't be kept up: this one must end then.
+    ///
+    /// On SQLite it never ends, because the operating system keeps the lock as long as the process lives. End it before
+    /// [`Self::close`].
+    pub async fn watch(&self) -> LockLost {
+        match &*self.side {
+            Side::Sqlite { .. } => std::future::pending().await,
+            Side::Postgres { lock, .. } => lock.watch(postgres::lock::CHECK_EVERY, postgres::lock::GRACE).await,
+        }
     }
 
     /// Ends all connections once their work is done, for all clones. SQLite's log is folded into the file, and another
@@ -93,13 +105,9 @@ impl Db {
                 readers.close().await;
                 writer.close().await;
             }
-            Side::Postgres { pool, holder } => {
+            Side::Postgres { pool, lock } => {
                 pool.close().await;
-                if let Some(holder) = holder.lock().await.take()
-                    && let Err(error) = holder.close().await
-                {
-                    tracing::debug!(%error, "the connection that held the database's lock did not end well");
-                }
+                lock.close().await;
             }
         }
     }

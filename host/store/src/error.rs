@@ -90,6 +90,23 @@ pub enum OpenError {
     Migration(#[source] sqlx::migrate::MigrateError),
 }
 
+/// Why a gateway must not go on with the database it opened. The text says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum LockLost {
+    /// Another gateway runs on it by now.
+    #[error(
+        "the connection that kept other gateways off the database broke, and another one runs on it now; stop one of the two, or \
+         give each a database of its own"
+    )]
+    Shared,
+    /// Nobody can say whether another gateway runs on it by now.
+    #[error(
+        "the connection that kept other gateways off the database broke and can't be made again; check that the database runs and \
+         can be reached, then start the gateway again"
+    )]
+    Unreachable(#[source] sqlx::Error),
+}
+
 /// A statement that failed.
 #[derive(Debug, thiserror::Error)]
 #[error("{statement} failed: {hint}")]

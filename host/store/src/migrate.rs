@@ -1,6 +1,6 @@
 //! Bringing a database up to date when it is opened. The files are in `migrations/`, compiled in.
 //!
-//! Invariant: a database that a newer version has migrated is refused, not touched.
+//! Invariant: a database that a newer version has migrated, or that another gateway runs on, is refused, not touched.
 
 use sqlx::migrate::{Migrate, MigrateError, Migrator};
 
@@ -8,7 +8,7 @@ use crate::error::OpenError;
 
 /// The steps for SQLite.
 pub(crate) static SQLITE: Migrator = sqlx::migrate!("../../migrations/sqlite");
-/// The steps for Postgres. Nodes that start together take turns: each run holds an advisory lock.
+/// The steps for Postgres.
 pub(crate) static POSTGRES: Migrator = sqlx::migrate!("../../migrations/postgres");
 
 /// Runs what is missing.

@@ -34,6 +34,7 @@ pub(crate) enum Kind {
 /// One test's database.
 #[derive(Clone)]
 pub(crate) struct Fixture {
+    pub(crate) kind: Kind,
     pub(crate) db: Db,
     pub(crate) config: StoreConfig,
     tick: Arc<AtomicI64>,
@@ -47,7 +48,7 @@ where
     let home = Home::new(kind).await;
     let config = StoreConfig::at(home.url());
     let db = Db::open(&config).await.expect("a fresh database opens");
-    let fixture = Fixture { db: db.clone(), config, tick: Arc::default() };
+    let fixture = Fixture { kind, db: db.clone(), config, tick: Arc::default() };
     let outcome = tokio::spawn(test(fixture)).await;
     db.close().await;
     home.remove().await;

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use portico_core::error::Error;
 use portico_core::id::DeviceId;
-use portico_core::ports::keys::KeyRecord;
+use portico_core::ports::keys::{KeyRecord, seal_place};
 use portico_core::ports::{Clock, KeyRecords, KeyWrite};
 use portico_core::seal::Sealer;
 use portico_core::time::UtcMs;
@@ -104,12 +104,8 @@ impl Backend {
         self.clock.now()
     }
 
-    fn place(&self, kind: &str, id: &str) -> String {
-        format!("{}/{kind}/{id}", self.device)
-    }
-
     fn open(&self, kind: &str, id: &str, sealed: &[u8]) -> Result<Vec<u8>> {
-        self.sealer.open(&self.place(kind, id), sealed).map_err(database)
+        self.sealer.open(&seal_place(&self.device, kind, id), sealed).map_err(database)
     }
 
     fn opened(&self, kind: &str, record: KeyRecord) -> Result<(String, Vec<u8>)> {
@@ -218,7 +214,7 @@ impl Backend {
         expires: Option<UtcMs>,
     ) -> Result<KeyWrite> {
         let id = id.into();
-        let value = self.sealer.seal(&self.place(kind, &id), plain).map_err(database)?;
+        let value = self.sealer.seal(&seal_place(&self.device, kind, &id), plain).map_err(database)?;
         Ok(KeyWrite::Put { kind, id, value, expires })
     }
 }

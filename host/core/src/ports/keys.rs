@@ -9,6 +9,11 @@ use crate::error::Result;
 use crate::id::DeviceId;
 use crate::time::UtcMs;
 
+/// The place a record's value is sealed for, so that it opens nowhere else.
+pub fn seal_place(device: &DeviceId, kind: &str, id: &str) -> String {
+    format!("{device}/{kind}/{id}")
+}
+
 /// One change of one record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyWrite {

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use portico_core::ports::Plugins;
-use portico_store::Db;
+use portico_store::{Db, Look};
 
 use super::{Listen, Setup, block_on};
 use crate::config::Config;
@@ -29,18 +29,6 @@ pub(super) struct Doctor {
 struct Check {
     what: &'static str,
     result: Result<String>,
-}
-
-/// What a look at the database found.
-#[derive(Default)]
-struct Database {
-    exists: bool,
-    /// A gateway runs on it.
-    in_use: bool,
-    /// Migrations that the next start runs.
-    pending: usize,
-    /// A sealed value, and the place it is bound to.
-    sealed: Option<(String, Vec<u8>)>,
 }
 
 impl Doctor {
@@ -91,19 +79,15 @@ fn certificate_chain() -> Result<String> {
     }
 }
 
-fn look(config: &Config) -> Result<Database> {
+fn look(config: &Config) -> Result<Look> {
     // The first start makes the folder with the file; nobody makes the folder of a file named by `--database`.
     if config.storage.database.is_none() && !config.storage.data.is_dir() {
-        return Ok(Database::default());
+        return Ok(Look::default());
     }
-    block_on(async {
-        let look = Db::look(&wiring::store_config(&config.storage)).await?;
-        let sealed = look.sealed.map(|sealed| (sealed.place, sealed.value));
-        Ok(Database { exists: look.exists, in_use: look.in_use, pending: look.pending, sealed })
-    })
+    block_on(async { Ok(Db::look(&wiring::store_config(&config.storage)).await?) })
 }
 
-fn describe(database: &Database) -> String {
+fn describe(database: &Look) -> String {
     if !database.exists {
         return "none yet; it is made at the first start".to_owned();
     }

@@ -49,11 +49,16 @@ impl Serve {
             let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
             let running = Running::start(config, secrets).await?;
             greet(&running);
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
+            let lost = tokio::select! {
+                _ = terminate.recv() => None,
+                _ = interrupt.recv() => None,
+                lost = running.lost() => Some(lost),
+            };
             eprintln!("portico: stopping");
+            if let Some(lost) = lost {
+                running.abandon().await;
+                return Err(lost.into());
+            }
             running.shutdown().await;
             Ok(ExitCode::SUCCESS)
         })

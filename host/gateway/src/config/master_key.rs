@@ -1,11 +1,13 @@
 //! The master key: from the environment, from the data folder, or drawn for a new installation.
 //!
 //! Invariant: a drawn key is written down only after [`MasterKey::opens`] had its chance to refuse it. What is in a database
-//! was sealed under one key, and another one beside it would turn sessions and webhooks into losses.
+//! was sealed under one key, and another one beside it would turn sessions and webhooks into losses. A file that others than
+//! its owner can read is never used.
 
-use std::fs;
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -34,6 +36,24 @@ enum Origin {
     Drawn(PathBuf),
 }
 
+/// A file that others than its owner can read, or write.
+#[derive(Debug)]
+pub struct Exposed {
+    /// The file.
+    pub path: PathBuf,
+    /// Its mode.
+    pub mode: u32,
+}
+
+impl fmt::Display for Exposed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (path, mode) = (self.path.display(), self.mode);
+        write!(f, "{path} is open to others than its owner (mode {mode:o}); run: chmod 600 '{path}'")
+    }
+}
+
+impl std::error::Error for Exposed {}
+
 impl MasterKey {
     /// The key of an installation, if it has one. Changes nothing.
     pub fn find(data: &Path) -> Result<Option<Self>> {
@@ -41,11 +61,14 @@ impl MasterKey {
             return Ok(Some(Self { bytes: read(&hex).context(VARIABLE)?, origin: Origin::Environment }));
         }
         let path = Self::path(data);
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => Zeroizing::new(text),
+        let (mode, text) = match contents(&path) {
+            Ok(found) => found,
             Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
             Err(e) => return Err(e).with_context(|| format!("{} can't be read", path.display())),
         };
+        if mode & 0o077 != 0 {
+            return Err(Exposed { path, mode }.into());
+        }
         let bytes = read(text.trim()).with_context(|| path.display().to_string())?;
         Ok(Some(Self { bytes, origin: Origin::File(path) }))
     }
@@ -106,6 +129,15 @@ impl MasterKey {
     }
 }
 
+/// The mode and the text of one and the same file.
+fn contents(path: &Path) -> io::Result<(u32, Zeroizing<String>)> {
+    let mut file = File::open(path)?;
+    let mode = file.metadata()?.permissions().mode() & 0o777;
+    let mut text = Zeroizing::new(String::new());
+    file.read_to_string(&mut text)?;
+    Ok((mode, text))
+}
+
 /// What to do when the right key is elsewhere.
 fn restore(data: Option<&Path>) -> String {
     let place = data.map(|data| format!(" in {}", data.display())).unwrap_or_default();
@@ -127,9 +159,15 @@ fn read(text: &str) -> Result<Zeroizing<[u8; MASTER_KEY_BYTES]>> {
 mod tests {
     use super::*;
 
+    /// Writes a key of somebody's own.
+    fn put(data: &Path, text: &str, mode: u32) {
+        let path = MasterKey::path(data);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
     #[test]
     fn it_is_made_once_and_private() {
-        use std::os::unix::fs::PermissionsExt;
         let data = tempfile::tempdir().unwrap();
         let first = MasterKey::find_or_draw(data.path()).unwrap();
         assert!(MasterKey::find(data.path()).unwrap().is_none(), "drawn, not written yet");
@@ -140,9 +178,26 @@ mod tests {
     }
 
     #[test]
+    fn one_that_others_can_read_is_refused() {
+        let data = tempfile::tempdir().unwrap();
+        let key = "00".repeat(MASTER_KEY_BYTES);
+        for mode in [0o400, 0o600] {
+            put(data.path(), &key, mode);
+            assert!(MasterKey::find(data.path()).unwrap().is_some(), "{mode:o}");
+        }
+        for mode in [0o604, 0o620, 0o640, 0o644] {
+            put(data.path(), &key, mode);
+            let error = MasterKey::find_or_draw(data.path()).err().unwrap();
+            assert_eq!(error.downcast_ref::<Exposed>().map(|e| e.mode), Some(mode), "{error}");
+            let text = error.to_string();
+            assert!(text.contains("chmod 600 '") && text.contains("master.key"), "{text}");
+        }
+    }
+
+    #[test]
     fn a_broken_one_is_refused() {
         let data = tempfile::tempdir().unwrap();
-        fs::write(MasterKey::path(data.path()), "not hex").unwrap();
+        put(data.path(), "not hex", 0o600);
         assert!(MasterKey::find(data.path()).err().unwrap().to_string().contains("master.key"));
     }
 
@@ -154,7 +209,7 @@ mod tests {
         old.opens("here", &sealed).unwrap();
         let lost = MasterKey::find_or_draw(data.path()).unwrap().opens("here", &sealed).unwrap_err().to_string();
         assert!(lost.contains("is missing") && lost.contains("PORTICO_MASTER_KEY"), "{lost}");
-        fs::write(MasterKey::path(data.path()), "00".repeat(MASTER_KEY_BYTES)).unwrap();
+        put(data.path(), &"00".repeat(MASTER_KEY_BYTES), 0o600);
         let wrong = MasterKey::find(data.path()).unwrap().unwrap().opens("here", &sealed).unwrap_err().to_string();
         assert!(wrong.contains("is not the key"), "{wrong}");
     }

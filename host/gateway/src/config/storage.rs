@@ -44,12 +44,4 @@ impl StorageSection {
         ensure!(CONNECTIONS.contains(&self.connections), "storage.connections must be 2 to 500");
         Ok(())
     }
-
-    /// The database's URL.
-    pub fn database_url(&self) -> String {
-        match &self.database {
-            Some(url) => url.clone(),
-            None => format!("sqlite:{}", self.data.join("portico.db").display()),
-        }
-    }
 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use portico_http::{HttpConfig, Rate, SignUp};
 use portico_jobs::JobsConfig;
 use portico_net::NetConfig;
-use portico_store::StoreConfig;
+use portico_store::{Location, StoreConfig};
 
 use crate::config::{Config, RateLimits, SignUpPolicy, StorageSection, Synchronous};
 
@@ -16,11 +16,16 @@ pub(crate) fn store_config(storage: &StorageSection) -> StoreConfig {
         Synchronous::Full => portico_store::Synchronous::Full,
         Synchronous::Normal => portico_store::Synchronous::Normal,
     };
+    let location = match &storage.database {
+        Some(url) => Location::Url(url.clone()),
+        None => Location::File(storage.data.join("portico.db")),
+    };
     StoreConfig {
+        location,
         synchronous,
         sqlite_readers: storage.connections,
         postgres_connections: storage.connections,
-        ..StoreConfig::at(storage.database_url())
+        ..StoreConfig::default()
     }
 }
 

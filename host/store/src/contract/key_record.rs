@@ -7,7 +7,7 @@ use portico_core::id::DeviceId;
 use portico_core::ports::keys::{KeyRecords, KeyWrite};
 use portico_core::time::UtcMs;
 
-use crate::testing::Fixture;
+use crate::testing::{Fixture, Kind};
 
 fn put(kind: &'static str, id: &str, value: u8) -> KeyWrite {
     KeyWrite::Put { kind, id: id.to_owned(), value: vec![value], expires: None }
@@ -153,7 +153,7 @@ pub(super) async fn a_list_is_whole_or_nothing(fx: Fixture) {
     let d = device(&fx).await.id;
     fx.db.apply(&d, vec![put("k", "a", 1)]).await.unwrap();
     // The second statement of the list fails; the first one is undone.
-    let name = if fx.config.url.starts_with("sqlite") {
+    let name = if fx.kind == Kind::Sqlite {
         "CREATE TRIGGER refuse BEFORE DELETE ON key_records BEGIN SELECT RAISE(ABORT, 'no'); END"
     } else {
         "CREATE RULE refuse AS ON DELETE TO key_records DO INSTEAD INSERT INTO key_records VALUES (NULL)"

@@ -7,8 +7,8 @@ use portico_core::id::DeviceId;
 use portico_core::ports::keys::{KeyRecords, KeyWrite};
 use portico_core::ports::store::Store;
 
-use crate::testing::Fixture;
-use crate::{Db, OpenError, StoreConfig};
+use crate::testing::{Fixture, Kind};
+use crate::{Db, Location, OpenError, StoreConfig};
 
 pub(super) async fn rows_survive_closing(fx: Fixture) {
     let tenant = fx.tenant("t").await;
@@ -31,7 +31,7 @@ async fn reopened(fx: Fixture) -> Db {
 }
 
 pub(super) async fn a_database_of_a_newer_version_is_refused(fx: Fixture) {
-    let flag = if fx.config.url.starts_with("sqlite") { "x'00'" } else { "'\\x00'" };
+    let flag = if fx.kind == Kind::Sqlite { "x'00'" } else { "'\\x00'" };
     fx.execute(&format!(
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
          VALUES (9999, 'later', TRUE, {flag}, 0)"
@@ -49,6 +49,13 @@ pub(super) async fn a_second_gateway_on_one_database_is_refused(fx: Fixture) {
     assert!(matches!(error, OpenError::InUse { .. } | OpenError::Shared), "{error}");
     fx.db.close().await;
     reopened(fx).await.close().await;
+}
+
+pub(super) async fn a_second_gateway_migrates_nothing(fx: Fixture) {
+    fx.execute("DELETE FROM _sqlx_migrations").await;
+    let error = Db::open(&fx.config).await.err().expect("it is refused");
+    assert!(matches!(error, OpenError::InUse { .. } | OpenError::Shared), "{error}");
+    assert_eq!(fx.number("SELECT COUNT(*) FROM _sqlx_migrations").await, 0);
 }
 
 pub(super) async fn a_closed_store_is_unavailable(fx: Fixture) {
@@ -117,6 +124,25 @@ async fn when_nobody_can_write_all_that_wait_hear_of_it_at_once() {
 }
 
 #[tokio::test]
+async fn a_file_may_have_any_name() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["what?mode=memory", "50%25 off", "a#b c", "file:x", ":memory:", "it's \"quoted\" & [so] {on}"] {
+        let folder = dir.path().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        let config = StoreConfig { location: Location::File(folder.join("portico.db")), ..StoreConfig::default() };
+        let db = Db::open(&config).await.unwrap();
+        db.write().await.unwrap().commit().await.unwrap();
+        let look = Db::look(&config).await.unwrap();
+        assert!(look.exists && look.in_use && look.pending == 0, "{name}: {look:?}");
+        db.close().await;
+        assert!(std::fs::metadata(folder.join("portico.db")).unwrap().len() > 0, "{name}");
+        let look = Db::look(&config).await.unwrap();
+        assert!(look.exists && !look.in_use && look.pending == 0, "{name}: {look:?}");
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 6, "nothing elsewhere");
+}
+
+#[tokio::test]
 async fn a_file_that_is_no_database_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("notes.txt");
@@ -128,7 +154,7 @@ async fn a_file_that_is_no_database_is_named() {
 
 #[tokio::test]
 async fn a_missing_postgres_database_says_what_to_do() {
-    let home = crate::testing::Home::new(crate::testing::Kind::Postgres).await;
+    let home = crate::testing::Home::new(Kind::Postgres).await;
     let url = home.url();
     home.remove().await;
     let error = Db::open(&StoreConfig::at(url)).await.err().unwrap();

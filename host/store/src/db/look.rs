@@ -1,6 +1,7 @@
 //! Looking at a database without changing it: nothing is made, migrated or locked.
 
 use portico_core::error::Result;
+use portico_core::ports::keys::seal_place;
 use portico_core::webhook::Webhook;
 use sqlx::migrate::Migrator;
 
@@ -51,11 +52,11 @@ impl Db {
     /// Looks at a database as it is, also while a gateway runs on it.
     pub async fn look(config: &StoreConfig) -> Result<Look, OpenError> {
         let glance = match config.check()? {
-            Target::Sqlite(path) => match sqlite::glance(config, &path).await? {
+            Target::Sqlite(path) => match sqlite::glance(config, path).await? {
                 Some(glance) => glance,
                 None => return Ok(Look::default()),
             },
-            Target::Postgres => postgres::glance(config).await?,
+            Target::Postgres(url) => postgres::glance(config, url).await?,
         };
         let Glance { in_use, migrated, mut tx, steps } = glance;
         let done = if migrated { tx.steps_done().await.map_err(OpenError::Unreadable)? } else { Vec::new() };
@@ -85,8 +86,9 @@ impl DbTx {
             return Ok(Some(Sealed { place: Webhook::seal_place(&id), value }));
         }
         let row = rows!(self.conn(), (String, String, String, Vec<u8>), SEALED_RECORD, [], fetch_optional)?;
-        // Sessions seal a record for its whole key; if that ever changes, no gateway with a device starts a second time.
-        Ok(row.map(|(device, kind, id, value)| Sealed { place: format!("{device}/{kind}/{id}"), value }))
+        let Some((device, kind, id, value)) = row else { return Ok(None) };
+        let device = Place::new("key_records", &device).id("device_id", &device)?;
+        Ok(Some(Sealed { place: seal_place(&device, &kind, &id), value }))
     }
 }
 
@@ -105,7 +107,7 @@ mod tests {
         let write = KeyWrite::Put { kind: "k", id: "a".to_owned(), value: vec![1, 2], expires: None };
         fx.db.apply(&device.id, vec![write]).await.unwrap();
         let sealed = fx.db.sealed().await.unwrap().expect("a sealed value");
-        assert_eq!((sealed.place, sealed.value), (format!("{}/k/a", device.id), vec![1, 2]));
+        assert_eq!((sealed.place, sealed.value), (seal_place(&device.id, "k", "a"), vec![1, 2]));
 
         fx.execute("DELETE FROM _sqlx_migrations WHERE version > 1").await;
         fx.db.close().await;

@@ -1,13 +1,14 @@
 //! Connecting to a Postgres server.
 
+pub(super) mod lock;
+
 use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgConnection};
-use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep};
 
+use self::lock::Lock;
 use super::look::Glance;
 use super::{DbTx, Inner, Mode, STATEMENTS_CACHED, Side};
 use crate::config::StoreConfig;
@@ -18,28 +19,25 @@ use crate::migrate;
 const IDLE_TRUSTED: Duration = Duration::from_secs(5);
 /// A transaction in which nothing happens for this long is ended by the server: its locks must not outlive a hung node.
 const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(60);
-/// The advisory lock of a gateway that runs on the database: "portico" in ASCII, as a number.
-const GATEWAY_LOCK: i64 = 0x70_6f_72_74_69_63_6f;
-/// How long a gateway that was killed may take to vanish from the server's list of connections.
-const HANDOVER: Duration = Duration::from_secs(5);
-const HANDOVER_STEP: Duration = Duration::from_millis(100);
 
-fn options(config: &StoreConfig) -> Result<PgConnectOptions, OpenError> {
-    let options = PgConnectOptions::from_str(&config.url)
+fn options(url: &str) -> Result<PgConnectOptions, OpenError> {
+    let options = PgConnectOptions::from_str(url)
         .map_err(|_| OpenError::BadUrl { why: "it is no valid Postgres URL".to_owned() })?;
     Ok(options.application_name("portico").statement_cache_capacity(STATEMENTS_CACHED))
 }
 
-/// Migrates and makes the pool.
-pub(super) async fn open(config: &StoreConfig) -> Result<Side, OpenError> {
-    let options = options(config)?;
-    // On a connection of its own, without a lock timeout: another node may be migrating, and this one waits for it.
-    let mut first = match tokio::time::timeout(config.acquire_timeout, options.connect()).await {
+/// Takes the lock, migrates, and makes the pool.
+pub(super) async fn open(config: &StoreConfig, url: &str) -> Result<Side, OpenError> {
+    let options = options(url)?;
+    let lock_options = lock::options(&options);
+    // A connection of its own, because the lock lives as long as it does. It has no lock timeout: a migration waits for
+    // whoever reads the tables, such as a backup.
+    let mut first = match tokio::time::timeout(config.acquire_timeout, lock_options.connect()).await {
         Ok(connected) => connected.map_err(|e| refused(&options, e))?,
         Err(_) => return Err(OpenError::Unreachable(sqlx::Error::PoolTimedOut)),
     };
+    lock::take(&mut first).await?;
     migrate::run(&migrate::POSTGRES, &mut first).await?;
-    hold_alone(&mut first).await?;
 
     let busy_timeout = config.busy_timeout;
     let pool = PgPoolOptions::new()
@@ -58,28 +56,12 @@ pub(super) async fn open(config: &StoreConfig) -> Result<Side, OpenError> {
         .connect_with(options.clone())
         .await
         .map_err(|e| refused(&options, e))?;
-    Ok(Side::Postgres { pool, holder: Mutex::new(Some(first)) })
-}
-
-/// Takes the lock that only one gateway can have, as long as this connection lives: two on one database would each run every
-/// device, and WhatsApp lets only one of two sessions of a device live.
-async fn hold_alone(conn: &mut PgConnection) -> Result<(), OpenError> {
-    let end = Instant::now() + HANDOVER;
-    loop {
-        let taking = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(GATEWAY_LOCK).fetch_one(&mut *conn);
-        if taking.await.map_err(OpenError::Unreachable)? {
-            return Ok(());
-        }
-        if Instant::now() >= end {
-            return Err(OpenError::Shared);
-        }
-        sleep(HANDOVER_STEP).await;
-    }
+    Ok(Side::Postgres { pool, lock: Lock::new(lock_options, first).into() })
 }
 
 /// Looks at the database in a transaction that can't write.
-pub(super) async fn glance(config: &StoreConfig) -> Result<Glance, OpenError> {
-    let options = options(config)?;
+pub(super) async fn glance(config: &StoreConfig, url: &str) -> Result<Glance, OpenError> {
+    let options = options(url)?;
     let look = async {
         let pool = PgPoolOptions::new()
             .max_connections(1)
@@ -95,7 +77,7 @@ pub(super) async fn glance(config: &StoreConfig) -> Result<Glance, OpenError> {
              WHERE d.datname = current_database() AND l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
              AND (l.classid::bigint << 32 | l.objid::bigint) = $1)",
         );
-        let in_use = in_use.bind(GATEWAY_LOCK).fetch_one(&mut *tx).await?;
+        let in_use = in_use.bind(lock::NUMBER).fetch_one(&mut *tx).await?;
         let tx = DbTx { inner: Inner::Postgres(tx), mode: Mode::Read };
         Ok(Glance { in_use, migrated, tx, steps: &migrate::POSTGRES })
     };

@@ -1,6 +1,6 @@
 //! Opening an SQLite file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection};
@@ -21,7 +21,7 @@ const WAL_BYTES_KEPT: &str = "67108864";
 pub(super) async fn open(config: &StoreConfig, path: &Path) -> Result<Side, OpenError> {
     let lock = lock::take(path)?;
     let base = SqliteConnectOptions::new()
-        .filename(path)
+        .filename(name(path))
         .foreign_keys(true)
         .busy_timeout(config.busy_timeout)
         .statement_cache_capacity(STATEMENTS_CACHED);
@@ -66,8 +66,11 @@ pub(super) async fn glance(config: &StoreConfig, path: &Path) -> Result<Option<G
     // A reader of a database with a write-ahead log makes that log where it is missing. Nobody writes then, so the file may
     // be read as one that does not change.
     let still = !in_use && !Path::new(&log).exists();
-    let options =
-        SqliteConnectOptions::new().filename(path).read_only(true).immutable(still).busy_timeout(config.busy_timeout);
+    let options = SqliteConnectOptions::new()
+        .filename(name(path))
+        .read_only(true)
+        .immutable(still)
+        .busy_timeout(config.busy_timeout);
     let look = async {
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
         let mut tx = pool.begin().await?;
@@ -80,11 +83,29 @@ pub(super) async fn glance(config: &StoreConfig, path: &Path) -> Result<Option<G
     look.await.map(Some).map_err(|e| refused(path, e))
 }
 
+/// The path for SQLite, which takes what begins with `file:` or is `:memory:` for something else than a path.
+fn name(path: &Path) -> PathBuf {
+    Path::new(".").join(path)
+}
+
 fn refused(path: &Path, error: sqlx::Error) -> OpenError {
     let code = error.as_database_error().and_then(|e| e.code()?.parse::<u32>().ok());
     match code.map(|c| c & 0xff) {
         // SQLITE_CORRUPT, SQLITE_NOTADB
         Some(11 | 26) => OpenError::NotADatabase { path: path.to_owned(), source: error },
         _ => OpenError::Unreachable(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relative_path_is_a_path_whatever_it_begins_with() {
+        for bare in ["file:x/portico.db", ":memory:"] {
+            assert_eq!(name(Path::new(bare)).as_os_str(), format!("./{bare}").as_str());
+        }
+        assert_eq!(name(Path::new("/data/portico.db")), Path::new("/data/portico.db"));
     }
 }

@@ -1,12 +1,12 @@
 //! The data folder and the master key in it.
 
 use std::fs::{self, OpenOptions};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use portico_store::Sealed;
 
-use crate::config::MasterKey;
+use crate::config::{MasterKey, folder_exposed};
 
 /// Whether the gateway can write there, or make it.
 pub(super) fn folder(data: &Path) -> Result<String> {
@@ -29,7 +29,8 @@ pub(super) fn folder(data: &Path) -> Result<String> {
     };
     write_into(nearest).with_context(unwritable)?;
     if nearest == absolute {
-        return Ok(format!("{} can be written", data.display()));
+        let exposed = folder_exposed(data).map(|why| format!("; {why}")).unwrap_or_default();
+        return Ok(format!("{} can be written{exposed}", data.display()));
     }
     Ok(format!("{} will be made at the first start", data.display()))
 }
@@ -42,22 +43,12 @@ fn write_into(folder: &Path) -> std::io::Result<()> {
 }
 
 /// Whether it is private and the one the database was sealed with.
-pub(super) fn master_key(data: &Path, sealed: Option<&(String, Vec<u8>)>) -> Result<String> {
-    if let Some((place, value)) = sealed {
-        MasterKey::find_or_draw(data)?.opens(place, value)?;
+pub(super) fn master_key(data: &Path, sealed: Option<&Sealed>) -> Result<String> {
+    if let Some(sealed) = sealed {
+        MasterKey::find_or_draw(data)?.opens(&sealed.place, &sealed.value)?;
     }
     if MasterKey::find(data)?.is_none() {
         return Ok("none yet; one is made at the first start".to_owned());
-    }
-    let path = MasterKey::path(data);
-    if let Ok(metadata) = fs::metadata(&path) {
-        let mode = metadata.permissions().mode() & 0o777;
-        ensure!(
-            mode & 0o077 == 0,
-            "{} can be read by others (mode {mode:o}); run: chmod 600 {}",
-            path.display(),
-            path.display()
-        );
     }
     let opens = if sealed.is_some() { "opens what the database holds" } else { "nothing is sealed with it yet" };
     Ok(format!("in place; {opens}. Back it up with the database"))
