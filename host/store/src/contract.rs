@@ -92,6 +92,7 @@ store_contract! {
         a_result_for_a_removed_subscription_is_dropped
         a_replay_goes_before_what_came_later
         a_replay_waits_for_what_is_being_tried
+        a_replay_that_waited_goes_first_after_a_crash
         a_retry_that_waits_can_be_hurried
         dead_letters_are_replayed_by_span
         a_purged_event_ends_its_delivery

@@ -196,7 +196,9 @@ impl OutboxTx for DbTx {
     }
 
     async fn delivery_release(&mut self, now: UtcMs) -> Result<u64> {
-        run!(self.conn(), RELEASE, [now.0])
+        let released = run!(self.conn(), RELEASE, [now.0])?;
+        settle::after_release(self, now).await?;
+        Ok(released)
     }
 
     async fn delivery_finish(&mut self, results: &[AttemptResult]) -> Result<()> {

@@ -65,8 +65,8 @@ pub(super) async fn get(As(cx): As, ids: Ids) -> Answer<Json<DeliveryWithAttempt
 
 /// Replay a delivery
 ///
-/// Sends a finished delivery again, with the same event id. A retry that waits its time goes at once; a delivery that waits
-/// behind an older one of its chat is refused.
+/// Sends a finished delivery again, with the same event id, once what is being tried of its chat is through. A retry that
+/// waits its time goes at once; a delivery that waits behind an older one of its chat is refused.
 #[utoipa::path(post, path = "/v1/deliveries/{id}/replay", tag = "deliveries",
     params(("id" = String, Path, description = "The delivery's id"), IdempotencyKey),
     responses((status = 202, description = "The delivery, pending", body = Delivery)))]

@@ -190,7 +190,7 @@ pub(super) async fn a_replay_waits_for_what_is_being_tried(fx: Fixture) {
             } else {
                 assert!(tx.delivery_replay(&tenant, &first.id, at).await.unwrap());
             }
-            assert!(!tx.delivery_replay(&tenant, &first.id, at).await.unwrap(), "it waits for the second");
+            assert!(tx.delivery_replay(&tenant, &first.id, at).await.unwrap(), "nothing older is in its way");
             assert!(!tx.delivery_replay(&tenant, &run[0].id, at).await.unwrap(), "it is being tried");
             tx.commit().await.unwrap();
             assert!(claim(&fx, fx.now(), 9).await.is_empty(), "what is being tried would come along");
@@ -203,6 +203,22 @@ pub(super) async fn a_replay_waits_for_what_is_being_tried(fx: Fixture) {
             assert_eq!(order_to_the_end(&fx, fx.now()).await, [&events[..1], &events[left]].concat());
         }
     }
+}
+
+pub(super) async fn a_replay_that_waited_goes_first_after_a_crash(fx: Fixture) {
+    let (tenant, events) = lanes(&fx, &["a", "a", "b"]).await;
+    let first = claim(&fx, fx.now(), 1).await.remove(0);
+    end(&fx, &first, DeliveryState::Dead).await;
+    assert_eq!(claim(&fx, fx.now(), 9).await.len(), 2);
+    let mut tx = fx.write().await;
+    assert!(tx.delivery_replay(&tenant, &first.id, fx.now()).await.unwrap());
+    tx.commit().await.unwrap();
+    let mut tx = fx.write().await;
+    assert_eq!(tx.delivery_release(fx.now()).await.unwrap(), 2);
+    tx.commit().await.unwrap();
+    assert_eq!(disorder(&fx).await, 0);
+    let first_heads: BTreeSet<_> = events_of(&claim(&fx, fx.now(), 9).await).into_iter().collect();
+    assert_eq!(first_heads, [events[0].clone(), events[2].clone()].into());
 }
 
 /// Delivers all, one by one, and says in what order.

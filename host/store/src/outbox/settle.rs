@@ -47,6 +47,13 @@ statements! {
     HURRY =
         "UPDATE deliveries SET due_ms = $3
          WHERE tenant_id = $1 AND id = $2 AND state = 'pending' AND due_ms IS NOT NULL AND claimed_ms IS NULL";
+    /// Revived before, and not yet due because another one of its lane is being tried.
+    WAITS_ITS_TURN =
+        "SELECT id FROM deliveries
+         WHERE tenant_id = $1 AND id = $2 AND state = 'pending' AND due_ms IS NULL AND NOT EXISTS (
+             SELECT 1 FROM deliveries o
+             WHERE o.webhook_id = deliveries.webhook_id AND o.lane = deliveries.lane AND o.state = 'pending'
+                 AND o.event_seq < deliveries.event_seq)";
     /// Not what is being tried: it would come along behind the revived one, and reach its receiver twice.
     DEMOTE_LANE =
         "UPDATE deliveries SET due_ms = NULL
@@ -66,6 +73,13 @@ statements! {
              SELECT 1 FROM deliveries o
              WHERE o.webhook_id = $1 AND o.lane = deliveries.lane AND o.state = 'pending'
                  AND o.event_seq < deliveries.event_seq)";
+    DEMOTE_ALL =
+        "UPDATE deliveries SET due_ms = NULL
+         WHERE state = 'pending' AND due_ms IS NOT NULL AND claimed_ms IS NULL AND EXISTS (
+             SELECT 1 FROM deliveries o
+             WHERE o.webhook_id = deliveries.webhook_id AND o.lane = deliveries.lane AND o.state = 'pending'
+                 AND o.event_seq < deliveries.event_seq)
+         RETURNING id";
     PROMOTE_WEBHOOK =
         "UPDATE deliveries SET due_ms = $2
          WHERE webhook_id = $1 AND state = 'pending' AND due_ms IS NULL AND NOT EXISTS (
@@ -74,6 +88,15 @@ statements! {
                  AND o.event_seq < deliveries.event_seq)
              AND lane NOT IN (
              SELECT h.lane FROM deliveries h WHERE h.webhook_id = $1 AND h.state = 'pending' AND h.due_ms IS NOT NULL)";
+}
+
+/// Puts lanes in order whose delivery was being tried when its claim was given up: something older may wait behind it.
+pub(super) async fn after_release(tx: &mut DbTx, now: UtcMs) -> Result<()> {
+    let demoted = rows!(tx.conn(), (String,), DEMOTE_ALL, [], fetch_all)?;
+    for piece in pieces(&demoted) {
+        run_many!(tx.conn(), PROMOTE, [now.0], piece, |(id,)| [id.as_str()])?;
+    }
+    Ok(())
 }
 
 /// See [`portico_core::ports::store::OutboxTx::delivery_finish`].
@@ -135,7 +158,9 @@ async fn lock_tenants_of(tx: &mut DbTx, results: &[AttemptResult]) -> Result<()>
 pub(super) async fn replay(tx: &mut DbTx, tenant: &TenantId, id: &DeliveryId, now: UtcMs) -> Result<bool> {
     let revived = rows!(tx.conn(), (String, String), REPLAY, [tenant.as_str(), id.as_str()], fetch_optional)?;
     let Some((webhook, lane)) = revived else {
-        return Ok(run!(tx.conn(), HURRY, [tenant.as_str(), id.as_str(), now.0])? > 0);
+        let binds = (tenant.as_str(), id.as_str());
+        return Ok(run!(tx.conn(), HURRY, [binds.0, binds.1, now.0])? > 0
+            || rows!(tx.conn(), (String,), WAITS_ITS_TURN, [binds.0, binds.1], fetch_optional)?.is_some());
     };
     run!(tx.conn(), DEMOTE_LANE, [&webhook, &lane])?;
     // What is being tried keeps the lane; whoever records its end gives the oldest its turn.

@@ -83,7 +83,7 @@ pub trait OutboxTx {
     async fn delivery_attempts(&mut self, id: &DeliveryId) -> Result<Vec<Attempt>>;
 
     /// Makes a finished delivery pending again, with its attempts counted from zero, due at `now` or, while another one of its
-    /// lane is being tried, when that has ended; or makes a retry that waits its time due at `now`. `false` when nothing changed: there is no such delivery, its event is gone, it waits behind another
+    /// lane is being tried, when that has ended; or makes a retry that waits its time due at `now`; repeating it changes nothing. `false` when nothing changed: there is no such delivery, its event is gone, it waits behind another
     /// one of its lane, or it is being tried.
     async fn delivery_replay(&mut self, tenant: &TenantId, id: &DeliveryId, now: UtcMs) -> Result<bool>;
 
