@@ -9,7 +9,8 @@ on_both! {
     the_code_is_shown_in_every_form
     a_phone_can_type_a_code_instead
     a_disconnected_device_resumes_without_a_code
-    what_was_decided_last_holds
+    a_session_runs_exactly_where_the_state_says_so
+    a_session_that_nobody_wants_is_ended
     logging_out_needs_a_new_pairing
     unlinking_on_the_phone_is_noticed
     a_deleted_device_is_gone
@@ -74,7 +75,7 @@ async fn a_disconnected_device_resumes_without_a_code(kind: Kind) {
     .await;
 }
 
-async fn what_was_decided_last_holds(kind: Kind) {
+async fn a_session_runs_exactly_where_the_state_says_so(kind: Kind) {
     let gw = TestGateway::start(kind).await;
     let device = gw.paired("sales").await;
     let (path, id) = (format!("/v1/devices/{}", device.id), device.id.parse().expect("an id"));
@@ -92,6 +93,22 @@ async fn what_was_decided_last_holds(kind: Kind) {
     }
     gw.api.act(&format!("{path}/connect")).await.expect(202);
     gw.wait_for_state(&device.id, "connected").await;
+}
+
+async fn a_session_that_nobody_wants_is_ended(kind: Kind) {
+    let gw = TestGateway::start(kind).await;
+    let device = gw.paired("sales").await;
+    let id = device.id.parse().expect("an id");
+    gw.api.act(&format!("/v1/devices/{}/disconnect", device.id)).await.expect(200);
+    // As if the last word of an earlier session had stopped the device under this one.
+    let gateway = gw.running().gateway();
+    let mut tx = gateway.core.store.read().await.expect("a transaction");
+    let stopped = tx.device_load(&id).await.expect("read").expect("a device");
+    drop(tx);
+    gateway.links.open(&stopped).await.expect("opened");
+    wait_until("its end", || async { gateway.links.resources(&id).is_none().then_some(()) }).await;
+    let state = gw.api.get(&format!("/v1/devices/{}", device.id)).await.expect(200).str("/state");
+    assert_eq!(state, "disconnected");
 }
 
 async fn logging_out_needs_a_new_pairing(kind: Kind) {

@@ -108,7 +108,7 @@ impl Shared {
     }
 
     async fn try_answer(&self, id: &DeviceId) -> Result<()> {
-        let _turn = self.gateway.links.turn(id).await;
+        let _turn = self.gateway.links.turn(id).await?;
         let device = self.load(id).await?;
         match need(device.as_ref()) {
             Need::Nothing => Ok(()),

@@ -200,8 +200,8 @@ impl Rng for Nothing {
 
 #[async_trait]
 impl Links for Nothing {
-    async fn turn(&self, _: &DeviceId) -> Turn {
-        Turn::new(())
+    async fn turn(&self, _: &DeviceId) -> Result<Turn> {
+        Ok(Turn::new(()))
     }
 
     async fn open(&self, _: &Device) -> Result<()> {

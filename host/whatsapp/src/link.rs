@@ -24,7 +24,7 @@ use crate::{failure, pairing, resolve, send};
 /// How long WhatsApp may take to hear that a device is unlinked.
 const UNLINK_TIMEOUT: Duration = Duration::from_secs(5);
 /// When to try again after a limit was hit.
-const BUSY_RETRY: Duration = Duration::from_secs(5);
+pub(crate) const BUSY_RETRY: Duration = Duration::from_secs(5);
 
 /// All sessions of this process, at most one per device.
 ///
@@ -113,7 +113,7 @@ async fn ended(session: &Session) -> Result<()> {
 
 #[async_trait]
 impl Links for Sessions {
-    async fn turn(&self, device: &DeviceId) -> Turn {
+    async fn turn(&self, device: &DeviceId) -> Result<Turn> {
         self.turns.take(device).await
     }
 

@@ -5,13 +5,20 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use portico_core::error::{Error, Result};
 use portico_core::id::DeviceId;
-use portico_core::ports::link::Turn;
+use portico_core::ports::link::{TURN_TIMEOUT, Turn};
 use tokio::sync::{Mutex as TurnMutex, OwnedMutexGuard};
+use tokio::time::timeout;
+
+use crate::link::BUSY_RETRY;
 
 /// The turns of all devices. Cloning shares them.
 #[derive(Clone, Default)]
 pub(crate) struct Turns(Arc<Mutex<HashMap<DeviceId, Weak<TurnMutex<()>>>>>);
+
+/// Who may wait for the turn of one device. Each keeps a request open; a device must not take all of the gateway's.
+const WAITING_MAX: usize = 8;
 
 /// A turn that somebody has.
 struct Held {
@@ -22,11 +29,18 @@ struct Held {
 
 impl Turns {
     /// Waits for the device's turn. Whoever stops waiting has lost nothing but the place in the queue.
-    pub(crate) async fn take(&self, device: &DeviceId) -> Turn {
+    pub(crate) async fn take(&self, device: &DeviceId) -> Result<Turn> {
         let mut held = Held { turns: self.clone(), device: device.clone(), guard: None };
         let mutex = self.mutex(device);
-        held.guard = Some(mutex.lock_owned().await);
-        Turn::new(held)
+        // Whoever has the turn and whoever waits for it holds the mutex once.
+        if Arc::strong_count(&mutex) > 1 + WAITING_MAX {
+            return Err(busy(format!("{WAITING_MAX} others wait to start or stop this device's session already")));
+        }
+        let Ok(guard) = timeout(TURN_TIMEOUT, mutex.lock_owned()).await else {
+            return Err(busy("the device's session is still being started or stopped by others".to_owned()));
+        };
+        held.guard = Some(guard);
+        Ok(Turn::new(held))
     }
 
     fn mutex(&self, device: &DeviceId) -> Arc<TurnMutex<()>> {
@@ -55,6 +69,10 @@ impl Drop for Held {
     }
 }
 
+fn busy(why: String) -> Error {
+    Error::Busy { why, retry_after: BUSY_RETRY }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -66,13 +84,13 @@ mod tests {
     }
 
     async fn is_free(turns: &Turns, device: &DeviceId) -> bool {
-        tokio::time::timeout(Duration::from_millis(20), turns.take(device)).await.is_ok()
+        timeout(Duration::from_millis(20), turns.take(device)).await.is_ok_and(|turn| turn.is_ok())
     }
 
     #[tokio::test]
     async fn one_device_at_a_time_and_each_by_itself() {
         let turns = Turns::default();
-        let first = turns.take(&device(1)).await;
+        let first = turns.take(&device(1)).await.unwrap();
         assert!(!is_free(&turns, &device(1)).await);
         assert!(is_free(&turns, &device(2)).await);
         drop(first);
@@ -83,12 +101,12 @@ mod tests {
     #[tokio::test]
     async fn turns_come_in_the_order_of_asking() {
         let (turns, order) = (Turns::default(), Arc::new(Mutex::new(Vec::new())));
-        let first = turns.take(&device(1)).await;
+        let first = turns.take(&device(1)).await.unwrap();
         let mut waiting = Vec::new();
         for n in 0..3 {
             let (turns, order) = (turns.clone(), Arc::clone(&order));
             waiting.push(tokio::spawn(async move {
-                let _turn = turns.take(&device(1)).await;
+                let _turn = turns.take(&device(1)).await.unwrap();
                 order.lock().unwrap().push(n);
             }));
             tokio::task::yield_now().await;
@@ -102,9 +120,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn only_so_many_wait() {
+        let turns = Turns::default();
+        let first = turns.take(&device(1)).await.unwrap();
+        let mut waiting = Vec::new();
+        for _ in 0..WAITING_MAX {
+            let turns = turns.clone();
+            waiting.push(tokio::spawn(async move { turns.take(&device(1)).await.is_ok() }));
+            tokio::task::yield_now().await;
+        }
+        assert!(matches!(turns.take(&device(1)).await, Err(Error::Busy { .. })));
+        assert!(turns.take(&device(2)).await.is_ok());
+        drop(first);
+        for task in waiting {
+            assert!(task.await.unwrap());
+        }
+        assert!(turns.table().is_empty());
+    }
+
+    #[tokio::test]
     async fn who_gives_up_waiting_leaves_nothing_behind() {
         let turns = Turns::default();
-        let first = turns.take(&device(1)).await;
+        let first = turns.take(&device(1)).await.unwrap();
         assert!(!is_free(&turns, &device(1)).await);
         drop(first);
         assert!(turns.table().is_empty());

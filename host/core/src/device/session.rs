@@ -44,7 +44,7 @@ pub async fn logout(cx: &Cx, id: &DeviceId) -> Result<Device> {
 pub(super) async fn turn(cx: &Cx, id: &DeviceId) -> Result<Turn> {
     cx.caller.require(Scope::DevicesWrite)?;
     lookup::get(cx, id).await?;
-    Ok(cx.gateway.links.turn(id).await)
+    cx.gateway.links.turn(id).await
 }
 
 /// Within a turn.
@@ -156,11 +156,14 @@ pub async fn resume(core: &Core, id: &DeviceId, lost: StateReason) -> Result<Opt
 /// Applies a signal in its own transaction and starts, stops or restarts the session as the machine says.
 pub async fn tell(core: &Core, id: &DeviceId, signal: Signal, identity: Option<Identity>) -> Result<Effect> {
     let mut tx = core.store.write().await?;
+    // What a session said last may come when the next one is decided on already, and stop the device under it.
+    let lives = matches!(signal, Signal::LoggedIn | Signal::PairingStarted);
+    let unwanted = lives && tx.device_load(id).await?.is_some_and(|d| d.wanted == Wanted::Stopped);
     let effect = apply(core, &mut *tx, id, signal, identity).await?;
     tx.commit().await?;
     core.bell.events_stored();
     core.bell.outgoing(id);
-    if effect != Effect::None {
+    if effect != Effect::None || unwanted {
         core.bell.session(id, Duration::ZERO);
     }
     Ok(effect)

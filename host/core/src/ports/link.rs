@@ -78,9 +78,9 @@ impl Turn {
 /// All sessions of this process. Every call is safe to repeat.
 #[async_trait]
 pub trait Links: Send + Sync {
-    /// Waits until nobody else starts or stops the device's session. Taken before deciding which of the two, or what was
-    /// decided first might take effect last.
-    async fn turn(&self, device: &DeviceId) -> Turn;
+    /// Waits until nobody else starts or stops the device's session, at most [`TURN_TIMEOUT`]. Taken before deciding which of
+    /// the two, or what was decided first might take effect last. `Busy` when that is too long, or too many wait already.
+    async fn turn(&self, device: &DeviceId) -> Result<Turn>;
 
     /// Starts the device's session: resumes when its keys are stored, else pairs. Returns once the task runs; what
     /// follows is told to the [`Inbox`].
@@ -110,6 +110,9 @@ pub trait Links: Send + Sync {
 
 /// How long ending a session may take.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a turn may be waited for: somewhat longer than it takes to log out at the slowest.
+pub const TURN_TIMEOUT: Duration = Duration::from_secs(12);
 
 /// A message that came in, decrypted.
 #[derive(Clone, Debug)]

@@ -68,8 +68,8 @@ impl Bell for Fake {
 
 #[async_trait]
 impl Links for Fake {
-    async fn turn(&self, _: &DeviceId) -> Turn {
-        Turn::new(())
+    async fn turn(&self, _: &DeviceId) -> Result<Turn> {
+        Ok(Turn::new(()))
     }
 
     async fn open(&self, _: &Device) -> Result<()> {

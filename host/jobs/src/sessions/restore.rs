@@ -98,7 +98,11 @@ async fn recover(shared: &Shared, device: Device, why: &Why) {
 
 /// Starts the session and waits until it is logged in, has failed, or has had its time.
 async fn resume(shared: &Shared, id: &DeviceId, why: &Why) -> Result<()> {
-    let turn = shared.gateway.links.turn(id).await;
+    let turn = shared.gateway.links.turn(id).await?;
+    if shared.gateway.links.resources(id).is_some() {
+        // Somebody started it while it waited here.
+        return Ok(());
+    }
     let Some(device) = session::resume(&shared.gateway.core, id, why.reason(Recovery::Resume)).await? else {
         return Ok(());
     };
