@@ -29,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) limiter: Limiter,
     /// Event streams, by tenant.
     pub(crate) streams: Places<TenantId>,
+    /// Requests under way, by tenant.
+    pub(crate) under_way: Places<TenantId>,
     /// Turns of requests worked on at once.
     pub(crate) turns: Arc<Semaphore>,
     /// Bytes that the bodies of requests without good credentials may hold.
@@ -53,6 +55,7 @@ pub fn api(gateway: Arc<Gateway>, config: HttpConfig, live: Live) -> Api {
         metrics: Metrics::default(),
         limiter: Limiter::new(&config),
         streams: Places::default(),
+        under_way: Places::default(),
         turns: Arc::new(Semaphore::new(config.concurrent_requests.max(1))),
         anonymous_bytes: Arc::new(Semaphore::new(anonymous_bytes)),
         openapi: Bytes::from(openapi::json()),

@@ -34,6 +34,8 @@ pub struct HttpConfig {
     pub request_timeout: Duration,
     /// Requests worked on at once; further ones wait.
     pub concurrent_requests: usize,
+    /// Requests of one tenant under way at once, bodies still coming included; further ones are refused with 429.
+    pub concurrent_per_tenant: u32,
     /// How long a request waits for its turn before it is refused with 503.
     pub queue_timeout: Duration,
     /// Bytes of request bodies held at once for all requests without good credentials together, at least one whole body.
@@ -65,6 +67,7 @@ impl Default for HttpConfig {
             body_bytes_max: 1 << 20,
             request_timeout: Duration::from_secs(30),
             concurrent_requests: 512,
+            concurrent_per_tenant: 256,
             queue_timeout: Duration::from_secs(5),
             anonymous_bodies_bytes: 32 << 20,
             rate_per_key: Some(Rate { per_minute: 6_000, burst: 1_000 }),

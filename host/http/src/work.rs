@@ -4,9 +4,11 @@
 //! A body is read after [`crate::admit`] and before the turn. So strangers are turned away from routes that need a key
 //! without a byte of theirs being read, and a body that comes slowly keeps nobody else waiting. Where strangers are served
 //! (by dialects, pages, a sign-up) their bodies have to be read: all those held at once share `anonymous_bodies_bytes`, on
-//! however many connections they come. Callers with a good key take no part in that; their rate holds them.
+//! however many connections they come. Callers with a good key take no part in that: a tenant has only so many requests under
+//! way, from before their bodies come until they are answered, so that it can take neither the memory nor all the turns.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
@@ -17,16 +19,21 @@ use axum::response::{IntoResponse, Response};
 use bytes::BytesMut;
 use futures_util::StreamExt;
 use portico_core::Error;
+use portico_core::id::TenantId;
 use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
 
 use crate::api::App;
 use crate::credentials::{Identity, Injected};
+use crate::places::Place;
 use crate::problem::Problem;
 
 /// The header with which a request is made safe to repeat.
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// When a request that was one too many may come again.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// Hash over method, path and body of a request that has an `Idempotency-Key`.
 #[derive(Clone, Debug)]
@@ -43,8 +50,13 @@ where
     F: Future<Output = Response> + Send + 'static,
 {
     let is_inside = request.extensions().get::<Injected>().is_some();
-    // What comes from within the process is in memory already.
-    let shared = (!is_inside && is_stranger(request.extensions())).then_some(&app.anonymous_bytes);
+    // What comes from within the process is in memory already, and belongs to a request that was counted.
+    let tenant = if is_inside { None } else { tenant(request.extensions()) };
+    let shared = (!is_inside && tenant.is_none()).then_some(&app.anonymous_bytes);
+    let place = match tenant.map(|tenant| place(app, tenant)).transpose() {
+        Ok(place) => place,
+        Err(problem) => return problem.into_response(),
+    };
     let (request, share) = match buffered(request, app.config.body_bytes_max, shared).await {
         Ok(read) => read,
         Err(problem) => return problem.into_response(),
@@ -59,7 +71,7 @@ where
     let served = serve(request);
     let work = async move {
         let response = served.await;
-        drop((turn, share));
+        drop((turn, share, place));
         response
     };
     if !is_change {
@@ -71,8 +83,21 @@ where
     }
 }
 
-fn is_stranger(extensions: &Extensions) -> bool {
-    !matches!(extensions.get(), Some(Identity::Known(_)))
+/// Whose request it is; `None`: a stranger's.
+fn tenant(extensions: &Extensions) -> Option<&TenantId> {
+    match extensions.get() {
+        Some(Identity::Known(caller)) => Some(caller.tenant()),
+        _ => None,
+    }
+}
+
+/// Takes one of the tenant's requests under way.
+fn place(app: &App, tenant: &TenantId) -> Result<Place<TenantId>, Problem> {
+    let limit = app.config.concurrent_per_tenant.max(1);
+    app.under_way.take(tenant, limit).ok_or_else(|| {
+        let why = format!("this tenant has {limit} requests under way, the limit; wait for some answers first");
+        Error::Busy { why, retry_after: RETRY }.into()
+    })
 }
 
 /// Waits for a turn.
@@ -85,7 +110,7 @@ pub(crate) async fn turn(app: &App) -> Result<OwnedSemaphorePermit, Problem> {
 }
 
 fn overloaded(why: &str) -> Problem {
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", why).retry_after(std::time::Duration::from_secs(1))
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", why).retry_after(RETRY)
 }
 
 /// What a body holds of the bytes that many share; `None`: it is empty, or shares with nobody.

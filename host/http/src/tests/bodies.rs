@@ -4,13 +4,15 @@ use std::convert::Infallible;
 use std::task::Poll;
 
 use axum::body::Bytes;
+use axum::response::IntoResponse;
 use futures_util::stream::{self, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::*;
-use crate::{ServeLimits, serve};
+use crate::credentials::Identity;
+use crate::{ServeLimits, serve, work};
 
 /// A body that begins with `text` and never ends; tells when more of it is asked for than that.
 fn endless(text: &'static str) -> (Body, UnboundedReceiver<()>) {
@@ -88,4 +90,22 @@ async fn strangers_of_a_dialect_share_what_their_bodies_may_hold() {
     first.abort();
     assert!(first.await.is_err());
     assert_eq!(send("0123456789abcdef").await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_tenant_has_only_so_many_requests_under_way() {
+    let api = api_with(HttpConfig { concurrent_per_tenant: 1, ..HttpConfig::default() });
+    let send = |body: Body| {
+        let app = api.app.clone();
+        let mut request = Request::post("/v1/devices").body(body).unwrap();
+        request.extensions_mut().insert(Identity::Known(caller()));
+        async move { work::through(&app, request, async |_| StatusCode::CREATED.into_response()).await }
+    };
+    let (body, mut was_asked) = endless("");
+    let slow = tokio::spawn(send(body));
+    was_asked.recv().await.unwrap();
+    assert_eq!(send(Body::empty()).await.status(), StatusCode::TOO_MANY_REQUESTS);
+    slow.abort();
+    assert!(slow.await.is_err());
+    assert_eq!(send(Body::empty()).await.status(), StatusCode::CREATED);
 }
