@@ -48,7 +48,11 @@ pub struct Exposed {
 impl fmt::Display for Exposed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (path, mode) = (self.path.display(), self.mode);
-        write!(f, "{path} is open to others than its owner (mode {mode:o}); run: chmod 600 '{path}'")
+        write!(
+            f,
+            "{path} is open to others than its owner (mode {mode:o}); run: chmod 600 '{path}'; where that does not last, \
+             give the key in {VARIABLE} instead and remove the file"
+        )
     }
 }
 

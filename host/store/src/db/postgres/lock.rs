@@ -40,10 +40,20 @@ pub(crate) struct Lock {
     held: Mutex<Option<PgConnection>>,
 }
 
+/// How the server finds out that the other end of a connection is gone, be it cut off or without power: some 25 s after it
+/// last heard of it. By default it takes hours, in which no gateway could start.
+const KEEPALIVES: [(&str, &str); 4] = [
+    ("tcp_keepalives_idle", "10"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
+    ("tcp_user_timeout", "25000"),
+];
+
 /// The options of the connections that hold the lock. Their name is this gateway's alone, so that it finds those again that
 /// only the server still believes in.
 pub(super) fn options(options: &PgConnectOptions) -> PgConnectOptions {
-    options.clone().application_name(&format!("portico lock {:016x}", rand::random::<u64>()))
+    let name = format!("portico lock {:016x}", rand::random::<u64>());
+    options.clone().application_name(&name).options(KEEPALIVES)
 }
 
 /// Takes the lock, as long as this connection lives.
