@@ -1,7 +1,7 @@
 //! Takes events to webhooks: claims what is due, has it shaped, signs it, posts it, and records what came of it.
 //!
-//! A run claims one batch and hands it over; requests go on while the next batch is claimed. The claim gives only the oldest
-//! delivery of each lane; what waits behind it may come along and is made after it. So order holds whatever the requests do.
+//! A run claims one batch and hands it over; requests go on while the next batch is claimed. The claim gives one
+//! delivery of a lane at a time; what waits behind it may come along and is made after it. So order holds whatever the requests do.
 //! Nothing is lost when the process dies: a claim is a lease, and what was claimed falls due again. The promise is at least
 //! once, with the event's id.
 

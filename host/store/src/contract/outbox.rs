@@ -56,7 +56,8 @@ pub(super) async fn next_due(fx: &Fixture) -> Option<UtcMs> {
     fx.read().await.delivery_next_due().await.unwrap()
 }
 
-/// Deliveries that break the invariant: the oldest pending one of a lane without a time, or another one with a time.
+/// Deliveries that break the invariant: of a lane, the one being tried (while none is, the oldest pending one) without a
+/// time, or another one with a time.
 pub(super) async fn disorder(fx: &Fixture) -> i64 {
     fx.number(
         "SELECT COUNT(*) FROM deliveries d WHERE (d.due_ms IS NOT NULL) <> (d.state = 'pending' AND NOT EXISTS (

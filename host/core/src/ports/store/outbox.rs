@@ -49,7 +49,8 @@ pub struct OutboxStats {
 #[async_trait]
 pub trait OutboxTx {
     /// Claims due deliveries for `lease` (a crashed worker's claims fall due again), oldest first: of each lane (subscription
-    /// and chat) only the oldest pending one, so nothing overtakes within a lane.
+    /// and chat) one at most, and none while another one of it is claimed, so nothing overtakes within a lane. It is the
+    /// oldest pending one, unless that was replayed while this one was claimed and the lease ended without a result.
     async fn delivery_claim(&mut self, now: UtcMs, lease: Duration, limit: u32) -> Result<Vec<Claimed>>;
 
     /// What waits behind claimed deliveries in their lanes, at most `per_lane` of each, oldest first within a lane. While the
@@ -58,7 +59,7 @@ pub trait OutboxTx {
     async fn delivery_followers(&mut self, heads: &[DeliveryId], per_lane: u32) -> Result<Vec<Claimed>>;
 
     /// Makes claims of a process that is gone fall due at `now` instead of at the end of their lease; says how many. Retries
-    /// keep the time they wait for. Only for a start, when no worker holds claims.
+    /// keep the time they wait for, and the oldest of each lane goes first again. Only for a start, when no worker holds claims.
     async fn delivery_release(&mut self, now: UtcMs) -> Result<u64>;
 
     /// Records what attempts led to, several of one lane included. The oldest that is then pending in a lane is its head:
@@ -83,8 +84,9 @@ pub trait OutboxTx {
     async fn delivery_attempts(&mut self, id: &DeliveryId) -> Result<Vec<Attempt>>;
 
     /// Makes a finished delivery pending again, with its attempts counted from zero, due at `now` or, while another one of its
-    /// lane is being tried, when that has ended; or makes a retry that waits its time due at `now`; repeating it changes nothing. `false` when nothing changed: there is no such delivery, its event is gone, it waits behind another
-    /// one of its lane, or it is being tried.
+    /// lane is being tried, when that has ended; or makes a retry that waits its time due at `now`. Safe to repeat. `false`
+    /// when it can't be: there is no such delivery, its event is gone, it waits behind an older one of its lane, or it is
+    /// being tried.
     async fn delivery_replay(&mut self, tenant: &TenantId, id: &DeliveryId, now: UtcMs) -> Result<bool>;
 
     /// Replays the dead letters of a subscription whose events were stored in the span; says how many.
