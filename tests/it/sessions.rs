@@ -88,7 +88,7 @@ async fn a_session_runs_exactly_where_the_state_says_so(kind: Kind) {
         };
         assert!([answers.0, answers.1, answers.2].into_iter().all(|status| status < 300), "{answers:?}");
         let state = gw.api.get(&path).await.expect(200).str("/state");
-        let runs = gw.running().gateway().links.resources(&id).is_some();
+        let runs = gw.running().services().sessions.resources(&id).is_some();
         assert_eq!(runs, state != "disconnected", "round {round}: {state}");
     }
     gw.api.act(&format!("{path}/connect")).await.expect(202);
@@ -101,12 +101,12 @@ async fn a_session_that_nobody_wants_is_ended(kind: Kind) {
     let id = device.id.parse().expect("an id");
     gw.api.act(&format!("/v1/devices/{}/disconnect", device.id)).await.expect(200);
     // As if the last word of an earlier session had stopped the device under this one.
-    let gateway = gw.running().gateway();
-    let mut tx = gateway.core.store.read().await.expect("a transaction");
+    let services = gw.running().services();
+    let mut tx = services.ports.store.read().await.expect("a transaction");
     let stopped = tx.device_load(&id).await.expect("read").expect("a device");
     drop(tx);
-    gateway.links.open(&stopped).await.expect("opened");
-    wait_until("its end", || async { gateway.links.resources(&id).is_none().then_some(()) }).await;
+    services.sessions.open(&stopped).await.expect("opened");
+    wait_until("its end", || async { services.sessions.resources(&id).is_none().then_some(()) }).await;
     let state = gw.api.get(&format!("/v1/devices/{}", device.id)).await.expect(200).str("/state");
     assert_eq!(state, "disconnected");
 }

@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::cx::Core;
+use crate::context::Ports;
 use crate::device::{Signal, session};
 use crate::error::Result;
 use crate::id::DeviceId;
 use crate::message::{progress, receive};
 use crate::ports::Inbox;
-use crate::ports::link::{Identity, Inbound, Step};
+use crate::ports::sessions::{Identity, Inbound, Step};
 
 /// The core as sessions see it.
-pub struct Intake(pub Arc<Core>);
+pub struct Intake(pub Arc<Ports>);
 
 #[async_trait]
 impl Inbox for Intake {

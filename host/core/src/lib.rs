@@ -1,11 +1,11 @@
 //! The nouns, rules, errors and ports of the gateway.
 //!
-//! Operations are free functions that take a [`Cx`] first; the world is reached through the traits in [`ports`]. Invariant:
+//! Operations are free functions that take an [`OpContext`] first; the world is reached through the traits in [`ports`]. Invariant:
 //! this crate depends on no I/O crate, and nothing here knows HTTP, SQL, WhatsApp's wire format or WebAssembly.
 
 pub mod access;
 pub mod address;
-pub mod cx;
+pub mod context;
 pub mod device;
 pub mod error;
 pub mod event;
@@ -19,5 +19,5 @@ pub mod seal;
 pub mod time;
 pub mod webhook;
 
-pub use cx::{Core, Cx, Gateway};
+pub use context::{OpContext, Ports, Services};
 pub use error::{Error, Result};

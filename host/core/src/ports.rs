@@ -1,9 +1,9 @@
 //! What the core needs of the world: traits that adapters implement and the binary joins.
 
 pub mod keys;
-pub mod link;
 pub mod outbound;
 pub mod plugins;
+pub mod sessions;
 pub mod store;
 
 use std::fmt::Debug;
@@ -13,9 +13,9 @@ use crate::id::DeviceId;
 use crate::time::UtcMs;
 
 pub use keys::{KeyRecords, KeyWrite};
-pub use link::{Inbox, Links};
 pub use outbound::Outbound;
 pub use plugins::Plugins;
+pub use sessions::{Inbox, Sessions};
 pub use store::{Store, Tx};
 
 /// The time. Tests give a fixed one.
@@ -45,7 +45,7 @@ pub trait Rng: Send + Sync {
 }
 
 /// Tells waiting tasks that there is work, after a commit. A lost ring costs time, never work: every task also runs on a timer.
-pub trait Bell: Send + Sync {
+pub trait Waker: Send + Sync {
     /// Events, and with them maybe deliveries, were stored.
     fn events_stored(&self);
     /// This device has messages to send, or can send again.

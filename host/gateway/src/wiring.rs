@@ -1,7 +1,7 @@
 //! The one place where the adapters meet: a configuration becomes a running gateway.
 //!
 //! Order matters in one place: sessions need the core's inbox, the core's operations need sessions, and the REST core that
-//! plugins call is built on the plugins. The first circle is cut by `Core` (below the network), the second by `set_rest`.
+//! plugins call is built on the plugins. The first circle is cut by `Ports` (below the network), the second by `set_rest`.
 
 mod settings;
 
@@ -12,16 +12,16 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use portico_core::access::bootstrap::{PresetKeys, first_keys};
 use portico_core::access::secret::KeySecret;
-use portico_core::cx::Stamps;
+use portico_core::context::MonotonicUlid;
 use portico_core::intake::Intake;
 use portico_core::limits::Limits;
 use portico_core::ports::{Clock, Rng};
-use portico_core::{Core, Gateway};
+use portico_core::{Ports, Services};
 use portico_http::{Live, Part, PartStatus, ServeLimits};
-use portico_jobs::{JobState, JobStatus, Jobs, LocalBell};
+use portico_jobs::{JobState, JobStatus, Jobs, LocalWaker};
 use portico_runtime::{Compiler, Runtime, RuntimeConfig, Source};
 use portico_store::{Db, LockLost};
-use portico_whatsapp::{Network, Sessions, WhatsAppConfig, WhatsAppLimits};
+use portico_whatsapp::{Network, WhatsAppConfig, WhatsAppLimits, WhatsAppSessions};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -49,7 +49,7 @@ pub struct Running {
     pub first_key: Option<KeySecret>,
     #[cfg(feature = "sandbox")]
     sandbox: Option<portico_sandbox::Sandbox>,
-    gateway: Arc<Gateway>,
+    services: Arc<Services>,
     db: Db,
     jobs: Arc<Jobs>,
     servers: Vec<JoinHandle<()>>,
@@ -68,47 +68,47 @@ impl Running {
         keep_master_key(&secrets.master_key, &db).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let rng: Arc<dyn Rng> = Arc::new(SystemRng);
-        let bell = Arc::new(LocalBell::new());
-        let core = Arc::new(Core {
+        let waker = Arc::new(LocalWaker::new());
+        let ports = Arc::new(Ports {
             store: Arc::new(db.clone()),
             clock: Arc::clone(&clock),
             rng: Arc::clone(&rng),
-            bell: Arc::clone(&bell) as _,
+            waker: Arc::clone(&waker) as _,
             sealer: secrets.master_key.sealer(),
             limits: Limits { devices_per_tenant: config.tuning.devices_per_tenant, ..Limits::default() },
-            stamps: Stamps::default(),
+            ulids: MonotonicUlid::default(),
         });
-        refuse_strangers(&core, &config, &secrets.preset).await?;
-        portico_core::device::session::after_start(&core).await.context("looking at the devices of before")?;
-        portico_core::webhook::delivery::after_start(&core).await.context("looking at the deliveries of before")?;
+        refuse_strangers(&ports, &config, &secrets.preset).await?;
+        portico_core::device::session::after_start(&ports).await.context("looking at the devices of before")?;
+        portico_core::webhook::delivery::after_start(&ports).await.context("looking at the deliveries of before")?;
 
         let plugins = runtime(Some(&config), bundle::sources(config.plugins.dir.as_deref())?).await?;
         let world = World::start(&config).await?;
-        let sessions = Sessions::new(
+        let sessions = WhatsAppSessions::new(
             WhatsAppConfig {
                 pre_key_count: config.tuning.pre_keys,
                 limits: WhatsAppLimits { sessions_max: config.tuning.sessions_max, ..WhatsAppLimits::default() },
                 ..WhatsAppConfig::new(world.network.clone())
             },
             Arc::new(db.clone()),
-            core.sealer.clone(),
-            Arc::new(Intake(Arc::clone(&core))),
+            ports.sealer.clone(),
+            Arc::new(Intake(Arc::clone(&ports))),
             clock,
         )?;
         let outbound = portico_net::Client::new(net_config(&config)?).context("the outbound client can't be made")?;
         // After all that can fail: a key that was made and never shown would lock everybody out.
-        let first_key = first_keys(&core, &secrets.preset).await.context("making the first keys")?;
-        let gateway = Arc::new(Gateway {
-            core,
-            links: Arc::new(sessions),
+        let first_key = first_keys(&ports, &secrets.preset).await.context("making the first keys")?;
+        let services = Arc::new(Services {
+            ports,
+            sessions: Arc::new(sessions),
             plugins: Arc::clone(&plugins) as _,
             outbound: Arc::new(outbound),
         });
 
         let (stop, stopping) = watch::channel(false);
-        let jobs = Arc::new(Jobs::start(Arc::clone(&gateway), Arc::clone(&bell), jobs_config(&config)));
-        let live = Live { events: bell.events(), stopping: stopping.clone(), parts: parts(&jobs) };
-        let api = portico_http::api(Arc::clone(&gateway), http_config(&config), live);
+        let jobs = Arc::new(Jobs::start(Arc::clone(&services), Arc::clone(&waker), jobs_config(&config)));
+        let live = Live { events: waker.events(), stopping: stopping.clone(), parts: parts(&jobs) };
+        let api = portico_http::api(Arc::clone(&services), http_config(&config), live);
         plugins.set_rest(api.rest());
         let grace = Duration::from_secs(config.server.shutdown_grace_s);
         let (http, ws) =
@@ -123,7 +123,7 @@ impl Running {
             first_key,
             #[cfg(feature = "sandbox")]
             sandbox: world.sandbox,
-            gateway,
+            services,
             db,
             jobs,
             servers,
@@ -147,8 +147,8 @@ impl Running {
     }
 
     /// Everything the gateway is made of, for tests.
-    pub fn gateway(&self) -> &Arc<Gateway> {
-        &self.gateway
+    pub fn services(&self) -> &Arc<Services> {
+        &self.services
     }
 
     /// Watches that no other gateway can run on the database, and ends when one can: then call [`Self::abandon`].
@@ -185,7 +185,7 @@ impl Running {
             }
         }
         self.jobs.shutdown(self.grace).await;
-        if let Err(error) = close_sessions(&self.gateway).await {
+        if let Err(error) = close_sessions(&self.services).await {
             tracing::error!(error = &error as &dyn std::error::Error, "not every session ended well");
         }
         #[cfg(feature = "sandbox")]
@@ -233,14 +233,14 @@ async fn keep_master_key(key: &MasterKey, db: &Db) -> Result<()> {
 }
 
 /// Until a key exists, nobody but this machine may reach the API.
-async fn refuse_strangers(core: &Core, config: &Config, preset: &PresetKeys) -> Result<()> {
+async fn refuse_strangers(ports: &Ports, config: &Config, preset: &PresetKeys) -> Result<()> {
     let open: Vec<_> = [Some(config.server.bind), config.server.ws_bind]
         .into_iter()
         .flatten()
         .filter(|address| !address.ip().is_loopback())
         .collect();
     let Some(address) = open.first() else { return Ok(()) };
-    if preset.admin.is_some() || preset.api.is_some() || core.store.read().await?.key_any(core.now()).await? {
+    if preset.admin.is_some() || preset.api.is_some() || ports.store.read().await?.key_any(ports.now()).await? {
         return Ok(());
     }
     bail!(
@@ -340,14 +340,14 @@ fn serve(
 }
 
 /// Ends every session, some at a time.
-async fn close_sessions(gateway: &Gateway) -> portico_core::Result<()> {
+async fn close_sessions(services: &Services) -> portico_core::Result<()> {
     const AT_ONCE: u32 = 64;
     let mut after = None;
     loop {
-        let devices = gateway.core.store.read().await?.device_wanted(after.as_ref(), AT_ONCE).await?;
+        let devices = services.ports.store.read().await?.device_wanted(after.as_ref(), AT_ONCE).await?;
         let Some(last) = devices.last() else { return Ok(()) };
         after = Some(last.id.clone());
-        let closing = devices.iter().map(|device| gateway.links.close(&device.id));
+        let closing = devices.iter().map(|device| services.sessions.close(&device.id));
         for closed in futures_util::future::join_all(closing).await {
             closed?;
         }

@@ -66,7 +66,7 @@ pub(crate) async fn identified(app: &App, key: Option<&str>) -> Result<Identity,
         Some(_) => Some(work::turn(app).await?),
         None => None,
     };
-    identify(&app.gateway.core, key).await
+    identify(&app.services.ports, key).await
 }
 
 /// Counts a request towards the limits of whoever makes it.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Bytes;
 use axum::middleware::from_fn_with_state;
-use portico_core::Gateway;
+use portico_core::Services;
 use portico_core::id::TenantId;
 use portico_core::ports::plugins::Rest;
 use tokio::sync::Semaphore;
@@ -22,7 +22,7 @@ use crate::{admit, edge, mount, openapi, pages, v1, work};
 
 /// What every handler shares.
 pub(crate) struct Shared {
-    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) services: Arc<Services>,
     pub(crate) config: HttpConfig,
     pub(crate) live: Live,
     pub(crate) metrics: Metrics,
@@ -48,7 +48,7 @@ pub struct Api {
 }
 
 /// Puts the HTTP side of a gateway together.
-pub fn api(gateway: Arc<Gateway>, config: HttpConfig, live: Live) -> Api {
+pub fn api(services: Arc<Services>, config: HttpConfig, live: Live) -> Api {
     // One body alone always fits.
     let anonymous_bytes = config.anonymous_bodies_bytes.max(config.body_bytes_max).min(Semaphore::MAX_PERMITS);
     let app = Arc::new(Shared {
@@ -59,7 +59,7 @@ pub fn api(gateway: Arc<Gateway>, config: HttpConfig, live: Live) -> Api {
         turns: Arc::new(Semaphore::new(config.concurrent_requests.max(1))),
         anonymous_bytes: Arc::new(Semaphore::new(anonymous_bytes)),
         openapi: Bytes::from(openapi::json()),
-        gateway,
+        services,
         config,
         live,
     });

@@ -6,7 +6,7 @@
 use axum::http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
 use axum::http::{HeaderMap, HeaderName};
 use portico_core::access::{Caller, keys};
-use portico_core::{Core, Error};
+use portico_core::{Error, Ports};
 
 use crate::problem::Problem;
 
@@ -57,9 +57,9 @@ impl Identity {
 }
 
 /// Looks up who presents `key`. Only a failing store is an error.
-pub(crate) async fn identify(core: &Core, key: Option<&str>) -> Result<Identity, Problem> {
+pub(crate) async fn identify(ports: &Ports, key: Option<&str>) -> Result<Identity, Problem> {
     let Some(key) = key else { return Ok(Identity::Nobody) };
-    match keys::authenticate(core, key).await {
+    match keys::authenticate(ports, key).await {
         Ok(caller) => Ok(Identity::Known(caller)),
         Err(Error::Unauthenticated { why }) => Ok(Identity::Refused(why)),
         Err(other) => Err(other.into()),

@@ -94,8 +94,8 @@ fn request_id(app: &App, headers: &HeaderMap) -> String {
     match headers.get(&REQUEST_ID).and_then(|v| v.to_str().ok()).filter(sane) {
         Some(id) => id.to_owned(),
         None => {
-            let core = &app.gateway.core;
-            let ulid = Ulid::from_parts(core.now().0.unsigned_abs(), core.rng.bits());
+            let ports = &app.services.ports;
+            let ulid = Ulid::from_parts(ports.now().0.unsigned_abs(), ports.rng.bits());
             format!("req_{}", ulid.to_string().to_ascii_lowercase())
         }
     }

@@ -1,4 +1,4 @@
-//! What handlers are given: the operation's [`Cx`], ids in the path, queries and bodies; each checked, or a problem.
+//! What handlers are given: the operation's [`OpContext`], ids in the path, queries and bodies; each checked, or a problem.
 
 pub(crate) mod body;
 pub(crate) mod params;
@@ -10,9 +10,9 @@ use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use portico_core::access::Caller;
-use portico_core::cx::Idempotency;
+use portico_core::context::Idempotency;
 use portico_core::id::{DeliveryId, DeviceId, KeyId, MessageId, WebhookId};
-use portico_core::{Cx, Error};
+use portico_core::{Error, OpContext};
 
 use crate::api::App;
 use crate::credentials::Identity;
@@ -22,8 +22,8 @@ use crate::work::{Fingerprint, IDEMPOTENCY_KEY};
 pub(crate) use body::Given;
 pub(crate) use params::Params;
 
-/// The operation, for a caller with good credentials. The only way to a [`Cx`] in handlers.
-pub(crate) struct As(pub(crate) Cx);
+/// The operation, for a caller with good credentials. The only way to an [`OpContext`] in handlers.
+pub(crate) struct As(pub(crate) OpContext);
 
 impl FromRequestParts<App> for As {
     type Rejection = Problem;
@@ -34,7 +34,7 @@ impl FromRequestParts<App> for As {
 }
 
 /// The operation, or `None` when no credentials came. Bad ones are refused here too.
-pub(crate) struct MaybeAs(pub(crate) Option<Cx>);
+pub(crate) struct MaybeAs(pub(crate) Option<OpContext>);
 
 impl FromRequestParts<App> for MaybeAs {
     type Rejection = Problem;
@@ -50,9 +50,9 @@ fn identity(parts: &Parts) -> &Identity {
     parts.extensions.get().unwrap_or(&Identity::Nobody)
 }
 
-fn operation(app: &App, parts: &Parts, caller: Caller) -> Result<Cx, Problem> {
+fn operation(app: &App, parts: &Parts, caller: Caller) -> Result<OpContext, Problem> {
     let idempotency = if parts.method == Method::POST { idempotency(parts)? } else { None };
-    Ok(Cx { gateway: Arc::clone(&app.gateway), caller, idempotency })
+    Ok(OpContext { services: Arc::clone(&app.services), caller, idempotency })
 }
 
 fn idempotency(parts: &Parts) -> Result<Option<Idempotency>, Problem> {

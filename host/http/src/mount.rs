@@ -11,7 +11,7 @@ use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use portico_core::Gateway;
+use portico_core::Services;
 use portico_core::access::Caller;
 use portico_core::ports::plugins::{Hook, Mount, Outcome, PluginFailure, PluginInfo, PluginRequest, PluginResponse};
 use url::form_urlencoded;
@@ -74,7 +74,7 @@ struct Found {
 
 /// Serves whatever no native route takes.
 pub(crate) async fn serve(State(app): State<App>, request: Request) -> Response {
-    let Some(found) = find(&app.gateway.plugins.list(), request.uri().path()) else {
+    let Some(found) = find(&app.services.plugins.list(), request.uri().path()) else {
         return Problem::no_route().into_response();
     };
     let label = RouteLabel(format!("dialect:{}", found.mount.name));
@@ -95,9 +95,9 @@ async fn handled(app: &App, found: Found, mut request: Request) -> Result<Respon
         // The guest has its own answer to strangers, so they go on.
         None => {
             request.extensions_mut().insert(identity.clone());
-            let gateway = Arc::clone(&app.gateway);
+            let services = Arc::clone(&app.services);
             let call = |request| async move {
-                called(&gateway, &found, identity.caller(), request).await.unwrap_or_else(Problem::into_response)
+                called(&services, &found, identity.caller(), request).await.unwrap_or_else(Problem::into_response)
             };
             work::through(app, request, call).await
         }
@@ -107,13 +107,13 @@ async fn handled(app: &App, found: Found, mut request: Request) -> Result<Respon
 }
 
 async fn called(
-    gateway: &Gateway,
+    services: &Services,
     found: &Found,
     caller: Option<Caller>,
     request: Request,
 ) -> Result<Response, Problem> {
     let request = translated(found, request).await?;
-    let answer = gateway.plugins.handle(&found.plugin, caller, request).await;
+    let answer = services.plugins.handle(&found.plugin, caller, request).await;
     answer.map_err(|failure| failed(&failure)).and_then(answered)
 }
 

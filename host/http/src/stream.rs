@@ -10,9 +10,9 @@ pub(crate) mod ws;
 use std::time::Duration;
 
 use portico_core::event::Event;
-use portico_core::event::feed::{self, Stretch, Wanted};
+use portico_core::event::feed::{self, Batch, Wanted};
 use portico_core::id::TenantId;
-use portico_core::{Cx, Error};
+use portico_core::{Error, OpContext};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
@@ -69,7 +69,7 @@ pub(crate) enum Step {
 
 /// One client's way through the events.
 pub(crate) struct Feed {
-    cx: Cx,
+    ctx: OpContext,
     wanted: Wanted,
     after: i64,
     page: u32,
@@ -91,12 +91,12 @@ impl Feed {
         self.place.take()
     }
 
-    pub(crate) fn new(app: &Shared, cx: Cx, wanted: Wanted, after: i64, place: Place<TenantId>) -> Self {
+    pub(crate) fn new(app: &Shared, ctx: OpContext, wanted: Wanted, after: i64, place: Place<TenantId>) -> Self {
         let heartbeat = app.config.stream_heartbeat.max(Duration::from_millis(100));
         let mut beat = tokio::time::interval_at(Instant::now() + heartbeat, heartbeat);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
-            cx,
+            ctx,
             wanted,
             after,
             page: app.config.events_page.max(1),
@@ -129,7 +129,7 @@ impl Feed {
             if self.pending {
                 // Before reading: what is stored meanwhile rings again.
                 self.events.mark_unchanged();
-                match feed::next(&self.cx, self.after, self.page).await {
+                match feed::next(&self.ctx, self.after, self.page).await {
                     Ok(stretch) => {
                         if let Some(step) = self.accept(stretch) {
                             return step;
@@ -154,7 +154,7 @@ impl Feed {
         }
     }
 
-    fn accept(&mut self, Stretch { events, more }: Stretch) -> Option<Step> {
+    fn accept(&mut self, Batch { events, more }: Batch) -> Option<Step> {
         self.pending = more;
         let (first, last) = (events.first()?.seq, events.last()?.seq);
         let before = std::mem::replace(&mut self.after, last);

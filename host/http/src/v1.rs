@@ -17,7 +17,7 @@ mod webhooks;
 use axum::http::header::LOCATION;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use portico_core::Cx;
+use portico_core::OpContext;
 use serde::Serialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -78,13 +78,13 @@ pub(crate) fn health() -> OpenApiRouter<App> {
 }
 
 /// The answer to a request that made something, or repeated one that did.
-fn made(cx: &Cx, status: StatusCode, location: &str, body: &impl Serialize) -> Response {
+fn made(ctx: &OpContext, status: StatusCode, location: &str, body: &impl Serialize) -> Response {
     let mut response = (status, axum::Json(body)).into_response();
     let headers = response.headers_mut();
     if let Ok(location) = HeaderValue::from_str(location) {
         headers.insert(LOCATION, location);
     }
-    if cx.idempotency.as_ref().is_some_and(|i| i.was_repeated()) {
+    if ctx.idempotency.as_ref().is_some_and(|i| i.was_repeated()) {
         headers.insert(REPLAY, HeaderValue::from_static("true"));
     }
     response

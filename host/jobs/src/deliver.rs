@@ -23,14 +23,14 @@ use portico_core::id::WebhookId;
 use portico_core::ports::store::AttemptResult;
 use portico_core::time::UtcMs;
 use portico_core::webhook::{Claimed, DeliveryState, Webhook, WebhookState};
-use portico_core::{Gateway, Result};
+use portico_core::{Result, Services};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
-use crate::bell::LocalBell;
 use crate::config::DeliverConfig;
 use crate::runner::{Job, Status};
 use crate::tasks::Tasks;
+use crate::waker::LocalWaker;
 use lane::Run;
 use places::Places;
 use post::Poster;
@@ -49,8 +49,8 @@ const CROWDED: Duration = Duration::from_millis(200);
 
 /// The task.
 pub(crate) struct Deliver {
-    gateway: Arc<Gateway>,
-    bell: Arc<LocalBell>,
+    services: Arc<Services>,
+    waker: Arc<LocalWaker>,
     tasks: Tasks,
     config: DeliverConfig,
     places: Places,
@@ -73,28 +73,28 @@ struct Batch {
 
 impl Deliver {
     /// The task, with the part of it that records results running.
-    pub(crate) fn start(gateway: Arc<Gateway>, bell: Arc<LocalBell>, tasks: Tasks, config: DeliverConfig) -> Self {
+    pub(crate) fn start(services: Arc<Services>, waker: Arc<LocalWaker>, tasks: Tasks, config: DeliverConfig) -> Self {
         let (settled, results) = mpsc::channel(config.claimed_max.max(1));
-        tasks.spawn(Settler::new(gateway.core.clone(), bell.clone()).run(results));
+        tasks.spawn(Settler::new(services.ports.clone(), waker.clone()).run(results));
         Self {
             places: Places::new(&config),
-            poster: Arc::new(Poster::new(gateway.clone(), tasks.clone(), settled.clone(), &config)),
+            poster: Arc::new(Poster::new(services.clone(), tasks.clone(), settled.clone(), &config)),
             settled,
             full: AtomicBool::new(false),
-            gateway,
-            bell,
+            services,
+            waker,
             tasks,
             config,
         }
     }
 
     fn now(&self) -> UtcMs {
-        self.gateway.core.now()
+        self.services.ports.now()
     }
 
     /// Reads before it writes: most nudges are about events nobody subscribed to.
     async fn claim(&self, limit: u32) -> Result<Batch> {
-        let store = &self.gateway.core.store;
+        let store = &self.services.ports.store;
         let since = Instant::now();
         if !self.full.load(Ordering::Relaxed) {
             let next_due = store.read().await?.delivery_next_due().await?;
@@ -168,7 +168,7 @@ impl Job for Deliver {
     }
 
     fn nudge(&self) -> Option<&Notify> {
-        Some(&self.bell.deliver)
+        Some(&self.waker.deliver)
     }
 
     fn gap(&self) -> Duration {

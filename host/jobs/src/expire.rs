@@ -6,11 +6,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use portico_core::device::{Signal, session};
 use portico_core::time::UtcMs;
-use portico_core::{Gateway, Result};
+use portico_core::{Result, Services};
 use tokio::sync::Notify;
 
-use crate::bell::LocalBell;
 use crate::runner::{Job, Status};
+use crate::waker::LocalWaker;
 
 /// Devices told in one run.
 const BATCH: u32 = 64;
@@ -21,20 +21,20 @@ const IDLE: Duration = Duration::from_secs(60);
 
 /// The task.
 pub(crate) struct Expire {
-    gateway: Arc<Gateway>,
-    bell: Arc<LocalBell>,
+    services: Arc<Services>,
+    waker: Arc<LocalWaker>,
 }
 
 impl Expire {
-    pub(crate) fn new(gateway: Arc<Gateway>, bell: Arc<LocalBell>) -> Self {
-        Self { gateway, bell }
+    pub(crate) fn new(services: Arc<Services>, waker: Arc<LocalWaker>) -> Self {
+        Self { services, waker }
     }
 
     /// The next deadline of all: the store lists devices by deadline, so the first one due within [`IDLE`] has it.
     async fn next_deadline(&self) -> Result<Option<UtcMs>> {
-        let core = &self.gateway.core;
-        let mut tx = core.store.read().await?;
-        let first = tx.device_overdue(core.now() + IDLE, 1).await?;
+        let ports = &self.services.ports;
+        let mut tx = ports.store.read().await?;
+        let first = tx.device_overdue(ports.now() + IDLE, 1).await?;
         match first.first() {
             None => Ok(None),
             Some(id) => Ok(tx.device_load(id).await?.and_then(|d| d.deadline)),
@@ -49,7 +49,7 @@ impl Job for Expire {
     }
 
     fn nudge(&self) -> Option<&Notify> {
-        Some(&self.bell.expire)
+        Some(&self.waker.expire)
     }
 
     fn gap(&self) -> Duration {
@@ -57,20 +57,20 @@ impl Job for Expire {
     }
 
     async fn run_once(&self) -> Result<Status> {
-        let core = &self.gateway.core;
+        let ports = &self.services.ports;
         let overdue = {
-            let mut tx = core.store.read().await?;
-            tx.device_overdue(core.now(), BATCH).await?
+            let mut tx = ports.store.read().await?;
+            tx.device_overdue(ports.now(), BATCH).await?
         };
         for id in &overdue {
-            let effect = session::tell(core, id, Signal::DeadlinePassed, None).await?;
+            let effect = session::tell(ports, id, Signal::DeadlinePassed, None).await?;
             tracing::info!(device.id = %id, ?effect, "a device's state outlasted its deadline");
         }
         let done = overdue.len() as u64;
         if overdue.len() == BATCH as usize {
             return Ok(Status { done, next: Duration::ZERO });
         }
-        Ok(Status { done, next: pause(self.next_deadline().await?, core.now()) })
+        Ok(Status { done, next: pause(self.next_deadline().await?, ports.now()) })
     }
 }
 

@@ -1,21 +1,21 @@
 //! Background tasks: everything the gateway does without being asked at that moment.
 //!
 //! One task per file. Each is a struct with `run_once`: no input, idempotent, a bounded batch. One runner drives them all, on
-//! a timer and on a nudge of the [`LocalBell`]; a crash between any two lines is repaired by the next run. Left to others:
+//! a timer and on a nudge of the [`LocalWaker`]; a crash between any two lines is repaired by the next run. Left to others:
 //! what a state means and what follows a failure (core), rows (store), the wire (whatsapp, net).
 //!
 //! Invariants: every queue and every number of things at once has a named limit in [`JobsConfig`]. When nothing happens, no
 //! task asks the database more often than once a minute.
 
-mod bell;
 mod config;
 mod deliver;
 mod expire;
+mod keep_sessions;
 mod reap;
 mod runner;
 mod send_queued;
-mod sessions;
 mod tasks;
+mod waker;
 
 #[cfg(test)]
 mod testing;
@@ -23,18 +23,18 @@ mod testing;
 use std::sync::Arc;
 use std::time::Duration;
 
-use portico_core::Gateway;
+use portico_core::Services;
 
-pub use bell::{LocalBell, OUTGOING_MAX, SESSION_REQUESTS_MAX};
 pub use config::{DeliverConfig, JobsConfig, ReapConfig, SendConfig, SessionsConfig};
 pub use runner::{JobState, JobStatus};
+pub use waker::{LocalWaker, OUTGOING_MAX, SESSION_REQUESTS_MAX};
 
 use deliver::Deliver;
 use expire::Expire;
+use keep_sessions::KeepSessions;
 use reap::Reap;
 use runner::{Board, Job};
 use send_queued::SendQueued;
-use sessions::Sessions;
 use tasks::Tasks;
 
 /// How long work that was cut off at the end of the grace gets to be gone.
@@ -47,21 +47,21 @@ pub struct Jobs {
 }
 
 impl Jobs {
-    /// Starts every task on the current runtime. `bell` must be the one the gateway's core rings.
-    pub fn start(gateway: Arc<Gateway>, bell: Arc<LocalBell>, config: JobsConfig) -> Jobs {
+    /// Starts every task on the current runtime. `waker` must be the one the gateway's core rings.
+    pub fn start(services: Arc<Services>, waker: Arc<LocalWaker>, config: JobsConfig) -> Jobs {
         let tasks = Tasks::default();
         let jobs: Vec<Box<dyn Job>> = vec![
-            Box::new(Deliver::start(gateway.clone(), bell.clone(), tasks.clone(), config.deliver)),
-            Box::new(SendQueued::new(gateway.clone(), bell.clone(), tasks.clone(), config.send)),
-            Box::new(Sessions::new(gateway.clone(), bell.clone(), tasks.clone(), config.sessions)),
-            Box::new(Expire::new(gateway.clone(), bell)),
-            Box::new(Reap::new(gateway.clone(), config.reap)),
+            Box::new(Deliver::start(services.clone(), waker.clone(), tasks.clone(), config.deliver)),
+            Box::new(SendQueued::new(services.clone(), waker.clone(), tasks.clone(), config.send)),
+            Box::new(KeepSessions::new(services.clone(), waker.clone(), tasks.clone(), config.sessions)),
+            Box::new(Expire::new(services.clone(), waker)),
+            Box::new(Reap::new(services.clone(), config.reap)),
         ];
         let mut boards = Vec::with_capacity(jobs.len());
         for job in jobs {
             let board = Arc::new(Board::new(job.name()));
             boards.push(board.clone());
-            tasks.spawn(runner::drive(job, tasks.stopping(), board, gateway.core.clone()));
+            tasks.spawn(runner::drive(job, tasks.stopping(), board, services.ports.clone()));
         }
         Jobs { tasks, boards }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use portico_core::time::UtcMs;
-use portico_core::{Gateway, Result};
+use portico_core::{Result, Services};
 use tokio::sync::Notify;
 
 use crate::config::ReapConfig;
@@ -17,13 +17,13 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 /// The task.
 pub(crate) struct Reap {
-    gateway: Arc<Gateway>,
+    services: Arc<Services>,
     config: ReapConfig,
 }
 
 impl Reap {
-    pub(crate) fn new(gateway: Arc<Gateway>, config: ReapConfig) -> Self {
-        Self { gateway, config }
+    pub(crate) fn new(services: Arc<Services>, config: ReapConfig) -> Self {
+        Self { services, config }
     }
 }
 
@@ -38,13 +38,13 @@ impl Job for Reap {
     }
 
     async fn run_once(&self) -> Result<Status> {
-        let core = &self.gateway.core;
-        let (now, batch) = (core.now(), self.config.batch);
-        let mut tx = core.store.write().await?;
+        let ports = &self.services.ports;
+        let (now, batch) = (ports.now(), self.config.batch);
+        let mut tx = ports.store.write().await?;
         // Deliveries first: an event that one of them needs is kept.
         let deliveries = tx.delivery_purge(before(now, self.config.deliveries), batch).await?;
         let events = tx.event_purge(before(now, self.config.events), batch).await?;
-        let keys = tx.idempotency_purge(before(now, core.limits.idempotency_ttl)).await?;
+        let keys = tx.idempotency_purge(before(now, ports.limits.idempotency_ttl)).await?;
         tx.commit().await?;
         let done = deliveries + events + keys;
         if done > 0 {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use portico_core::time::UtcMs;
-use portico_core::{Core, Error, Result};
+use portico_core::{Error, Ports, Result};
 use serde::Serialize;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -145,9 +145,9 @@ impl Board {
 }
 
 /// Runs `job` until `stop`. A run that has begun is finished.
-pub(crate) async fn drive(job: Box<dyn Job>, stop: CancellationToken, board: Arc<Board>, core: Arc<Core>) {
+pub(crate) async fn drive(job: Box<dyn Job>, stop: CancellationToken, board: Arc<Board>, ports: Arc<Ports>) {
     while !stop.is_cancelled() {
-        board.begun(core.now());
+        board.begun(ports.now());
         let run = AssertUnwindSafe(job.run_once()).catch_unwind().await;
         let result = run.unwrap_or_else(|_| Err(Error::internal("running a background task", "it panicked")));
         let failures = board.ended(&result);
@@ -238,8 +238,8 @@ mod tests {
         let (runs, nudge, good) = (Arc::default(), Arc::new(Notify::new()), Arc::new(Notify::new()));
         let job = Shaky { runs, nudge: nudge.clone(), good: good.clone() };
         let (board, stop) = (Arc::new(Board::new("shaky")), CancellationToken::new());
-        let core = testing::gateway().core.clone();
-        let driven = tokio::spawn(drive(Box::new(job), stop.clone(), board.clone(), core));
+        let ports = testing::services().ports.clone();
+        let driven = tokio::spawn(drive(Box::new(job), stop.clone(), board.clone(), ports));
         good.notified().await;
         nudge.notify_one();
         good.notified().await;

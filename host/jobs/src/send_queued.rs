@@ -16,14 +16,14 @@ use async_trait::async_trait;
 use futures_util::FutureExt;
 use portico_core::device::DeviceState;
 use portico_core::id::DeviceId;
-use portico_core::{Error, Gateway, Result};
+use portico_core::{Error, Result, Services};
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
-use crate::bell::LocalBell;
 use crate::config::SendConfig;
 use crate::runner::{Job, Status};
 use crate::tasks::{Tasks, cause, lock};
+use crate::waker::LocalWaker;
 use sender::Sender;
 
 /// Devices read at once by the sweep.
@@ -35,8 +35,8 @@ const RETRY: Duration = Duration::from_secs(5);
 pub(crate) struct SendQueued(Arc<Shared>);
 
 struct Shared {
-    gateway: Arc<Gateway>,
-    bell: Arc<LocalBell>,
+    services: Arc<Services>,
+    waker: Arc<LocalWaker>,
     tasks: Tasks,
     config: SendConfig,
     turns: Semaphore,
@@ -61,11 +61,11 @@ struct Seat {
 }
 
 impl SendQueued {
-    pub(crate) fn new(gateway: Arc<Gateway>, bell: Arc<LocalBell>, tasks: Tasks, config: SendConfig) -> Self {
+    pub(crate) fn new(services: Arc<Services>, waker: Arc<LocalWaker>, tasks: Tasks, config: SendConfig) -> Self {
         let turns = Semaphore::new(config.devices_at_once.clamp(1, Semaphore::MAX_PERMITS));
         let sweep_at = Instant::now() + config.sweep_every;
         let desk = Mutex::new(Desk { senders: HashMap::new(), wakes: BTreeSet::new(), sweep_at });
-        Self(Arc::new(Shared { gateway, bell, tasks, config, turns, desk }))
+        Self(Arc::new(Shared { services, waker, tasks, config, turns, desk }))
     }
 
     /// Connected devices with queued messages, for rings that were lost.
@@ -73,7 +73,7 @@ impl SendQueued {
         let mut found = Vec::new();
         let mut after: Option<DeviceId> = None;
         loop {
-            let mut tx = self.0.gateway.core.store.read().await?;
+            let mut tx = self.0.services.ports.store.read().await?;
             let page = tx.device_wanted(after.as_ref(), PAGE).await?;
             let Some(last) = page.last() else { return Ok(found) };
             after = Some(last.id.clone());
@@ -93,11 +93,11 @@ impl Job for SendQueued {
     }
 
     fn nudge(&self) -> Option<&Notify> {
-        Some(&self.0.bell.send)
+        Some(&self.0.waker.send)
     }
 
     async fn run_once(&self) -> Result<Status> {
-        let rung = self.0.bell.take_outgoing();
+        let rung = self.0.waker.take_outgoing();
         let mut devices: BTreeSet<_> = rung.devices.into_iter().collect();
         devices.extend(self.0.take_due());
         if rung.everything || self.0.sweep_is_due() {
@@ -140,7 +140,7 @@ impl Shared {
                     return;
                 }
                 let stopping = self.tasks.stopping();
-                let pass = sender.pass(self.gateway.clone(), &device, &self.config, &stopping);
+                let pass = sender.pass(self.services.clone(), &device, &self.config, &stopping);
                 // A panic in the protocol library must not leave the seat taken for ever.
                 let passed = AssertUnwindSafe(pass).catch_unwind().await;
                 match passed.unwrap_or_else(|_| Err(Error::internal("sending a device's messages", "it panicked"))) {
@@ -163,7 +163,7 @@ impl Shared {
             if let Some(wake) = wake {
                 wakes.insert((wake, device));
                 // The task may sleep past it.
-                self.bell.send.notify_one();
+                self.waker.send.notify_one();
             }
             return;
         }

@@ -8,26 +8,26 @@ use std::time::Duration;
 use async_trait::async_trait;
 use portico_core::access::Caller;
 use portico_core::address::{Party, PhoneNumber, Recipient};
-use portico_core::cx::Stamps;
+use portico_core::context::MonotonicUlid;
 use portico_core::device::{Device, DeviceState, Wanted};
 use portico_core::event::{Event, EventKind};
 use portico_core::id::{DeliveryId, DeviceId, EventId, MessageId, TenantId, WebhookId};
 use portico_core::limits::Limits;
 use portico_core::message::{Content, Direction, Message, MessageStatus, StatusTimes};
-use portico_core::ports::link::{Outgoing, PairingCode, QrCode, Resources, Turn};
 use portico_core::ports::outbound::{OutboundError, OutboundRequest, OutboundResponse};
 use portico_core::ports::plugins::{
     CallCount, Decision, Formatted, Outcome, PaceDevice, PaceQuery, Parts, PluginFailure, PluginInfo, PluginRequest,
     PluginResponse,
 };
+use portico_core::ports::sessions::{DeviceLock, Outgoing, PairingCode, QrCode, Resources};
 use portico_core::ports::store::AttemptResult;
-use portico_core::ports::{Clock, Links, Outbound, Plugins, Rng, Store, Tx};
+use portico_core::ports::{Clock, Outbound, Plugins, Rng, Sessions, Store, Tx};
 use portico_core::seal::Sealer;
 use portico_core::time::UtcMs;
 use portico_core::webhook::{DEFAULT_FORMAT, DeliveryState, EventFilter, Webhook, WebhookState};
-use portico_core::{Core, Error, Gateway, Result};
+use portico_core::{Error, Ports, Result, Services};
 
-use crate::bell::LocalBell;
+use crate::waker::LocalWaker;
 
 pub(crate) fn tenant() -> TenantId {
     TenantId::new(1, 1)
@@ -199,9 +199,9 @@ impl Rng for Nothing {
 }
 
 #[async_trait]
-impl Links for Nothing {
-    async fn turn(&self, _: &DeviceId) -> Result<Turn> {
-        Ok(Turn::new(()))
+impl Sessions for Nothing {
+    async fn lock(&self, _: &DeviceId) -> Result<DeviceLock> {
+        Ok(DeviceLock::new(()))
     }
 
     async fn open(&self, _: &Device) -> Result<()> {
@@ -249,19 +249,19 @@ impl Outbound for Nothing {
 }
 
 /// A gateway whose store never answers.
-pub(crate) fn gateway() -> Arc<Gateway> {
-    let core = Core {
+pub(crate) fn services() -> Arc<Services> {
+    let ports = Ports {
         store: Arc::new(Nothing),
         clock: Arc::new(Nothing),
         rng: Arc::new(Nothing),
-        bell: Arc::new(LocalBell::new()),
+        waker: Arc::new(LocalWaker::new()),
         sealer: Sealer::new(&[7; 32], Arc::new(Nothing)),
         limits: Limits::default(),
-        stamps: Stamps::default(),
+        ulids: MonotonicUlid::default(),
     };
-    Arc::new(Gateway {
-        core: Arc::new(core),
-        links: Arc::new(Nothing),
+    Arc::new(Services {
+        ports: Arc::new(ports),
+        sessions: Arc::new(Nothing),
         plugins: Arc::new(FakePlugins::default()),
         outbound: Arc::new(Nothing),
     })

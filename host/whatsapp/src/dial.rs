@@ -25,7 +25,7 @@ use whatsapp_rust::transport::{Transport, TransportEvent, TransportFactory};
 use whatsapp_rust::wacore::net::WHATSAPP_WEB_WS_URL;
 
 use crate::config::Network;
-use crate::events::{Fact, Tap};
+use crate::events::{EventSink, Fact};
 
 #[cfg(not(feature = "sandbox"))]
 pub(crate) type Http = UreqHttpClient;
@@ -75,7 +75,7 @@ impl TransportFactory for Sockets {
 /// The shared dialler, for one session.
 pub(crate) struct Dialler {
     pub(crate) sockets: Arc<dyn TransportFactory>,
-    pub(crate) tap: Arc<Tap>,
+    pub(crate) sink: Arc<EventSink>,
     /// Incoming messages are refused; a new connection brings them again, in order.
     pub(crate) refusing: Arc<AtomicBool>,
 }
@@ -83,23 +83,23 @@ pub(crate) struct Dialler {
 #[async_trait]
 impl TransportFactory for Dialler {
     async fn create_transport(&self) -> anyhow::Result<(Arc<dyn Transport>, async_channel::Receiver<TransportEvent>)> {
-        self.tap.tell(Fact::Dialling);
+        self.sink.tell(Fact::Dialling);
         self.refusing.store(false, Ordering::Release);
         let (transport, incoming) = self.sockets.create_transport().await?;
         let (forward, gated) = async_channel::bounded(1);
-        tokio::spawn(gate(Arc::clone(&self.tap), incoming, forward));
+        tokio::spawn(gate(Arc::clone(&self.sink), incoming, forward));
         Ok((transport, gated))
     }
 }
 
 /// Forwards what comes from the socket as long as the session has room. Ends with either side.
 async fn gate(
-    tap: Arc<Tap>,
+    sink: Arc<EventSink>,
     incoming: async_channel::Receiver<TransportEvent>,
     forward: async_channel::Sender<TransportEvent>,
 ) {
     while let Ok(event) = incoming.recv().await {
-        tap.room().await;
+        sink.room().await;
         if forward.send(event).await.is_err() {
             return;
         }

@@ -7,10 +7,10 @@ use std::sync::atomic::Ordering;
 use portico_core::device::Signal;
 use portico_core::error::Error;
 use portico_core::message::Content;
-use portico_core::ports::Links;
-use portico_core::ports::link::ReceiptKind;
+use portico_core::ports::Sessions;
+use portico_core::ports::sessions::ReceiptKind;
 
-use crate::Sessions;
+use crate::WhatsAppSessions;
 use crate::config::{Network, WhatsAppConfig};
 use crate::memory::{Memory, sealer};
 use portico_sandbox::Sandbox;
@@ -174,7 +174,13 @@ async fn a_number_that_is_not_on_whatsapp_is_refused() -> Result<(), Problem> {
 async fn only_loopback_networks_are_accepted() {
     let sessions = |network| {
         let (keys, inbox) = (std::sync::Arc::<Memory>::default(), Recorder::new());
-        Sessions::new(WhatsAppConfig::new(network), keys, sealer(), inbox, std::sync::Arc::new(world::SystemClock))
+        WhatsAppSessions::new(
+            WhatsAppConfig::new(network),
+            keys,
+            sealer(),
+            inbox,
+            std::sync::Arc::new(world::SystemClock),
+        )
     };
     let sandbox = |ws: &str, media: &str| Network::Sandbox { ws_url: ws.to_owned(), media_base: media.to_owned() };
     assert!(sessions(sandbox("ws://127.0.0.1:9/ws/chat", "http://127.0.0.1:9")).is_ok());

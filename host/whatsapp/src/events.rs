@@ -1,8 +1,8 @@
 //! What the protocol library tells, on its way to the session's one task.
 //!
-//! The library calls handlers inside its receive path: a [`Tap`] only puts facts into a bounded channel. The task takes them
+//! The library calls handlers inside its receive path: a [`EventSink`] only puts facts into a bounded channel. The task takes them
 //! out in order ([`crate::session`]). Nothing is lost silently: the library acknowledges most of what it tells before
-//! anybody handled it, so the channel must never be full. Therefore reading from the socket waits ([`Tap::room`]) while
+//! anybody handled it, so the channel must never be full. Therefore reading from the socket waits ([`EventSink::room`]) while
 //! fewer than [`RESERVE`] places are free, and what the library has read before that fits into the reserve. A core that
 //! stands still for long thus loses the connection, and WhatsApp delivers the rest to the next one.
 
@@ -28,15 +28,15 @@ pub(crate) enum Fact {
 }
 
 /// The session's ear.
-pub(crate) struct Tap {
+pub(crate) struct EventSink {
     device: DeviceId,
     facts: mpsc::Sender<Fact>,
     reserve: usize,
     relief: Notify,
 }
 
-impl Tap {
-    /// A tap and what comes out of it, for at most `events_max` waiting facts.
+impl EventSink {
+    /// A sink and what comes out of it, for at most `events_max` waiting facts.
     pub(crate) fn new(device: DeviceId, events_max: usize) -> (Arc<Self>, mpsc::Receiver<Fact>) {
         let places = events_max.max(2);
         let (facts, waiting) = mpsc::channel(places);
@@ -76,7 +76,7 @@ impl Tap {
     }
 }
 
-impl EventHandler for Tap {
+impl EventHandler for EventSink {
     fn handle_event(&self, event: Arc<Event>) {
         self.tell(Fact::Event(event));
     }
@@ -115,18 +115,18 @@ mod tests {
 
     #[tokio::test]
     async fn reading_waits_while_only_the_reserve_is_left() {
-        let (tap, mut facts) = Tap::new(DeviceId::new(1, 1), 8);
+        let (sink, mut facts) = EventSink::new(DeviceId::new(1, 1), 8);
         for _ in 0..5 {
-            assert!(tap.room().now_or_never().is_some());
-            tap.tell(Fact::Dialling);
+            assert!(sink.room().now_or_never().is_some());
+            sink.tell(Fact::Dialling);
         }
-        assert!(tap.room().now_or_never().is_none(), "three places are left of a reserve of four");
-        let waiting = tap.room();
+        assert!(sink.room().now_or_never().is_none(), "three places are left of a reserve of four");
+        let waiting = sink.room();
         facts.recv().await;
-        tap.worked_off();
+        sink.worked_off();
         waiting.await;
-        tap.tell(Fact::Dialling);
+        sink.tell(Fact::Dialling);
         facts.close();
-        assert!(tap.room().now_or_never().is_some(), "nobody waits for a session that is over");
+        assert!(sink.room().now_or_never().is_some(), "nobody waits for a session that is over");
     }
 }

@@ -1,4 +1,4 @@
-//! Sessions with WhatsApp: [`Sessions`] implements the core's `Links` over the protocol library.
+//! Sessions with WhatsApp: [`WhatsAppSessions`] implements the core's `Sessions` over the protocol library.
 //!
 //! For: connecting, pairing, sending, resolving, and telling the core's `Inbox` what happened. Left to others: every rule
 //! (core), where keys are kept (the store, behind `KeyRecords`), when a session should run (jobs).
@@ -9,16 +9,16 @@
 
 mod backend;
 mod config;
+mod device_lock;
 mod dial;
 mod events;
 mod failure;
-mod link;
 mod pairing;
 mod resolve;
 mod send;
 mod session;
+mod sessions;
 mod trust;
-mod turns;
 
 #[cfg(all(test, feature = "sandbox"))]
 mod end_to_end;
@@ -26,5 +26,5 @@ mod end_to_end;
 mod memory;
 
 pub use config::{Network, PRE_KEYS_DEFAULT, SANDBOX_MEDIA_HOST, WhatsAppConfig, WhatsAppLimits};
-pub use link::Sessions;
+pub use sessions::WhatsAppSessions;
 pub use trust::forged_chain_is_refused;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use portico_core::device::DeviceState;
 use portico_core::error::{Error, Result};
 use portico_core::message::Content;
-use portico_core::ports::link::Outgoing;
+use portico_core::ports::sessions::Outgoing;
 use tokio::sync::OwnedMutexGuard;
 use whatsapp_rust::waproto::whatsapp::Message;
 use whatsapp_rust::{Client, Jid, SendOptions};
@@ -83,10 +83,10 @@ pub(crate) struct Lanes(Arc<Mutex<HashMap<String, Lane>>>);
 
 impl Lanes {
     /// Waits for the chat's turn; it ends when the answer is dropped. Turns come in the order of asking.
-    pub(crate) async fn enter(&self, chat: &str) -> Turn {
+    pub(crate) async fn enter(&self, chat: &str) -> DeviceLock {
         let lane = Arc::clone(self.lock().entry(chat.to_owned()).or_default());
         // Made before the wait, so that a caller who gives up waiting leaves no entry behind.
-        let mut turn = Turn { lanes: self.clone(), chat: chat.to_owned(), held: None };
+        let mut turn = DeviceLock { lanes: self.clone(), chat: chat.to_owned(), held: None };
         turn.held = Some(lane.lock_owned().await);
         turn
     }
@@ -97,13 +97,13 @@ impl Lanes {
 }
 
 /// One chat's turn.
-pub(crate) struct Turn {
+pub(crate) struct DeviceLock {
     lanes: Lanes,
     chat: String,
     held: Option<OwnedMutexGuard<()>>,
 }
 
-impl Drop for Turn {
+impl Drop for DeviceLock {
     fn drop(&mut self) {
         let mut lanes = self.lanes.lock();
         self.held = None;

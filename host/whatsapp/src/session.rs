@@ -17,7 +17,7 @@ use futures_util::FutureExt;
 use portico_core::device::Signal;
 use portico_core::error::Result;
 use portico_core::id::DeviceId;
-use portico_core::ports::link::{Identity, Resources};
+use portico_core::ports::sessions::{Identity, Resources};
 use portico_core::ports::{Clock, Inbox, KeyRecords};
 use portico_core::seal::Sealer;
 use portico_core::time::UtcMs;
@@ -180,7 +180,7 @@ impl Session {
 
     /// Shuts the client down, hands over what it told before, and fences its storage off.
     async fn end(self: &Arc<Self>, link: start::Link) -> Arc<Backend> {
-        let start::Link { client, handle, mut facts, subscription, backend, tap } = link;
+        let start::Link { client, handle, mut facts, subscription, backend, sink } = link;
         self.set_client(None);
         self.pairing.hide();
         // Dropping the handle, as the timeout does, aborts what is left.
@@ -189,7 +189,7 @@ impl Session {
         }
         drop(subscription);
         facts.close();
-        tap.worked_off();
+        sink.worked_off();
         let drained = tokio::time::timeout(DRAIN_TIMEOUT, follow::drain(self, &client, &mut facts)).await;
         if drained.is_err() {
             tracing::warn!(device.id = %self.device, "the core took too long with the last facts of a session; some were dropped");

@@ -3,7 +3,7 @@
 use super::keys::{NewKey, draft};
 use super::secret::{KeyFormat, KeySecret};
 use super::{AccessKey, Scope};
-use crate::cx::Core;
+use crate::context::Ports;
 use crate::error::{Error, Result};
 use crate::id::{KeyId, TenantId};
 use crate::page::PageRequest;
@@ -22,18 +22,18 @@ pub struct PresetKeys {
 }
 
 /// Makes the first tenant, the preset keys and, when no key exists at all, one admin key, which is returned to be shown once.
-pub async fn first_keys(core: &Core, preset: &PresetKeys) -> Result<Option<KeySecret>> {
-    let mut tx = core.store.write().await?;
+pub async fn first_keys(ports: &Ports, preset: &PresetKeys) -> Result<Option<KeySecret>> {
+    let mut tx = ports.store.write().await?;
     let tenant = match tx.tenant_find_by_name(FIRST_TENANT).await? {
         Some(tenant) => tenant,
         None => {
-            let tenant = core.fresh(TenantId::new);
-            tx.tenant_insert(&tenant, FIRST_TENANT, core.now()).await?;
+            let tenant = ports.fresh(TenantId::new);
+            tx.tenant_insert(&tenant, FIRST_TENANT, ports.now()).await?;
             tenant
         }
     };
-    preset_keys(core, &mut *tx, &tenant, preset).await?;
-    let generated = if tx.key_any(core.now()).await? {
+    preset_keys(ports, &mut *tx, &tenant, preset).await?;
+    let generated = if tx.key_any(ports.now()).await? {
         None
     } else {
         let new = NewKey {
@@ -42,7 +42,7 @@ pub async fn first_keys(core: &Core, preset: &PresetKeys) -> Result<Option<KeySe
             format: KeyFormat::Portico,
             expires_in_days: None,
         };
-        let (key, secret) = draft(core, tenant, new, Scope::ALL.to_vec())?;
+        let (key, secret) = draft(ports, tenant, new, Scope::ALL.to_vec())?;
         tx.key_insert(&key, &secret.hash()).await?;
         Some(secret)
     };
@@ -51,7 +51,7 @@ pub async fn first_keys(core: &Core, preset: &PresetKeys) -> Result<Option<KeySe
 }
 
 /// Makes the keys that are preset now work as their places say, and those preset there before stop working.
-async fn preset_keys(core: &Core, tx: &mut dyn Tx, tenant: &TenantId, preset: &PresetKeys) -> Result<()> {
+async fn preset_keys(ports: &Ports, tx: &mut dyn Tx, tenant: &TenantId, preset: &PresetKeys) -> Result<()> {
     let program = Scope::PROGRAM.into_iter().chain([Scope::KeysWrite]).collect::<Vec<_>>();
     let places = [(&preset.admin, "preset admin key", Scope::ALL.to_vec()), (&preset.api, "preset API key", program)];
     let (mut names, mut kept) = (Vec::new(), Vec::new());
@@ -68,7 +68,7 @@ async fn preset_keys(core: &Core, tx: &mut dyn Tx, tenant: &TenantId, preset: &P
                 known.id
             }
             None => {
-                let key = made(core, tenant, name, scopes);
+                let key = made(ports, tenant, name, scopes);
                 tx.key_insert(&key, &secret.hash()).await?;
                 key.id
             }
@@ -79,12 +79,12 @@ async fn preset_keys(core: &Core, tx: &mut dyn Tx, tenant: &TenantId, preset: &P
         names.push(name);
         kept.push(id);
     }
-    let mut page = PageRequest { limit: core.limits.page_max, before: None };
+    let mut page = PageRequest { limit: ports.limits.page_max, before: None };
     loop {
         let keys = tx.key_list(tenant, &page).await?;
         let earlier = |key: &&AccessKey| names.contains(&key.name.as_str()) && !kept.contains(&key.id);
         for key in keys.iter().filter(earlier) {
-            tx.key_revoke(tenant, &key.id, core.now()).await?;
+            tx.key_revoke(tenant, &key.id, ports.now()).await?;
         }
         match keys.last() {
             Some(last) if keys.len() > page.limit as usize => page.before = Some(last.id.to_string()),
@@ -93,10 +93,10 @@ async fn preset_keys(core: &Core, tx: &mut dyn Tx, tenant: &TenantId, preset: &P
     }
 }
 
-fn made(core: &Core, tenant: &TenantId, name: &str, scopes: Vec<Scope>) -> AccessKey {
-    let now = core.now();
+fn made(ports: &Ports, tenant: &TenantId, name: &str, scopes: Vec<Scope>) -> AccessKey {
+    let now = ports.now();
     AccessKey {
-        id: core.fresh(KeyId::new),
+        id: ports.fresh(KeyId::new),
         tenant: tenant.clone(),
         name: name.to_owned(),
         scopes,

@@ -2,19 +2,19 @@
 
 use super::{Device, DeviceState, Wanted, lookup, session};
 use crate::access::Scope;
-use crate::cx::{Cx, Once};
+use crate::context::{Once, OpContext};
 use crate::error::{Error, Result};
 use crate::id::DeviceId;
 use crate::limits::Limits;
 
 /// Makes a device. It has no session until somebody connects it.
-pub async fn create(cx: &Cx, name: &str) -> Result<Device> {
-    cx.caller.require(Scope::DevicesWrite)?;
-    let now = cx.now();
+pub async fn create(ctx: &OpContext, name: &str) -> Result<Device> {
+    ctx.caller.require(Scope::DevicesWrite)?;
+    let now = ctx.now();
     let device = Device {
-        id: cx.core().fresh(DeviceId::new),
-        tenant: cx.tenant().clone(),
-        name: checked_name(&cx.core().limits, name)?,
+        id: ctx.ports().fresh(DeviceId::new),
+        tenant: ctx.tenant().clone(),
+        name: checked_name(&ctx.ports().limits, name)?,
         state: DeviceState::Created,
         reason: None,
         state_since: now,
@@ -25,15 +25,15 @@ pub async fn create(cx: &Cx, name: &str) -> Result<Device> {
         push_name: None,
         created_at: now,
     };
-    let mut tx = cx.core().store.write().await?;
-    if let Once::Made(id) = cx.once(&mut *tx, device.id.as_str()).await? {
-        let found = lookup::find_in(&mut *tx, cx.tenant(), &id.parse()?).await?;
+    let mut tx = ctx.ports().store.write().await?;
+    if let Once::Made(id) = ctx.once(&mut *tx, device.id.as_str()).await? {
+        let found = lookup::find_in(&mut *tx, ctx.tenant(), &id.parse()?).await?;
         // What made it may share this commit.
         tx.commit().await?;
         return Ok(found);
     }
-    let limit = cx.core().limits.devices_per_tenant;
-    if tx.device_count(cx.tenant()).await? >= limit {
+    let limit = ctx.ports().limits.devices_per_tenant;
+    if tx.device_count(ctx.tenant()).await? >= limit {
         let why = format!(
             "this tenant has {limit} devices, the limit; delete one first or raise `tuning.devices_per_tenant`"
         );
@@ -45,29 +45,29 @@ pub async fn create(cx: &Cx, name: &str) -> Result<Device> {
 }
 
 /// Gives a device another name.
-pub async fn rename(cx: &Cx, id: &DeviceId, name: &str) -> Result<Device> {
-    cx.caller.require(Scope::DevicesWrite)?;
-    let name = checked_name(&cx.core().limits, name)?;
-    let mut tx = cx.core().store.write().await?;
-    if !tx.device_rename(cx.tenant(), id, &name).await? {
+pub async fn rename(ctx: &OpContext, id: &DeviceId, name: &str) -> Result<Device> {
+    ctx.caller.require(Scope::DevicesWrite)?;
+    let name = checked_name(&ctx.ports().limits, name)?;
+    let mut tx = ctx.ports().store.write().await?;
+    if !tx.device_rename(ctx.tenant(), id, &name).await? {
         return Err(Error::not_found("device", id));
     }
-    let device = lookup::find_in(&mut *tx, cx.tenant(), id).await?;
+    let device = lookup::find_in(&mut *tx, ctx.tenant(), id).await?;
     tx.commit().await?;
     Ok(device)
 }
 
 /// Deletes a device: unlinks it at WhatsApp when it is linked, ends its session, removes its rows and keys.
-pub async fn delete(cx: &Cx, id: &DeviceId) -> Result<()> {
-    let _turn = session::turn(cx, id).await?;
-    let device = lookup::get(cx, id).await?;
+pub async fn delete(ctx: &OpContext, id: &DeviceId) -> Result<()> {
+    let _lock = session::lock(ctx, id).await?;
+    let device = lookup::get(ctx, id).await?;
     if device.is_paired() {
-        cx.gateway.links.logout(id).await?;
+        ctx.services.sessions.logout(id).await?;
     } else {
-        cx.gateway.links.close(id).await?;
+        ctx.services.sessions.close(id).await?;
     }
-    let mut tx = cx.core().store.write().await?;
-    tx.device_delete(cx.tenant(), id).await?;
+    let mut tx = ctx.ports().store.write().await?;
+    tx.device_delete(ctx.tenant(), id).await?;
     tx.commit().await
 }
 

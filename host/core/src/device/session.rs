@@ -6,88 +6,88 @@ use super::state::{Effect, Signal, StateReason};
 use super::{Device, DeviceState, Wanted, lookup};
 use crate::access::Scope;
 use crate::address::PhoneNumber;
-use crate::cx::{Core, Cx};
+use crate::context::{OpContext, Ports};
 use crate::error::{Error, Result};
 use crate::event::NewEvent;
 use crate::id::DeviceId;
 use crate::ports::Tx;
-use crate::ports::link::{Identity, PairingCode, QrCode, Turn};
+use crate::ports::sessions::{DeviceLock, Identity, PairingCode, QrCode};
 use crate::ports::store::DeviceChange;
 
 /// Starts the device's session: resumes it when it is paired, else asks WhatsApp for a QR code. Repeating it changes nothing.
-pub async fn connect(cx: &Cx, id: &DeviceId) -> Result<Device> {
-    let _turn = turn(cx, id).await?;
-    start(cx, id).await
+pub async fn connect(ctx: &OpContext, id: &DeviceId) -> Result<Device> {
+    let _lock = lock(ctx, id).await?;
+    start(ctx, id).await
 }
 
 /// Ends the device's session; it stays linked and is left alone until somebody connects it.
-pub async fn disconnect(cx: &Cx, id: &DeviceId) -> Result<Device> {
-    let _turn = turn(cx, id).await?;
-    halt(cx, id).await
+pub async fn disconnect(ctx: &OpContext, id: &DeviceId) -> Result<Device> {
+    let _lock = lock(ctx, id).await?;
+    halt(ctx, id).await
 }
 
 /// Ends the device's session and starts it again.
-pub async fn restart(cx: &Cx, id: &DeviceId) -> Result<Device> {
-    let _turn = turn(cx, id).await?;
-    halt(cx, id).await?;
-    start(cx, id).await
+pub async fn restart(ctx: &OpContext, id: &DeviceId) -> Result<Device> {
+    let _lock = lock(ctx, id).await?;
+    halt(ctx, id).await?;
+    start(ctx, id).await
 }
 
 /// Unlinks the device at WhatsApp and forgets its keys. A new pairing is needed afterwards.
-pub async fn logout(cx: &Cx, id: &DeviceId) -> Result<Device> {
-    let _turn = turn(cx, id).await?;
-    cx.gateway.links.logout(id).await?;
-    stop(cx, id, Signal::Unlinked(StateReason::new("requested", "logged out on request"))).await
+pub async fn logout(ctx: &OpContext, id: &DeviceId) -> Result<Device> {
+    let _lock = lock(ctx, id).await?;
+    ctx.services.sessions.logout(id).await?;
+    stop(ctx, id, Signal::Unlinked(StateReason::new("requested", "logged out on request"))).await
 }
 
 /// The right to start and stop the session, for a caller who may and whose device it is.
-pub(super) async fn turn(cx: &Cx, id: &DeviceId) -> Result<Turn> {
-    cx.caller.require(Scope::DevicesWrite)?;
-    lookup::get(cx, id).await?;
-    cx.gateway.links.turn(id).await
+pub(super) async fn lock(ctx: &OpContext, id: &DeviceId) -> Result<DeviceLock> {
+    ctx.caller.require(Scope::DevicesWrite)?;
+    lookup::get(ctx, id).await?;
+    ctx.services.sessions.lock(id).await
 }
 
-/// Within a turn.
-async fn start(cx: &Cx, id: &DeviceId) -> Result<Device> {
-    let mut tx = cx.core().store.write().await?;
-    lookup::find_in(&mut *tx, cx.tenant(), id).await?;
+/// The caller holds the device lock.
+async fn start(ctx: &OpContext, id: &DeviceId) -> Result<Device> {
+    let mut tx = ctx.ports().store.write().await?;
+    lookup::find_in(&mut *tx, ctx.tenant(), id).await?;
     tx.device_want(id, Wanted::Running).await?;
-    apply(cx.core(), &mut *tx, id, Signal::ConnectRequested, None).await?;
-    let device = lookup::find_in(&mut *tx, cx.tenant(), id).await?;
+    apply(ctx.ports(), &mut *tx, id, Signal::ConnectRequested, None).await?;
+    let device = lookup::find_in(&mut *tx, ctx.tenant(), id).await?;
     tx.commit().await?;
-    cx.core().bell.events_stored();
-    cx.gateway.links.open(&device).await?;
+    ctx.ports().waker.events_stored();
+    ctx.services.sessions.open(&device).await?;
     Ok(device)
 }
 
-/// Within a turn.
-async fn halt(cx: &Cx, id: &DeviceId) -> Result<Device> {
-    let device = stop(cx, id, Signal::DisconnectRequested).await?;
-    cx.gateway.links.close(id).await?;
+/// The caller holds the device lock.
+async fn halt(ctx: &OpContext, id: &DeviceId) -> Result<Device> {
+    let device = stop(ctx, id, Signal::DisconnectRequested).await?;
+    ctx.services.sessions.close(id).await?;
     Ok(device)
 }
 
-/// Within a turn.
-async fn stop(cx: &Cx, id: &DeviceId, signal: Signal) -> Result<Device> {
-    let mut tx = cx.core().store.write().await?;
-    lookup::find_in(&mut *tx, cx.tenant(), id).await?;
+/// The caller holds the device lock.
+async fn stop(ctx: &OpContext, id: &DeviceId, signal: Signal) -> Result<Device> {
+    let mut tx = ctx.ports().store.write().await?;
+    lookup::find_in(&mut *tx, ctx.tenant(), id).await?;
     tx.device_want(id, Wanted::Stopped).await?;
-    apply(cx.core(), &mut *tx, id, signal, None).await?;
-    let device = lookup::find_in(&mut *tx, cx.tenant(), id).await?;
+    apply(ctx.ports(), &mut *tx, id, signal, None).await?;
+    let device = lookup::find_in(&mut *tx, ctx.tenant(), id).await?;
     tx.commit().await?;
-    cx.core().bell.events_stored();
+    ctx.ports().waker.events_stored();
     Ok(device)
 }
 
 /// The QR code to scan now, or what is in the way of one.
-pub async fn qr(cx: &Cx, id: &DeviceId) -> Result<QrCode> {
-    cx.caller.require(Scope::DevicesWrite)?;
-    let device = lookup::get(cx, id).await?;
+pub async fn qr(ctx: &OpContext, id: &DeviceId) -> Result<QrCode> {
+    ctx.caller.require(Scope::DevicesWrite)?;
+    let device = lookup::get(ctx, id).await?;
     match device.state {
         DeviceState::Pairing | DeviceState::Connecting if device.jid.is_none() => {
             let retry_after = Duration::from_secs(1);
             let why = "WhatsApp has not sent the QR code yet; ask again in a second".to_owned();
-            cx.gateway.links.qr(id).ok_or(Error::Busy { why, retry_after })
+            ctx.services.sessions.qr(id).ok_or(Error::Busy { why, retry_after })
         }
         DeviceState::Connected | DeviceState::Reconnecting | DeviceState::Connecting => Err(Error::Conflict {
             code: "already_paired",
@@ -98,12 +98,12 @@ pub async fn qr(cx: &Cx, id: &DeviceId) -> Result<QrCode> {
 }
 
 /// Asks WhatsApp for a code to type on the phone with this number, instead of scanning.
-pub async fn pairing_code(cx: &Cx, id: &DeviceId, phone: &str) -> Result<PairingCode> {
-    cx.caller.require(Scope::DevicesWrite)?;
+pub async fn pairing_code(ctx: &OpContext, id: &DeviceId, phone: &str) -> Result<PairingCode> {
+    ctx.caller.require(Scope::DevicesWrite)?;
     let phone = PhoneNumber::parse("phone", phone)?;
-    let device = lookup::get(cx, id).await?;
+    let device = lookup::get(ctx, id).await?;
     match device.state {
-        DeviceState::Pairing => cx.gateway.links.pairing_code(id, &phone).await,
+        DeviceState::Pairing => ctx.services.sessions.pairing_code(id, &phone).await,
         state => Err(Error::NotReady { state, hint: state.way_to_connected() }),
     }
 }
@@ -113,10 +113,10 @@ const AFTER_START_PAGE: u32 = 200;
 
 /// Corrects what the process of before left behind, before anybody can ask: no session runs yet, so linked devices that
 /// seemed to run are `reconnecting`, and those that waited for a person, whose code is gone, are `disconnected`.
-pub async fn after_start(core: &Core) -> Result<()> {
+pub async fn after_start(ports: &Ports) -> Result<()> {
     let mut after = None;
     loop {
-        let mut tx = core.store.write().await?;
+        let mut tx = ports.store.write().await?;
         let page = tx.device_wanted(after.as_ref(), AFTER_START_PAGE).await?;
         let Some(last) = page.last() else { return Ok(()) };
         after = Some(last.id.clone());
@@ -129,49 +129,49 @@ pub async fn after_start(core: &Core) -> Result<()> {
                 let then = format!("{text}; connect the device again for a new code");
                 Signal::Ended(StateReason::new("gateway_restarted", then))
             };
-            apply(core, &mut *tx, &device.id, signal, None).await?;
+            apply(ports, &mut *tx, &device.id, signal, None).await?;
         }
         tx.commit().await?;
     }
 }
 
 /// Brings a device that should run and has no session back to where one can be started, unless it should not run any more.
-/// Gives the device as it then is. Within the device's [`Turn`].
-pub async fn resume(core: &Core, id: &DeviceId, lost: StateReason) -> Result<Option<Device>> {
-    let mut tx = core.store.write().await?;
+/// Gives the device as it then is. Within the device's [`DeviceLock`].
+pub async fn resume(ports: &Ports, id: &DeviceId, lost: StateReason) -> Result<Option<Device>> {
+    let mut tx = ports.store.write().await?;
     let wanted = tx.device_load(id).await?.is_some_and(|d| d.wanted == Wanted::Running);
     if !wanted {
         return Ok(None);
     }
     // From a running state the first leads to `reconnecting`, from a resting one the second to `connecting`; the other
     // changes nothing.
-    apply(core, &mut *tx, id, Signal::ConnectionLost(lost), None).await?;
-    apply(core, &mut *tx, id, Signal::ConnectRequested, None).await?;
+    apply(ports, &mut *tx, id, Signal::ConnectionLost(lost), None).await?;
+    apply(ports, &mut *tx, id, Signal::ConnectRequested, None).await?;
     let device = tx.device_load(id).await?;
     tx.commit().await?;
-    core.bell.events_stored();
+    ports.waker.events_stored();
     Ok(device)
 }
 
 /// Applies a signal in its own transaction and starts, stops or restarts the session as the machine says.
-pub async fn tell(core: &Core, id: &DeviceId, signal: Signal, identity: Option<Identity>) -> Result<Effect> {
-    let mut tx = core.store.write().await?;
+pub async fn tell(ports: &Ports, id: &DeviceId, signal: Signal, identity: Option<Identity>) -> Result<Effect> {
+    let mut tx = ports.store.write().await?;
     // What a session said last may come when the next one is decided on already, and stop the device under it.
     let lives = matches!(signal, Signal::LoggedIn | Signal::PairingStarted);
     let unwanted = lives && tx.device_load(id).await?.is_some_and(|d| d.wanted == Wanted::Stopped);
-    let effect = apply(core, &mut *tx, id, signal, identity).await?;
+    let effect = apply(ports, &mut *tx, id, signal, identity).await?;
     tx.commit().await?;
-    core.bell.events_stored();
-    core.bell.outgoing(id);
+    ports.waker.events_stored();
+    ports.waker.outgoing(id);
     if effect != Effect::None || unwanted {
-        core.bell.session(id, Duration::ZERO);
+        ports.waker.session(id, Duration::ZERO);
     }
     Ok(effect)
 }
 
 /// Records where a signal leads, with its event, in `tx`. A signal for a device that is gone changes nothing.
 pub(crate) async fn apply(
-    core: &Core,
+    ports: &Ports,
     tx: &mut dyn Tx,
     id: &DeviceId,
     signal: Signal,
@@ -183,7 +183,7 @@ pub(crate) async fn apply(
     let Some(next) = device.state.on(signal) else {
         return Ok(Effect::None);
     };
-    let now = core.now();
+    let now = ports.now();
     let change = DeviceChange {
         state: next.state,
         reason: next.reason,

@@ -5,7 +5,7 @@
 
 use super::{Event, EventKind};
 use crate::access::{Scope, keys};
-use crate::cx::Cx;
+use crate::context::OpContext;
 use crate::device;
 use crate::error::{Error, Result};
 use crate::id::DeviceId;
@@ -39,13 +39,13 @@ impl Wanted {
 }
 
 /// Where a feed begins: after `after`, or with what comes next when it is `None`.
-pub async fn start(cx: &Cx, wanted: &Wanted, after: Option<i64>) -> Result<i64> {
-    cx.caller.require(Scope::MessagesRead)?;
-    let mut tx = cx.core().store.read().await?;
+pub async fn start(ctx: &OpContext, wanted: &Wanted, after: Option<i64>) -> Result<i64> {
+    ctx.caller.require(Scope::MessagesRead)?;
+    let mut tx = ctx.ports().store.read().await?;
     if let Some(device) = &wanted.device {
-        device::lookup::find_in(&mut *tx, cx.tenant(), device).await?;
+        device::lookup::find_in(&mut *tx, ctx.tenant(), device).await?;
     }
-    let last = tx.event_last_seq(cx.tenant()).await?;
+    let last = tx.event_last_seq(ctx.tenant()).await?;
     match after {
         None => Ok(last),
         Some(seq) if (0..=last).contains(&seq) => Ok(seq),
@@ -57,7 +57,7 @@ pub async fn start(cx: &Cx, wanted: &Wanted, after: Option<i64>) -> Result<i64> 
 
 /// A part of a feed.
 #[derive(Clone, Debug, Default)]
-pub struct Stretch {
+pub struct Batch {
     /// In order, wanted or not: a reader must know how far it has come.
     pub events: Vec<Event>,
     /// Whether it ended at a limit, so that there may be more.
@@ -65,18 +65,18 @@ pub struct Stretch {
 }
 
 /// Events after `after`: at most `limit`, and no more than a page may hold.
-pub async fn next(cx: &Cx, after: i64, limit: u32) -> Result<Stretch> {
-    cx.caller.require(Scope::MessagesRead)?;
-    let mut tx = cx.core().store.read().await?;
-    keys::check_still_valid(cx, &mut *tx).await?;
+pub async fn next(ctx: &OpContext, after: i64, limit: u32) -> Result<Batch> {
+    ctx.caller.require(Scope::MessagesRead)?;
+    let mut tx = ctx.ports().store.read().await?;
+    keys::check_still_valid(ctx, &mut *tx).await?;
     // Looked at before they are read: what does not fit must not come into memory.
-    let bytes = tx.event_list_bytes(cx.tenant(), after, limit).await?;
+    let bytes = tx.event_list_bytes(ctx.tenant(), after, limit).await?;
     if bytes.is_empty() {
-        return Ok(Stretch::default());
+        return Ok(Batch::default());
     }
-    let fitting = page::fitting(&bytes, cx.core().limits.page_bytes);
+    let fitting = page::fitting(&bytes, ctx.ports().limits.page_bytes);
     let more = fitting < bytes.len() || bytes.len() >= limit as usize;
     // Not more than the limit, which is a `u32`.
-    let events = tx.event_list(cx.tenant(), after, u32::try_from(fitting).unwrap_or(limit)).await?;
-    Ok(Stretch { events, more })
+    let events = tx.event_list(ctx.tenant(), after, u32::try_from(fitting).unwrap_or(limit)).await?;
+    Ok(Batch { events, more })
 }

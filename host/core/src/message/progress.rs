@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::{Message, MessageStatus, SendFailure};
-use crate::cx::Core;
+use crate::context::Ports;
 use crate::error::Result;
 use crate::event::NewEvent;
 use crate::id::DeviceId;
-use crate::ports::link::{ReceiptKind, Step};
+use crate::ports::sessions::{ReceiptKind, Step};
 use crate::time::UtcMs;
 
 /// A step of outgoing messages.
@@ -60,25 +60,25 @@ fn time_of(message: &mut Message, status: MessageStatus) -> Option<&mut Option<U
 }
 
 /// Records steps in their order, in one transaction. Steps of messages that are not known here are passed over.
-pub async fn advance(core: &Core, device: &DeviceId, steps: &[Step]) -> Result<()> {
-    let told: Vec<_> = steps.iter().map(|step| (step.whatsapp_ids(), outcome(core, step))).collect();
-    record(core, device, &told).await
+pub async fn advance(ports: &Ports, device: &DeviceId, steps: &[Step]) -> Result<()> {
+    let told: Vec<_> = steps.iter().map(|step| (step.whatsapp_ids(), outcome(ports, step))).collect();
+    record(ports, device, &told).await
 }
 
 /// A message won't be sent.
-pub async fn failed(core: &Core, message: &Message, error: SendFailure) -> Result<()> {
-    let progress = Progress { status: MessageStatus::Failed, at: core.now(), error: Some(error) };
-    record(core, &message.device, &[(std::slice::from_ref(&message.whatsapp_id), progress)]).await
+pub async fn failed(ports: &Ports, message: &Message, error: SendFailure) -> Result<()> {
+    let progress = Progress { status: MessageStatus::Failed, at: ports.now(), error: Some(error) };
+    record(ports, &message.device, &[(std::slice::from_ref(&message.whatsapp_id), progress)]).await
 }
 
 /// What a step makes of its messages.
-fn outcome(core: &Core, step: &Step) -> Progress {
+fn outcome(ports: &Ports, step: &Step) -> Progress {
     match step {
         Step::Acknowledged { refused: None, .. } => {
-            Progress { status: MessageStatus::Sent, at: core.now(), error: None }
+            Progress { status: MessageStatus::Sent, at: ports.now(), error: None }
         }
         Step::Acknowledged { refused: Some(code), .. } => {
-            Progress { status: MessageStatus::Failed, at: core.now(), error: Some(refusal(*code)) }
+            Progress { status: MessageStatus::Failed, at: ports.now(), error: Some(refusal(*code)) }
         }
         Step::Receipt { kind, at, .. } => {
             let status = match kind {
@@ -87,15 +87,15 @@ fn outcome(core: &Core, step: &Step) -> Progress {
                 ReceiptKind::Played => MessageStatus::Played,
             };
             // The network's clock may be ahead of ours, and what is due later than now would hold up its chat.
-            Progress { status, at: (*at).min(core.now()), error: None }
+            Progress { status, at: (*at).min(ports.now()), error: None }
         }
     }
 }
 
-async fn record(core: &Core, device: &DeviceId, told: &[(&[String], Progress)]) -> Result<()> {
+async fn record(ports: &Ports, device: &DeviceId, told: &[(&[String], Progress)]) -> Result<()> {
     let ids: BTreeSet<&String> = told.iter().flat_map(|(ids, _)| *ids).collect();
     let ids: Vec<String> = ids.into_iter().cloned().collect();
-    let mut tx = core.store.write().await?;
+    let mut tx = ports.store.write().await?;
     let Some(device) = tx.device_load(device).await? else { return Ok(()) };
     let mut messages = tx.message_find_sent(&device.id, &ids).await?;
     let mut changed = BTreeSet::new();
@@ -119,7 +119,7 @@ async fn record(core: &Core, device: &DeviceId, told: &[(&[String], Progress)]) 
     tx.message_progress(&messages).await?;
     tx.event_raise(&events).await?;
     tx.commit().await?;
-    core.bell.events_stored();
+    ports.waker.events_stored();
     Ok(())
 }
 

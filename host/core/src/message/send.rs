@@ -3,7 +3,7 @@
 use super::{Content, Direction, Message, MessageStatus, StatusTimes};
 use crate::access::Scope;
 use crate::address::Recipient;
-use crate::cx::{Cx, Once};
+use crate::context::{Once, OpContext};
 use crate::device::lookup;
 use crate::error::{Error, Result};
 use crate::id::{DeviceId, MessageId};
@@ -20,16 +20,16 @@ pub struct NewMessage {
 
 /// Takes a message for sending. When this returns, the message is durable and will be sent once, also after a crash; its
 /// progress is told in events. With the same `Idempotency-Key` it returns the message made first.
-pub async fn send(cx: &Cx, device: &DeviceId, new: NewMessage) -> Result<Message> {
-    cx.caller.require(Scope::MessagesWrite)?;
+pub async fn send(ctx: &OpContext, device: &DeviceId, new: NewMessage) -> Result<Message> {
+    ctx.caller.require(Scope::MessagesWrite)?;
     let device = {
-        let mut tx = cx.core().store.read().await?;
-        if let Some(made) = cx.made_before(&mut *tx).await? {
-            return find_made(cx, &mut *tx, device, &made).await;
+        let mut tx = ctx.ports().store.read().await?;
+        if let Some(made) = ctx.made_before(&mut *tx).await? {
+            return find_made(ctx, &mut *tx, device, &made).await;
         }
-        let device = lookup::find_in(&mut *tx, cx.tenant(), device).await?;
+        let device = lookup::find_in(&mut *tx, ctx.tenant(), device).await?;
         // Those that come at the same moment may exceed the limit a little; counting must not hold up who writes.
-        let limit = cx.core().limits.queued_per_device;
+        let limit = ctx.ports().limits.queued_per_device;
         if tx.message_count_queued(&device.id).await? >= limit {
             let why = format!("{limit} messages of this device wait already, the limit; wait for some to be sent");
             return Err(Error::Busy { why, retry_after: std::time::Duration::from_secs(5) });
@@ -42,18 +42,18 @@ pub async fn send(cx: &Cx, device: &DeviceId, new: NewMessage) -> Result<Message
         let why = "messages to groups and channels can't be sent yet; to people they can".to_owned();
         return Err(Error::Unsupported { why });
     }
-    check_content(cx, &new.content)?;
-    let chat = cx.gateway.links.resolve(&ready.device().id, &to).await?;
-    let now = cx.now();
+    check_content(ctx, &new.content)?;
+    let chat = ctx.services.sessions.resolve(&ready.device().id, &to).await?;
+    let now = ctx.now();
     let message = Message {
-        id: cx.core().fresh(MessageId::new),
-        tenant: cx.tenant().clone(),
+        id: ctx.ports().fresh(MessageId::new),
+        tenant: ctx.tenant().clone(),
         device: device.id.clone(),
         direction: Direction::Out,
         chat,
         sender: None,
         sender_name: None,
-        whatsapp_id: whatsapp_id(cx),
+        whatsapp_id: whatsapp_id(ctx),
         content: new.content,
         status: MessageStatus::Queued,
         error: None,
@@ -61,28 +61,28 @@ pub async fn send(cx: &Cx, device: &DeviceId, new: NewMessage) -> Result<Message
         timestamp: now,
         times: StatusTimes::default(),
     };
-    let mut tx = cx.core().store.write().await?;
-    if let Once::Made(made) = cx.once(&mut *tx, message.id.as_str()).await? {
-        let found = find_made(cx, &mut *tx, &device.id, &made).await?;
+    let mut tx = ctx.ports().store.write().await?;
+    if let Once::Made(made) = ctx.once(&mut *tx, message.id.as_str()).await? {
+        let found = find_made(ctx, &mut *tx, &device.id, &made).await?;
         // What made it may share this commit.
         tx.commit().await?;
         return Ok(found);
     }
     tx.message_insert(std::slice::from_ref(&message)).await?;
     tx.commit().await?;
-    cx.core().bell.outgoing(&device.id);
+    ctx.ports().waker.outgoing(&device.id);
     Ok(message)
 }
 
-async fn find_made(cx: &Cx, tx: &mut dyn Tx, device: &DeviceId, made: &str) -> Result<Message> {
+async fn find_made(ctx: &OpContext, tx: &mut dyn Tx, device: &DeviceId, made: &str) -> Result<Message> {
     let id: MessageId = made.parse()?;
-    tx.message_find(cx.tenant(), device, &id).await?.ok_or_else(|| Error::not_found("message", id))
+    tx.message_find(ctx.tenant(), device, &id).await?.ok_or_else(|| Error::not_found("message", id))
 }
 
-fn check_content(cx: &Cx, content: &Content) -> Result<()> {
+fn check_content(ctx: &OpContext, content: &Content) -> Result<()> {
     match content {
         Content::Text { text } => {
-            let max = cx.core().limits.text_chars_max;
+            let max = ctx.ports().limits.text_chars_max;
             let count = text.chars().count();
             if text.trim().is_empty() || count > max {
                 return Err(Error::invalid(
@@ -99,8 +99,8 @@ fn check_content(cx: &Cx, content: &Content) -> Result<()> {
 }
 
 /// An id as WhatsApp Web makes them: `3EB0` and 18 hexadecimal digits in upper case (whatsapp-rust 0.7 does the same).
-fn whatsapp_id(cx: &Cx) -> String {
+fn whatsapp_id(ctx: &OpContext) -> String {
     let mut bytes = [0; 9];
-    cx.core().rng.fill(&mut bytes);
+    ctx.ports().rng.fill(&mut bytes);
     format!("3EB0{}", hex::encode_upper(bytes))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::cx::Core;
+use crate::context::Ports;
 use crate::error::Result;
 use crate::event::EventKind;
 use crate::id::{DeliveryId, EventId, TenantId, WebhookId};
@@ -146,9 +146,9 @@ impl AttemptEnd {
 }
 
 /// Gives up what the process of before had claimed, so that its deliveries don't wait for the end of their leases.
-pub async fn after_start(core: &Core) -> Result<()> {
-    let mut tx = core.store.write().await?;
-    tx.delivery_release(core.now()).await?;
+pub async fn after_start(ports: &Ports) -> Result<()> {
+    let mut tx = ports.store.write().await?;
+    tx.delivery_release(ports.now()).await?;
     tx.commit().await
 }
 

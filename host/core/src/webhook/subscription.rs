@@ -6,7 +6,7 @@ use super::DeliveryState;
 use super::signature::Secret;
 use super::{Attempt, Delivery, EventFilter, Webhook, WebhookState};
 use crate::access::Scope;
-use crate::cx::{Cx, Once};
+use crate::context::{Once, OpContext};
 use crate::device;
 use crate::error::{Error, Result};
 use crate::event::{EventKind, NewEvent};
@@ -69,42 +69,42 @@ pub struct MadeWebhook {
 }
 
 /// Makes a subscription. It gets the events stored from now on.
-pub async fn create(cx: &Cx, new: NewWebhook) -> Result<MadeWebhook> {
-    cx.caller.require(Scope::WebhooksWrite)?;
+pub async fn create(ctx: &OpContext, new: NewWebhook) -> Result<MadeWebhook> {
+    ctx.caller.require(Scope::WebhooksWrite)?;
     let events = checked_events(&new.events)?;
-    require_seen(cx, &events)?;
-    let core = cx.core();
-    let id = cx.core().fresh(WebhookId::new);
+    require_seen(ctx, &events)?;
+    let ports = ctx.ports();
+    let id = ctx.ports().fresh(WebhookId::new);
     let secret = match &new.secret {
         Some(text) => Secret::parse("secret", text)?,
-        None => Secret::generate(&*core.rng),
+        None => Secret::generate(&*ports.rng),
     };
     let webhook = Webhook {
-        sealed_secret: core.sealer.seal(&Webhook::seal_place(&id), secret.bytes())?,
+        sealed_secret: ports.sealer.seal(&Webhook::seal_place(&id), secret.bytes())?,
         id,
-        tenant: cx.tenant().clone(),
+        tenant: ctx.tenant().clone(),
         device: new.device,
-        url: checked_url(cx, new.url)?,
+        url: checked_url(ctx, new.url)?,
         events,
         headers: checked_headers(new.headers)?,
-        format: checked_format(cx, new.format)?,
+        format: checked_format(ctx, new.format)?,
         state: WebhookState::Enabled,
         reason: None,
         failing_since: None,
-        created_at: cx.now(),
+        created_at: ctx.now(),
     };
-    let mut tx = core.store.write().await?;
-    if let Once::Made(id) = cx.once(&mut *tx, webhook.id.as_str()).await? {
-        let webhook = find_in(&mut *tx, cx, &id.parse()?).await?;
+    let mut tx = ports.store.write().await?;
+    if let Once::Made(id) = ctx.once(&mut *tx, webhook.id.as_str()).await? {
+        let webhook = find_in(&mut *tx, ctx, &id.parse()?).await?;
         // What made it may share this commit.
         tx.commit().await?;
         return Ok(MadeWebhook { webhook, secret: None });
     }
     if let Some(device) = &webhook.device {
-        device::lookup::find_in(&mut *tx, cx.tenant(), device).await?;
+        device::lookup::find_in(&mut *tx, ctx.tenant(), device).await?;
     }
-    let limit = core.limits.webhooks_per_tenant;
-    if tx.webhook_count(cx.tenant()).await? >= limit {
+    let limit = ports.limits.webhooks_per_tenant;
+    if tx.webhook_count(ctx.tenant()).await? >= limit {
         let why = format!("this tenant has {limit} webhooks, the limit; delete one first");
         return Err(Error::Conflict { code: "too_many_webhooks", why });
     }
@@ -114,98 +114,98 @@ pub async fn create(cx: &Cx, new: NewWebhook) -> Result<MadeWebhook> {
 }
 
 /// A subscription.
-pub async fn get(cx: &Cx, id: &WebhookId) -> Result<Webhook> {
-    cx.caller.require(Scope::WebhooksRead)?;
-    let mut tx = cx.core().store.read().await?;
-    find_in(&mut *tx, cx, id).await
+pub async fn get(ctx: &OpContext, id: &WebhookId) -> Result<Webhook> {
+    ctx.caller.require(Scope::WebhooksRead)?;
+    let mut tx = ctx.ports().store.read().await?;
+    find_in(&mut *tx, ctx, id).await
 }
 
 /// Subscriptions, newest first; with `device` only those bound to it.
-pub async fn list(cx: &Cx, device: Option<&DeviceId>, page: &PageRequest) -> Result<Page<Webhook>> {
-    cx.caller.require(Scope::WebhooksRead)?;
-    let mut tx = cx.core().store.read().await?;
-    let rows = tx.webhook_list(cx.tenant(), device, page.by::<WebhookId>()?).await?;
+pub async fn list(ctx: &OpContext, device: Option<&DeviceId>, page: &PageRequest) -> Result<Page<Webhook>> {
+    ctx.caller.require(Scope::WebhooksRead)?;
+    let mut tx = ctx.ports().store.read().await?;
+    let rows = tx.webhook_list(ctx.tenant(), device, page.by::<WebhookId>()?).await?;
     Ok(Page::cut(rows, page, |w| w.id.to_string()))
 }
 
 /// Changes a subscription. Enabling one gives it the events stored from then on.
-pub async fn change(cx: &Cx, id: &WebhookId, patch: WebhookPatch) -> Result<Webhook> {
-    cx.caller.require(Scope::WebhooksWrite)?;
+pub async fn change(ctx: &OpContext, id: &WebhookId, patch: WebhookPatch) -> Result<Webhook> {
+    ctx.caller.require(Scope::WebhooksWrite)?;
     let reason = |state| (state == WebhookState::Disabled).then(|| "disabled on request".to_owned());
     let change = WebhookChange {
-        url: patch.url.map(|u| checked_url(cx, u)).transpose()?,
+        url: patch.url.map(|u| checked_url(ctx, u)).transpose()?,
         events: patch.events.map(|e| checked_events(&e)).transpose()?,
         headers: patch.headers.map(checked_headers).transpose()?,
-        format: patch.format.map(|f| checked_format(cx, Some(f))).transpose()?,
+        format: patch.format.map(|f| checked_format(ctx, Some(f))).transpose()?,
         state: patch.state.map(|s| (s, reason(s))),
         sealed_secret: None,
     };
-    let mut tx = cx.core().store.write().await?;
-    find_in(&mut *tx, cx, id).await?;
-    tx.webhook_change(cx.tenant(), id, &change).await?;
-    let webhook = find_in(&mut *tx, cx, id).await?;
+    let mut tx = ctx.ports().store.write().await?;
+    find_in(&mut *tx, ctx, id).await?;
+    tx.webhook_change(ctx.tenant(), id, &change).await?;
+    let webhook = find_in(&mut *tx, ctx, id).await?;
     // As it is now: a new URL takes what it had subscribed to somewhere else.
-    require_seen(cx, &webhook.events)?;
+    require_seen(ctx, &webhook.events)?;
     tx.commit().await?;
     Ok(webhook)
 }
 
 /// Deletes a subscription with its deliveries.
-pub async fn delete(cx: &Cx, id: &WebhookId) -> Result<()> {
-    cx.caller.require(Scope::WebhooksWrite)?;
-    let mut tx = cx.core().store.write().await?;
-    if !tx.webhook_delete(cx.tenant(), id).await? {
+pub async fn delete(ctx: &OpContext, id: &WebhookId) -> Result<()> {
+    ctx.caller.require(Scope::WebhooksWrite)?;
+    let mut tx = ctx.ports().store.write().await?;
+    if !tx.webhook_delete(ctx.tenant(), id).await? {
         return Err(Error::not_found("webhook", id));
     }
     tx.commit().await
 }
 
 /// Sends a test event to this subscription, through the outbox like any other. Gives the event's id.
-pub async fn test(cx: &Cx, id: &WebhookId) -> Result<crate::event::Event> {
-    cx.caller.require(Scope::WebhooksWrite)?;
-    let mut tx = cx.core().store.write().await?;
-    let webhook = find_in(&mut *tx, cx, id).await?;
-    let new = NewEvent::webhook_test(cx.event_id(), cx.tenant().clone(), id, webhook.device, cx.now());
-    if let Once::Made(event) = cx.once(&mut *tx, new.id.as_str()).await? {
-        let found = tx.event_find(cx.tenant(), &event.parse()?).await?;
+pub async fn test(ctx: &OpContext, id: &WebhookId) -> Result<crate::event::Event> {
+    ctx.caller.require(Scope::WebhooksWrite)?;
+    let mut tx = ctx.ports().store.write().await?;
+    let webhook = find_in(&mut *tx, ctx, id).await?;
+    let new = NewEvent::webhook_test(ctx.event_id(), ctx.tenant().clone(), id, webhook.device, ctx.now());
+    if let Once::Made(event) = ctx.once(&mut *tx, new.id.as_str()).await? {
+        let found = tx.event_find(ctx.tenant(), &event.parse()?).await?;
         // What made it may share this commit.
         tx.commit().await?;
         return found.ok_or_else(|| Error::not_found("event", event));
     }
     let event = tx.event_raise_for(&new, id).await?;
     tx.commit().await?;
-    cx.core().bell.events_stored();
+    ctx.ports().waker.events_stored();
     event.ok_or_else(|| Error::internal("storing a test event", "its fresh id was taken"))
 }
 
 /// Deliveries, newest first.
-pub async fn deliveries(cx: &Cx, filter: &DeliveryFilter, page: &PageRequest) -> Result<Page<Delivery>> {
-    cx.caller.require(Scope::WebhooksRead)?;
-    let mut tx = cx.core().store.read().await?;
-    let rows = tx.delivery_list(cx.tenant(), filter, page.by::<DeliveryId>()?).await?;
+pub async fn deliveries(ctx: &OpContext, filter: &DeliveryFilter, page: &PageRequest) -> Result<Page<Delivery>> {
+    ctx.caller.require(Scope::WebhooksRead)?;
+    let mut tx = ctx.ports().store.read().await?;
+    let rows = tx.delivery_list(ctx.tenant(), filter, page.by::<DeliveryId>()?).await?;
     Ok(Page::cut(rows, page, |d| d.id.to_string()))
 }
 
 /// A delivery with its attempts.
-pub async fn delivery(cx: &Cx, id: &DeliveryId) -> Result<(Delivery, Vec<Attempt>)> {
-    cx.caller.require(Scope::WebhooksRead)?;
-    let mut tx = cx.core().store.read().await?;
-    let delivery = tx.delivery_find(cx.tenant(), id).await?.ok_or_else(|| Error::not_found("delivery", id))?;
+pub async fn delivery(ctx: &OpContext, id: &DeliveryId) -> Result<(Delivery, Vec<Attempt>)> {
+    ctx.caller.require(Scope::WebhooksRead)?;
+    let mut tx = ctx.ports().store.read().await?;
+    let delivery = tx.delivery_find(ctx.tenant(), id).await?.ok_or_else(|| Error::not_found("delivery", id))?;
     let attempts = tx.delivery_attempts(id).await?;
     Ok((delivery, attempts))
 }
 
 /// Sends a finished delivery again, with the same event id; a retry that waits its time goes at once.
-pub async fn replay(cx: &Cx, id: &DeliveryId) -> Result<Delivery> {
-    cx.caller.require(Scope::WebhooksWrite)?;
-    let mut tx = cx.core().store.write().await?;
-    if let Once::Made(_) = cx.once(&mut *tx, id.as_str()).await? {
-        let delivery = tx.delivery_find(cx.tenant(), id).await?.ok_or_else(|| Error::not_found("delivery", id))?;
+pub async fn replay(ctx: &OpContext, id: &DeliveryId) -> Result<Delivery> {
+    ctx.caller.require(Scope::WebhooksWrite)?;
+    let mut tx = ctx.ports().store.write().await?;
+    if let Once::Made(_) = ctx.once(&mut *tx, id.as_str()).await? {
+        let delivery = tx.delivery_find(ctx.tenant(), id).await?.ok_or_else(|| Error::not_found("delivery", id))?;
         tx.commit().await?;
         return Ok(delivery);
     }
-    if !tx.delivery_replay(cx.tenant(), id, cx.now()).await? {
-        let delivery = tx.delivery_find(cx.tenant(), id).await?.ok_or_else(|| Error::not_found("delivery", id))?;
+    if !tx.delivery_replay(ctx.tenant(), id, ctx.now()).await? {
+        let delivery = tx.delivery_find(ctx.tenant(), id).await?.ok_or_else(|| Error::not_found("delivery", id))?;
         let why = match (delivery.state, delivery.next_attempt_at) {
             (DeliveryState::Pending, Some(_)) => {
                 tx.commit().await?;
@@ -216,40 +216,40 @@ pub async fn replay(cx: &Cx, id: &DeliveryId) -> Result<Delivery> {
         };
         return Err(Error::Conflict { code: "delivery_not_replayable", why: why.to_owned() });
     }
-    let delivery = tx.delivery_find(cx.tenant(), id).await?.ok_or_else(|| Error::not_found("delivery", id))?;
+    let delivery = tx.delivery_find(ctx.tenant(), id).await?.ok_or_else(|| Error::not_found("delivery", id))?;
     tx.commit().await?;
-    cx.core().bell.events_stored();
+    ctx.ports().waker.events_stored();
     Ok(delivery)
 }
 
 /// Sends the dead letters of a subscription again whose events were stored from `from` to `to`. Says how many.
-pub async fn replay_dead(cx: &Cx, id: &WebhookId, from: UtcMs, to: UtcMs) -> Result<u64> {
-    cx.caller.require(Scope::WebhooksWrite)?;
+pub async fn replay_dead(ctx: &OpContext, id: &WebhookId, from: UtcMs, to: UtcMs) -> Result<u64> {
+    ctx.caller.require(Scope::WebhooksWrite)?;
     if from > to {
         return Err(Error::invalid("from", "must not be after `to`"));
     }
-    let mut tx = cx.core().store.write().await?;
-    find_in(&mut *tx, cx, id).await?;
-    if let Some(count) = cx.made_before(&mut *tx).await? {
+    let mut tx = ctx.ports().store.write().await?;
+    find_in(&mut *tx, ctx, id).await?;
+    if let Some(count) = ctx.made_before(&mut *tx).await? {
         tx.commit().await?;
         return count.parse().map_err(|e| Error::internal("reading how many were replayed", e));
     }
-    let count = tx.delivery_replay_dead(cx.tenant(), id, from, to, cx.now()).await?;
-    cx.once(&mut *tx, &count.to_string()).await?;
+    let count = tx.delivery_replay_dead(ctx.tenant(), id, from, to, ctx.now()).await?;
+    ctx.once(&mut *tx, &count.to_string()).await?;
     tx.commit().await?;
-    cx.core().bell.events_stored();
+    ctx.ports().waker.events_stored();
     Ok(count)
 }
 
-async fn find_in(tx: &mut dyn Tx, cx: &Cx, id: &WebhookId) -> Result<Webhook> {
-    tx.webhook_find(cx.tenant(), id).await?.ok_or_else(|| Error::not_found("webhook", id))
+async fn find_in(tx: &mut dyn Tx, ctx: &OpContext, id: &WebhookId) -> Result<Webhook> {
+    tx.webhook_find(ctx.tenant(), id).await?.ok_or_else(|| Error::not_found("webhook", id))
 }
 
-fn checked_url(cx: &Cx, url: String) -> Result<String> {
+fn checked_url(ctx: &OpContext, url: String) -> Result<String> {
     if url.len() > URL_CHARS_MAX {
         return Err(Error::invalid("url", format!("must have at most {URL_CHARS_MAX} characters")));
     }
-    match cx.gateway.outbound.check_url(&url) {
+    match ctx.services.outbound.check_url(&url) {
         Ok(()) => Ok(url),
         Err(OutboundError::Invalid(why)) => Err(Error::invalid("url", why)),
         Err(why) => Err(Error::invalid("url", why.to_string())),
@@ -270,11 +270,11 @@ fn checked_events(events: &[String]) -> Result<Vec<EventFilter>> {
 }
 
 /// A webhook shows nothing its maker may not see: messages need `messages:read`, devices `devices:read`.
-fn require_seen(cx: &Cx, events: &[EventFilter]) -> Result<()> {
+fn require_seen(ctx: &OpContext, events: &[EventFilter]) -> Result<()> {
     let wanted = |kind: &&EventKind| events.iter().any(|filter| filter.matches(**kind));
     for kind in EventKind::ALL.iter().filter(wanted) {
         if let Some(scope) = kind.scope() {
-            cx.caller.require(scope)?;
+            ctx.caller.require(scope)?;
         }
     }
     Ok(())
@@ -297,9 +297,9 @@ fn checked_headers(headers: BTreeMap<String, String>) -> Result<BTreeMap<String,
     Ok(headers)
 }
 
-fn checked_format(cx: &Cx, format: Option<String>) -> Result<String> {
+fn checked_format(ctx: &OpContext, format: Option<String>) -> Result<String> {
     let format = format.unwrap_or_else(|| super::DEFAULT_FORMAT.to_owned());
-    let plugins = cx.gateway.plugins.list();
+    let plugins = ctx.services.plugins.list();
     let usable: Vec<_> =
         plugins.iter().filter(|p| p.hooks.contains(&Hook::WebhookFormat)).map(|p| p.id.as_str()).collect();
     if usable.contains(&format.as_str()) {

@@ -3,7 +3,7 @@
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use portico_core::page::PageRequest;
-use portico_core::{Cx, Error};
+use portico_core::{Error, OpContext};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::form_urlencoded;
@@ -41,8 +41,8 @@ pub(crate) struct PageParams {
 }
 
 /// Checks which part of a list is wanted.
-pub(crate) fn page(cx: &Cx, limit: Option<u32>, cursor: Option<String>) -> Result<PageRequest, Error> {
-    PageRequest::new(limit, cursor, &cx.core().limits)
+pub(crate) fn page(ctx: &OpContext, limit: Option<u32>, cursor: Option<String>) -> Result<PageRequest, Error> {
+    PageRequest::new(limit, cursor, &ctx.ports().limits)
 }
 
 /// The header that makes a request safe to repeat.

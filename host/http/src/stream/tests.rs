@@ -8,8 +8,8 @@ use crate::tests::fakes::{api_with, caller};
 fn feed(after: i64) -> Feed {
     let app = api_with(HttpConfig::default()).app;
     let place = place(&app, caller().tenant()).ok().unwrap();
-    let cx = Cx { gateway: app.gateway.clone(), caller: caller(), idempotency: None };
-    Feed::new(&app, cx, Wanted::default(), after, place)
+    let ctx = OpContext { services: app.services.clone(), caller: caller(), idempotency: None };
+    Feed::new(&app, ctx, Wanted::default(), after, place)
 }
 
 fn event(seq: i64) -> Event {
@@ -29,17 +29,17 @@ fn event(seq: i64) -> Event {
 async fn after_a_page_that_ended_early_comes_the_next() {
     let mut feed = feed(4);
     // One event, far less than the rows of a page: the bytes were up.
-    assert!(feed.accept(Stretch { events: vec![event(5)], more: true }).is_none());
+    assert!(feed.accept(Batch { events: vec![event(5)], more: true }).is_none());
     assert!(matches!(feed.next().await, Step::Events(events) if events[0].seq == 5));
     assert!(feed.pending, "it does not wait for a ring");
-    assert!(feed.accept(Stretch { events: vec![event(6)], more: false }).is_none(), "without a hole");
+    assert!(feed.accept(Batch { events: vec![event(6)], more: false }).is_none(), "without a hole");
     assert!(!feed.pending);
 }
 
 #[tokio::test]
 async fn a_hole_is_told() {
     let mut feed = feed(4);
-    let gap = feed.accept(Stretch { events: vec![event(7)], more: false });
+    let gap = feed.accept(Batch { events: vec![event(7)], more: false });
     assert!(matches!(gap, Some(Step::Gap(4, 7))));
     assert!(matches!(feed.next().await, Step::Events(events) if events[0].seq == 7));
 }

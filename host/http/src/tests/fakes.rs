@@ -6,21 +6,21 @@ use std::time::Duration;
 use async_trait::async_trait;
 use portico_core::access::{AccessKey, Caller, Scope};
 use portico_core::address::{Party, PhoneNumber, Recipient};
-use portico_core::cx::Stamps;
+use portico_core::context::MonotonicUlid;
 use portico_core::device::Device;
 use portico_core::event::Event;
 use portico_core::id::{DeviceId, KeyId, TenantId};
 use portico_core::limits::Limits;
-use portico_core::ports::link::{Outgoing, PairingCode, QrCode, Resources, Turn};
 use portico_core::ports::outbound::{OutboundError, OutboundRequest, OutboundResponse};
 use portico_core::ports::plugins::{
     CallCount, Decision, Formatted, Hook, Mount, Outcome, PaceDevice, PaceQuery, PluginFailure, PluginInfo,
     PluginRequest, PluginResponse, Plugins,
 };
-use portico_core::ports::{Bell, Clock, Links, Outbound, Rng, Store, Tx};
+use portico_core::ports::sessions::{DeviceLock, Outgoing, PairingCode, QrCode, Resources};
+use portico_core::ports::{Clock, Outbound, Rng, Sessions, Store, Tx, Waker};
 use portico_core::seal::Sealer;
 use portico_core::time::UtcMs;
-use portico_core::{Core, Error, Gateway, Result};
+use portico_core::{Error, Ports, Result, Services};
 use serde_json::json;
 use tokio::sync::watch;
 
@@ -60,16 +60,16 @@ impl Rng for Fake {
     }
 }
 
-impl Bell for Fake {
+impl Waker for Fake {
     fn events_stored(&self) {}
     fn outgoing(&self, _: &DeviceId) {}
     fn session(&self, _: &DeviceId, _: Duration) {}
 }
 
 #[async_trait]
-impl Links for Fake {
-    async fn turn(&self, _: &DeviceId) -> Result<Turn> {
-        Ok(Turn::new(()))
+impl Sessions for Fake {
+    async fn lock(&self, _: &DeviceId) -> Result<DeviceLock> {
+        Ok(DeviceLock::new(()))
     }
 
     async fn open(&self, _: &Device) -> Result<()> {
@@ -174,19 +174,23 @@ impl Plugins for Fake {
 /// The HTTP side of the fake gateway. It never stops and has no parts beside the store.
 pub(crate) fn api_with(config: HttpConfig) -> Api {
     let rng: Arc<dyn Rng> = Arc::new(Fake);
-    let core = Core {
+    let ports = Ports {
         store: Arc::new(Fake),
         clock: Arc::new(Fake),
         sealer: Sealer::new(&[7; 32], Arc::clone(&rng)),
         rng,
-        bell: Arc::new(Fake),
+        waker: Arc::new(Fake),
         limits: Limits::default(),
-        stamps: Stamps::default(),
+        ulids: MonotonicUlid::default(),
     };
-    let gateway =
-        Gateway { core: Arc::new(core), links: Arc::new(Fake), plugins: Arc::new(Fake), outbound: Arc::new(Fake) };
+    let services = Services {
+        ports: Arc::new(ports),
+        sessions: Arc::new(Fake),
+        plugins: Arc::new(Fake),
+        outbound: Arc::new(Fake),
+    };
     let live = Live { events: watch::channel(0).1, stopping: watch::channel(false).1, parts: Arc::new(Vec::new) };
-    api(Arc::new(gateway), config, live)
+    api(Arc::new(services), config, live)
 }
 
 /// A caller that may do everything.

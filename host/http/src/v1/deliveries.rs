@@ -33,14 +33,14 @@ pub(crate) struct DeliveryParams {
     params(("id" = String, Path, description = "The webhook's id"), DeliveryParams),
     responses((status = 200, description = "Deliveries", body = Page<Delivery>)))]
 pub(super) async fn of_webhook(
-    As(cx): As,
+    As(ctx): As,
     ids: Ids,
     Params(query): Params<DeliveryParams>,
 ) -> Answer<Json<Page<Delivery>>> {
-    let page = page(&cx, query.limit, query.cursor)?;
-    let webhook = subscription::get(&cx, &ids.webhook()?).await?;
+    let page = page(&ctx, query.limit, query.cursor)?;
+    let webhook = subscription::get(&ctx, &ids.webhook()?).await?;
     let filter = DeliveryFilter { webhook: Some(webhook.id), state: query.state };
-    Ok(Json(subscription::deliveries(&cx, &filter, &page).await?))
+    Ok(Json(subscription::deliveries(&ctx, &filter, &page).await?))
 }
 
 /// A delivery with everything that was tried.
@@ -58,8 +58,8 @@ pub(crate) struct DeliveryWithAttempts {
 #[utoipa::path(get, path = "/v1/deliveries/{id}", tag = "deliveries",
     params(("id" = String, Path, description = "The delivery's id")),
     responses((status = 200, description = "The delivery", body = DeliveryWithAttempts)))]
-pub(super) async fn get(As(cx): As, ids: Ids) -> Answer<Json<DeliveryWithAttempts>> {
-    let (delivery, attempt_log) = subscription::delivery(&cx, &ids.delivery()?).await?;
+pub(super) async fn get(As(ctx): As, ids: Ids) -> Answer<Json<DeliveryWithAttempts>> {
+    let (delivery, attempt_log) = subscription::delivery(&ctx, &ids.delivery()?).await?;
     Ok(Json(DeliveryWithAttempts { delivery, attempt_log }))
 }
 
@@ -70,8 +70,8 @@ pub(super) async fn get(As(cx): As, ids: Ids) -> Answer<Json<DeliveryWithAttempt
 #[utoipa::path(post, path = "/v1/deliveries/{id}/replay", tag = "deliveries",
     params(("id" = String, Path, description = "The delivery's id"), IdempotencyKey),
     responses((status = 202, description = "The delivery, pending", body = Delivery)))]
-pub(super) async fn replay(As(cx): As, ids: Ids) -> Answer<(StatusCode, Json<Delivery>)> {
-    Ok((StatusCode::ACCEPTED, Json(subscription::replay(&cx, &ids.delivery()?).await?)))
+pub(super) async fn replay(As(ctx): As, ids: Ids) -> Answer<(StatusCode, Json<Delivery>)> {
+    Ok((StatusCode::ACCEPTED, Json(subscription::replay(&ctx, &ids.delivery()?).await?)))
 }
 
 /// Which dead letters are replayed.
@@ -98,10 +98,10 @@ pub(crate) struct Replayed {
     params(("id" = String, Path, description = "The webhook's id"), IdempotencyKey), request_body = ReplaySpan,
     responses((status = 202, description = "How many are sent again", body = Replayed)))]
 pub(super) async fn replay_dead(
-    As(cx): As,
+    As(ctx): As,
     ids: Ids,
     Given(span): Given<ReplaySpan>,
 ) -> Answer<(StatusCode, Json<Replayed>)> {
-    let count = subscription::replay_dead(&cx, &ids.webhook()?, span.from, span.to).await?;
+    let count = subscription::replay_dead(&ctx, &ids.webhook()?, span.from, span.to).await?;
     Ok((StatusCode::ACCEPTED, Json(Replayed { count })))
 }

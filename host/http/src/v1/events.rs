@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use portico_core::event::Event;
 use portico_core::event::feed::{self, Wanted};
 use portico_core::id::DeviceId;
-use portico_core::{Cx, Error};
+use portico_core::{Error, OpContext};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -59,7 +59,7 @@ pub(crate) struct EventPage {
         (status = 200, description = "Events", content((EventPage = "application/json"), (String = "text/event-stream")))))]
 pub(super) async fn follow(
     State(app): State<App>,
-    As(cx): As,
+    As(ctx): As,
     Params(query): Params<EventParams>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
@@ -68,27 +68,27 @@ pub(super) async fn follow(
     let wanted = Wanted::new(query.device, kinds)?;
     let is_sse = headers.get(ACCEPT).and_then(|v| v.to_str().ok()).is_some_and(|a| a.contains("text/event-stream"));
     let resumed = if is_sse { last_event_id(&headers)? } else { None };
-    let after = feed::start(&cx, &wanted, resumed.or(query.after)).await?;
+    let after = feed::start(&ctx, &wanted, resumed.or(query.after)).await?;
     match upgrade {
         Ok(upgrade) => {
-            let place = stream::place(&app, cx.tenant())?;
-            Ok(ws::serve(Feed::new(&app, cx, wanted, after, place), upgrade))
+            let place = stream::place(&app, ctx.tenant())?;
+            Ok(ws::serve(Feed::new(&app, ctx, wanted, after, place), upgrade))
         }
         Err(_) if is_sse => {
-            let place = stream::place(&app, cx.tenant())?;
-            Ok(sse::serve(Feed::new(&app, cx, wanted, after, place)))
+            let place = stream::place(&app, ctx.tenant())?;
+            Ok(sse::serve(Feed::new(&app, ctx, wanted, after, place)))
         }
-        Err(_) => Ok(Json(page(&app, &cx, &wanted, after, query.limit).await?).into_response()),
+        Err(_) => Ok(Json(page(&app, &ctx, &wanted, after, query.limit).await?).into_response()),
     }
 }
 
-async fn page(app: &App, cx: &Cx, wanted: &Wanted, after: i64, limit: Option<u32>) -> Result<EventPage, Error> {
+async fn page(app: &App, ctx: &OpContext, wanted: &Wanted, after: i64, limit: Option<u32>) -> Result<EventPage, Error> {
     let max = app.config.events_page;
     let limit = limit.unwrap_or(max);
     if limit == 0 || limit > max {
         return Err(Error::invalid("limit", format!("must be 1 to {max}")));
     }
-    let mut items = feed::next(cx, after, limit).await?.events;
+    let mut items = feed::next(ctx, after, limit).await?.events;
     let next = items.last().map_or(after, |e| e.seq);
     items.retain(|e| wanted.takes(e));
     Ok(EventPage { items, next })

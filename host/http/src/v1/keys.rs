@@ -8,7 +8,7 @@ use portico_core::access::keys::{self, MadeKey, NewKey};
 use portico_core::access::secret::KeyFormat;
 use portico_core::access::{AccessKey, Scope};
 use portico_core::page::Page;
-use portico_core::{Cx, Error};
+use portico_core::{Error, OpContext};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -54,17 +54,17 @@ pub(crate) struct MadeKeyBody {
     responses((status = 201, description = "The key", body = MadeKeyBody)))]
 pub(super) async fn create(
     State(app): State<App>,
-    MaybeAs(cx): MaybeAs,
+    MaybeAs(ctx): MaybeAs,
     Given(body): Given<NewKeyBody>,
 ) -> Answer<Response> {
     let NewKeyBody { name, scopes, format, expires_in_days } = body;
     let new = NewKey { name, scopes, format, expires_in_days };
-    match (cx, app.config.sign_up) {
-        (Some(cx), _) => {
-            let made = keys::create(&cx, new).await?;
-            Ok(answer(Some(&cx), made))
+    match (ctx, app.config.sign_up) {
+        (Some(ctx), _) => {
+            let made = keys::create(&ctx, new).await?;
+            Ok(answer(Some(&ctx), made))
         }
-        (None, SignUp::Open) => Ok(answer(None, keys::sign_up(&app.gateway.core, new).await?)),
+        (None, SignUp::Open) => Ok(answer(None, keys::sign_up(&app.services.ports, new).await?)),
         (None, SignUp::Closed) => {
             let why = "sign-up is closed; make keys with a key that has the scope `keys:write`";
             Err(Error::Unauthenticated { why }.into())
@@ -72,11 +72,11 @@ pub(super) async fn create(
     }
 }
 
-fn answer(cx: Option<&Cx>, key: MadeKey) -> Response {
+fn answer(ctx: Option<&OpContext>, key: MadeKey) -> Response {
     let location = format!("/v1/keys/{}", key.key.id);
     let body = MadeKeyBody { key: key.key, secret: key.secret.map(|s| s.reveal().to_owned()) };
-    match cx {
-        Some(cx) => made(cx, StatusCode::CREATED, &location, &body),
+    match ctx {
+        Some(ctx) => made(ctx, StatusCode::CREATED, &location, &body),
         None => axum::response::IntoResponse::into_response((StatusCode::CREATED, Json(body))),
     }
 }
@@ -86,9 +86,9 @@ fn answer(cx: Option<&Cx>, key: MadeKey) -> Response {
 /// Newest first, without their texts.
 #[utoipa::path(get, path = "/v1/keys", tag = "keys", params(PageParams),
     responses((status = 200, description = "Keys", body = Page<AccessKey>)))]
-pub(super) async fn list(As(cx): As, Params(query): Params<PageParams>) -> Answer<Json<Page<AccessKey>>> {
-    let page = page(&cx, query.limit, query.cursor)?;
-    Ok(Json(keys::list(&cx, &page).await?))
+pub(super) async fn list(As(ctx): As, Params(query): Params<PageParams>) -> Answer<Json<Page<AccessKey>>> {
+    let page = page(&ctx, query.limit, query.cursor)?;
+    Ok(Json(keys::list(&ctx, &page).await?))
 }
 
 /// Revoke a key
@@ -96,7 +96,7 @@ pub(super) async fn list(As(cx): As, Params(query): Params<PageParams>) -> Answe
 /// It stops working at once, also in open event streams. Repeating it changes nothing.
 #[utoipa::path(delete, path = "/v1/keys/{id}", tag = "keys", params(("id" = String, Path, description = "The key's id")),
     responses((status = 204, description = "It is revoked")))]
-pub(super) async fn revoke(As(cx): As, ids: Ids) -> Answer<StatusCode> {
-    keys::revoke(&cx, &ids.key()?).await?;
+pub(super) async fn revoke(As(ctx): As, ids: Ids) -> Answer<StatusCode> {
+    keys::revoke(&ctx, &ids.key()?).await?;
     Ok(StatusCode::NO_CONTENT)
 }

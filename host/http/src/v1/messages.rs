@@ -90,12 +90,12 @@ fn content(mut fields: Map<String, Value>) -> Result<Content, Problem> {
 #[utoipa::path(post, path = "/v1/devices/{id}/messages", tag = "messages",
     params(("id" = String, Path, description = "The device's id"), IdempotencyKey), request_body = NewMessageBody,
     responses((status = 202, description = "The message, queued", body = Message)))]
-pub(super) async fn send(As(cx): As, ids: Ids, Given(body): Given<NewMessageBody>) -> Answer<Response> {
+pub(super) async fn send(As(ctx): As, ids: Ids, Given(body): Given<NewMessageBody>) -> Answer<Response> {
     let device = ids.device()?;
     let new = NewMessage { to: body.to, content: content(body.content)? };
-    let message = send::send(&cx, &device, new).await?;
+    let message = send::send(&ctx, &device, new).await?;
     let location = format!("/v1/devices/{}/messages/{}", message.device, message.id);
-    Ok(made(&cx, StatusCode::ACCEPTED, &location, &message))
+    Ok(made(&ctx, StatusCode::ACCEPTED, &location, &message))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -122,18 +122,18 @@ pub(crate) struct MessageParams {
 #[utoipa::path(get, path = "/v1/devices/{id}/messages", tag = "messages",
     params(("id" = String, Path, description = "The device's id"), MessageParams),
     responses((status = 200, description = "Messages", body = Page<Message>)))]
-pub(super) async fn list(As(cx): As, ids: Ids, Params(query): Params<MessageParams>) -> Answer<Json<Page<Message>>> {
-    let page = page(&cx, query.limit, query.cursor)?;
+pub(super) async fn list(As(ctx): As, ids: Ids, Params(query): Params<MessageParams>) -> Answer<Json<Page<Message>>> {
+    let page = page(&ctx, query.limit, query.cursor)?;
     let filter = MessageFilter { chat: query.chat, direction: query.direction, status: query.status };
-    Ok(Json(lookup::list(&cx, &ids.device()?, &filter, &page).await?))
+    Ok(Json(lookup::list(&ctx, &ids.device()?, &filter, &page).await?))
 }
 
 /// Look at a message
 #[utoipa::path(get, path = "/v1/devices/{id}/messages/{message}", tag = "messages",
     params(("id" = String, Path, description = "The device's id"), ("message" = String, Path, description = "The message's id")),
     responses((status = 200, description = "The message", body = Message)))]
-pub(super) async fn get(As(cx): As, ids: Ids) -> Answer<Json<Message>> {
-    Ok(Json(lookup::get(&cx, &ids.device()?, &ids.message()?).await?))
+pub(super) async fn get(As(ctx): As, ids: Ids) -> Answer<Json<Message>> {
+    Ok(Json(lookup::get(&ctx, &ids.device()?, &ids.message()?).await?))
 }
 
 #[cfg(test)]

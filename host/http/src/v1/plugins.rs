@@ -15,5 +15,5 @@ use crate::extract::As;
 #[utoipa::path(get, path = "/v1/plugins", tag = "plugins",
     responses((status = 200, description = "Plugins", body = Page<PluginInfo>)))]
 pub(super) async fn list(State(app): State<App>, As(_): As) -> Answer<Json<Page<PluginInfo>>> {
-    Ok(Json(Page { items: app.gateway.plugins.list(), next: None }))
+    Ok(Json(Page { items: app.services.plugins.list(), next: None }))
 }

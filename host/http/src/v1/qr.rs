@@ -9,9 +9,9 @@ use axum::http::header::{ACCEPT, CONTENT_TYPE, VARY};
 use axum::response::{IntoResponse, Response};
 use portico_core::device::session;
 use portico_core::id::DeviceId;
-use portico_core::ports::link::{PairingCode, QrCode};
+use portico_core::ports::sessions::{PairingCode, QrCode};
 use portico_core::time::UtcMs;
-use portico_core::{Cx, Error};
+use portico_core::{Error, OpContext};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
@@ -73,7 +73,7 @@ pub(crate) struct QrBody {
         (QrBody = "application/json"), (String = "image/png"), (String = "text/html"), (String = "text/plain")))))]
 pub(super) async fn show(
     State(app): State<App>,
-    MaybeAs(cx): MaybeAs,
+    MaybeAs(ctx): MaybeAs,
     ids: Ids,
     Params(query): Params<QrParams>,
     headers: HeaderMap,
@@ -83,11 +83,11 @@ pub(super) async fn show(
     if format == QrFormat::Html {
         return Ok(([(VARY, "accept")], pages::qr(&app)).into_response());
     }
-    let Some(cx) = cx else {
-        let why = "a QR code links a device: send a key as `Authorization: Bearer …` or `X-API-Key`, or open this address in a browser";
+    let Some(ctx) = ctx else {
+        let why = "a QR code sessions a device: send a key as `Authorization: Bearer …` or `X-API-Key`, or open this address in a browser";
         return Err(Error::Unauthenticated { why }.into());
     };
-    let code = awaited(&cx, &ids.device()?, query.wait.unwrap_or(0)).await?;
+    let code = awaited(&ctx, &ids.device()?, query.wait.unwrap_or(0)).await?;
     let (content_type, body) = match format {
         QrFormat::Png => ("image/png", qr::png(&code.text)?),
         QrFormat::Text => ("text/plain; charset=utf-8", qr::half_blocks(&code.text)?.into_bytes()),
@@ -100,13 +100,13 @@ pub(super) async fn show(
     Ok(([(CONTENT_TYPE, content_type), (VARY, "accept")], body).into_response())
 }
 
-async fn awaited(cx: &Cx, id: &DeviceId, wait_seconds: u64) -> Result<QrCode, Error> {
+async fn awaited(ctx: &OpContext, id: &DeviceId, wait_seconds: u64) -> Result<QrCode, Error> {
     if wait_seconds > WAIT_MAX {
         return Err(Error::invalid("wait", format!("must be 0 to {WAIT_MAX} seconds")));
     }
     let deadline = Instant::now() + Duration::from_secs(wait_seconds);
     loop {
-        match session::qr(cx, id).await {
+        match session::qr(ctx, id).await {
             Err(Error::Busy { .. }) if Instant::now() + WAIT_STEP <= deadline => tokio::time::sleep(WAIT_STEP).await,
             other => return other,
         }
@@ -148,8 +148,8 @@ pub(crate) struct PairingPhone {
 #[utoipa::path(post, path = "/v1/devices/{id}/pairing-code", tag = "sessions",
     params(("id" = String, Path, description = "The device's id")),
     request_body = PairingPhone, responses((status = 200, description = "The code", body = PairingCode)))]
-pub(super) async fn pairing_code(As(cx): As, ids: Ids, Given(body): Given<PairingPhone>) -> Answer<Json<PairingCode>> {
-    Ok(Json(session::pairing_code(&cx, &ids.device()?, &body.phone).await?))
+pub(super) async fn pairing_code(As(ctx): As, ids: Ids, Given(body): Given<PairingPhone>) -> Answer<Json<PairingCode>> {
+    Ok(Json(session::pairing_code(&ctx, &ids.device()?, &body.phone).await?))
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ pub(crate) struct Health {
 #[utoipa::path(get, path = "/health", tag = "server", security(()),
     responses((status = 200, description = "How the gateway fares", body = Health)))]
 pub(super) async fn health(State(app): State<App>) -> Json<Health> {
-    let store = app.gateway.core.store.check().await;
+    let store = app.services.ports.store.check().await;
     let mut parts = vec![Part {
         name: "store".to_owned(),
         status: if store.is_ok() { PartStatus::Ok } else { PartStatus::Down },
@@ -78,22 +78,22 @@ pub(super) async fn openapi(State(app): State<App>) -> Response {
 /// Needs no key from the same machine; from elsewhere (or through a proxy) one with the scope `server:admin`.
 #[utoipa::path(get, path = "/metrics", tag = "server",
     responses((status = 200, description = "Text format 0.0.4", body = String, content_type = "text/plain")))]
-pub(super) async fn metrics(State(app): State<App>, MaybeAs(cx): MaybeAs, request: Request) -> Answer<Response> {
+pub(super) async fn metrics(State(app): State<App>, MaybeAs(ctx): MaybeAs, request: Request) -> Answer<Response> {
     if !is_local(&request) {
-        let Some(cx) = cx else {
+        let Some(ctx) = ctx else {
             let why = "metrics need a key with the scope `server:admin`, except from the same machine";
             return Err(portico_core::Error::Unauthenticated { why }.into());
         };
-        cx.caller.require(Scope::ServerAdmin)?;
+        ctx.caller.require(Scope::ServerAdmin)?;
     }
-    let core = &app.gateway.core;
-    let mut tx = core.store.read().await?;
+    let ports = &app.services.ports;
+    let mut tx = ports.store.read().await?;
     let snapshot = Snapshot {
         devices: tx.device_count_by_state().await?,
         outbox: tx.delivery_stats().await?,
-        plugin_calls: app.gateway.plugins.calls(),
+        plugin_calls: app.services.plugins.calls(),
         rss_bytes: text::rss_bytes(),
-        now: core.now(),
+        now: ports.now(),
     };
     drop(tx);
     Ok(([(CONTENT_TYPE, text::CONTENT_TYPE)], text::write(&app.metrics, &snapshot)).into_response())

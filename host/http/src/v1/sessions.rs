@@ -15,8 +15,8 @@ type Accepted = (StatusCode, Json<Device>);
 #[utoipa::path(post, path = "/v1/devices/{id}/connect", tag = "sessions",
     params(("id" = String, Path, description = "The device's id")),
     responses((status = 202, description = "The session is being started", body = Device)))]
-pub(super) async fn connect(As(cx): As, ids: Ids) -> Answer<Accepted> {
-    Ok((StatusCode::ACCEPTED, Json(session::connect(&cx, &ids.device()?).await?)))
+pub(super) async fn connect(As(ctx): As, ids: Ids) -> Answer<Accepted> {
+    Ok((StatusCode::ACCEPTED, Json(session::connect(&ctx, &ids.device()?).await?)))
 }
 
 /// Disconnect a device
@@ -25,16 +25,16 @@ pub(super) async fn connect(As(cx): As, ids: Ids) -> Answer<Accepted> {
 #[utoipa::path(post, path = "/v1/devices/{id}/disconnect", tag = "sessions",
     params(("id" = String, Path, description = "The device's id")),
     responses((status = 200, description = "The session has ended", body = Device)))]
-pub(super) async fn disconnect(As(cx): As, ids: Ids) -> Answer<Json<Device>> {
-    Ok(Json(session::disconnect(&cx, &ids.device()?).await?))
+pub(super) async fn disconnect(As(ctx): As, ids: Ids) -> Answer<Json<Device>> {
+    Ok(Json(session::disconnect(&ctx, &ids.device()?).await?))
 }
 
 /// Restart a session
 #[utoipa::path(post, path = "/v1/devices/{id}/restart", tag = "sessions",
     params(("id" = String, Path, description = "The device's id")),
     responses((status = 202, description = "A new session is being started", body = Device)))]
-pub(super) async fn restart(As(cx): As, ids: Ids) -> Answer<Accepted> {
-    Ok((StatusCode::ACCEPTED, Json(session::restart(&cx, &ids.device()?).await?)))
+pub(super) async fn restart(As(ctx): As, ids: Ids) -> Answer<Accepted> {
+    Ok((StatusCode::ACCEPTED, Json(session::restart(&ctx, &ids.device()?).await?)))
 }
 
 /// Log a device out
@@ -43,6 +43,6 @@ pub(super) async fn restart(As(cx): As, ids: Ids) -> Answer<Accepted> {
 #[utoipa::path(post, path = "/v1/devices/{id}/logout", tag = "sessions",
     params(("id" = String, Path, description = "The device's id")),
     responses((status = 200, description = "It is logged out", body = Device)))]
-pub(super) async fn logout(As(cx): As, ids: Ids) -> Answer<Json<Device>> {
-    Ok(Json(session::logout(&cx, &ids.device()?).await?))
+pub(super) async fn logout(As(ctx): As, ids: Ids) -> Answer<Json<Device>> {
+    Ok(Json(session::logout(&ctx, &ids.device()?).await?))
 }

@@ -54,13 +54,13 @@ pub(crate) struct MadeWebhookBody {
 /// It gets the events stored from now on. The signing key is shown once.
 #[utoipa::path(post, path = "/v1/webhooks", tag = "webhooks", params(IdempotencyKey), request_body = NewWebhookBody,
     responses((status = 201, description = "The webhook", body = MadeWebhookBody)))]
-pub(super) async fn create(As(cx): As, Given(body): Given<NewWebhookBody>) -> Answer<Response> {
+pub(super) async fn create(As(ctx): As, Given(body): Given<NewWebhookBody>) -> Answer<Response> {
     let NewWebhookBody { device, url, events, headers, format, secret } = body;
     let new = NewWebhook { device, url, events, headers, format, secret };
-    let webhook = subscription::create(&cx, new).await?;
+    let webhook = subscription::create(&ctx, new).await?;
     let location = format!("/v1/webhooks/{}", webhook.webhook.id);
     let body = MadeWebhookBody { webhook: webhook.webhook, secret: webhook.secret.map(|s| s.reveal()) };
-    Ok(made(&cx, StatusCode::CREATED, &location, &body))
+    Ok(made(&ctx, StatusCode::CREATED, &location, &body))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -81,16 +81,16 @@ pub(crate) struct WebhookParams {
 /// Newest first.
 #[utoipa::path(get, path = "/v1/webhooks", tag = "webhooks", params(WebhookParams),
     responses((status = 200, description = "Webhooks", body = Page<Webhook>)))]
-pub(super) async fn list(As(cx): As, Params(query): Params<WebhookParams>) -> Answer<Json<Page<Webhook>>> {
-    let page = page(&cx, query.limit, query.cursor)?;
-    Ok(Json(subscription::list(&cx, query.device.as_ref(), &page).await?))
+pub(super) async fn list(As(ctx): As, Params(query): Params<WebhookParams>) -> Answer<Json<Page<Webhook>>> {
+    let page = page(&ctx, query.limit, query.cursor)?;
+    Ok(Json(subscription::list(&ctx, query.device.as_ref(), &page).await?))
 }
 
 /// Look at a webhook
 #[utoipa::path(get, path = "/v1/webhooks/{id}", tag = "webhooks", params(("id" = String, Path, description = "The webhook's id")),
     responses((status = 200, description = "The webhook", body = Webhook)))]
-pub(super) async fn get(As(cx): As, ids: Ids) -> Answer<Json<Webhook>> {
-    Ok(Json(subscription::get(&cx, &ids.webhook()?).await?))
+pub(super) async fn get(As(ctx): As, ids: Ids) -> Answer<Json<Webhook>> {
+    Ok(Json(subscription::get(&ctx, &ids.webhook()?).await?))
 }
 
 /// What is to change; what is absent stays.
@@ -113,10 +113,10 @@ pub(crate) struct WebhookPatchBody {
 /// Change a webhook
 #[utoipa::path(patch, path = "/v1/webhooks/{id}", tag = "webhooks", params(("id" = String, Path, description = "The webhook's id")),
     request_body = WebhookPatchBody, responses((status = 200, description = "The webhook", body = Webhook)))]
-pub(super) async fn change(As(cx): As, ids: Ids, Given(body): Given<WebhookPatchBody>) -> Answer<Json<Webhook>> {
+pub(super) async fn change(As(ctx): As, ids: Ids, Given(body): Given<WebhookPatchBody>) -> Answer<Json<Webhook>> {
     let WebhookPatchBody { url, events, headers, format, state } = body;
     let patch = WebhookPatch { url, events, headers, format, state };
-    Ok(Json(subscription::change(&cx, &ids.webhook()?, patch).await?))
+    Ok(Json(subscription::change(&ctx, &ids.webhook()?, patch).await?))
 }
 
 /// Delete a webhook
@@ -124,8 +124,8 @@ pub(super) async fn change(As(cx): As, ids: Ids, Given(body): Given<WebhookPatch
 /// With its deliveries.
 #[utoipa::path(delete, path = "/v1/webhooks/{id}", tag = "webhooks", params(("id" = String, Path, description = "The webhook's id")),
     responses((status = 204, description = "It is gone")))]
-pub(super) async fn delete(As(cx): As, ids: Ids) -> Answer<StatusCode> {
-    subscription::delete(&cx, &ids.webhook()?).await?;
+pub(super) async fn delete(As(ctx): As, ids: Ids) -> Answer<StatusCode> {
+    subscription::delete(&ctx, &ids.webhook()?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -144,7 +144,7 @@ pub(crate) struct TestEvent {
 #[utoipa::path(post, path = "/v1/webhooks/{id}/test", tag = "webhooks",
     params(("id" = String, Path, description = "The webhook's id"), IdempotencyKey),
     responses((status = 202, description = "The event is on its way", body = TestEvent)))]
-pub(super) async fn test(As(cx): As, ids: Ids) -> Answer<(StatusCode, Json<TestEvent>)> {
-    let event = subscription::test(&cx, &ids.webhook()?).await?;
+pub(super) async fn test(As(ctx): As, ids: Ids) -> Answer<(StatusCode, Json<TestEvent>)> {
+    let event = subscription::test(&ctx, &ids.webhook()?).await?;
     Ok((StatusCode::ACCEPTED, Json(TestEvent { event: event.id, seq: event.seq })))
 }

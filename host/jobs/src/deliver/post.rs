@@ -10,7 +10,7 @@ use portico_core::time::UtcMs;
 use portico_core::webhook::delivery::{AttemptEnd, Next};
 use portico_core::webhook::signature::Secret;
 use portico_core::webhook::{Attempt, Claimed, DeliveryState, Webhook};
-use portico_core::{Gateway, Result};
+use portico_core::{Result, Services};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 
@@ -24,7 +24,7 @@ use crate::tasks::{Tasks, cause};
 
 /// Everything attempts need. Shared by all of them.
 pub(super) struct Poster {
-    gateway: Arc<Gateway>,
+    services: Arc<Services>,
     tasks: Tasks,
     settled: mpsc::Sender<Settled>,
     requests: Semaphore,
@@ -48,13 +48,13 @@ struct Tried {
 
 impl Poster {
     pub(super) fn new(
-        gateway: Arc<Gateway>,
+        services: Arc<Services>,
         tasks: Tasks,
         settled: mpsc::Sender<Settled>,
         config: &DeliverConfig,
     ) -> Self {
         let requests = Semaphore::new(config.requests_max.clamp(1, Semaphore::MAX_PERMITS));
-        Self { gateway, tasks, settled, requests, timeout: config.timeout, run_time: config.lane_run_time }
+        Self { services, tasks, settled, requests, timeout: config.timeout, run_time: config.lane_run_time }
     }
 
     /// Makes the attempts of one webhook's deliveries, each run a task of its own.
@@ -74,7 +74,7 @@ impl Poster {
         };
         for batch in lane::format_batches(runs) {
             let events: Vec<_> = batch.iter().flat_map(Run::events).cloned().collect();
-            let plugins = &*self.gateway.plugins;
+            let plugins = &*self.services.plugins;
             let shaped = parts::shape(plugins, &webhook.format, &webhook.tenant, &events).await;
             let mut shaped = shaped.into_iter();
             for run in batch {
@@ -141,19 +141,19 @@ impl Poster {
         let (at, began) = (self.now(), Instant::now());
         let sent = (at, self.timeout);
         let request_out = request::build(webhook, secret, &claimed.event, (parts, shape), sent);
-        let answer = self.gateway.outbound.send(request_out).await;
+        let answer = self.services.outbound.send(request_out).await;
         drop(turn);
         let tried = Tried { at, took: began.elapsed(), shape, answer };
         Some(self.outcome(webhook, claimed, tried))
     }
 
     fn open_secret(&self, webhook: &Webhook) -> Result<Secret> {
-        let sealer = &self.gateway.core.sealer;
+        let sealer = &self.services.ports.sealer;
         sealer.open(&Webhook::seal_place(&webhook.id), &webhook.sealed_secret).map(Secret::from_bytes)
     }
 
     fn now(&self) -> UtcMs {
-        self.gateway.core.now()
+        self.services.ports.now()
     }
 
     fn tried(&self, shape: Shape, answer: Result<OutboundResponse, OutboundError>) -> Tried {
@@ -161,11 +161,11 @@ impl Poster {
     }
 
     fn outcome(&self, webhook: &Webhook, claimed: &Claimed, tried: Tried) -> Made {
-        let core = &self.gateway.core;
+        let ports = &self.services.ports;
         let number = claimed.attempts.saturating_add(1);
         let (end, status, error) = read_answer(&tried.answer);
-        let now = core.now();
-        let (state, due) = match end.next(number, core.rng.unit(), &core.limits) {
+        let now = ports.now();
+        let (state, due) = match end.next(number, ports.rng.unit(), &ports.limits) {
             Next::Done => (DeliveryState::Delivered, None),
             Next::Dead => (DeliveryState::Dead, None),
             Next::Retry(wait) => (DeliveryState::Pending, Some(now + wait)),
@@ -270,12 +270,12 @@ mod tests {
 
     /// Makes a run of four whose second is skipped; what came of it, and how many places are taken until that is recorded.
     async fn made(answers: &[u16], config: DeliverConfig, start_by: Instant) -> (Vec<DeliveryState>, usize) {
-        let mut gateway = Arc::into_inner(testing::gateway()).expect("the only one");
+        let mut services = Arc::into_inner(testing::services()).expect("the only one");
         let answers = answers.iter().copied().collect();
         let receiver = Arc::new(Receiver(Mutex::new(answers), Semaphore::new(1)));
-        gateway.outbound = receiver.clone();
+        services.outbound = receiver.clone();
         let (settled, mut results) = mpsc::channel(1);
-        let poster = Arc::new(Poster::new(Arc::new(gateway), Tasks::default(), settled, &config));
+        let poster = Arc::new(Poster::new(Arc::new(services), Tasks::default(), settled, &config));
         let (places, webhook) = (Places::new(&config), Arc::new(testing::webhook(1)));
         let place = || places.take(&webhook).expect("a place");
         let webhooks = [(webhook.id.clone(), webhook.clone())].into();

@@ -8,17 +8,17 @@ use std::time::Duration;
 use portico_core::event::NewEvent;
 use portico_core::id::WebhookId;
 use portico_core::ports::store::{AttemptResult, WebhookChange};
-use portico_core::ports::{Bell, Tx};
+use portico_core::ports::{Tx, Waker};
 use portico_core::time::UtcMs;
 use portico_core::webhook::delivery::AttemptEnd;
 use portico_core::webhook::{Webhook, WebhookState};
-use portico_core::{Core, Result};
+use portico_core::{Ports, Result};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::places::Place;
-use crate::bell::LocalBell;
 use crate::tasks::cause;
+use crate::waker::LocalWaker;
 
 /// With this many results a transaction is full; the run that fills it is recorded whole.
 const BATCH: usize = 128;
@@ -43,8 +43,8 @@ pub(super) struct Settled {
 
 /// The recording part of the task.
 pub(super) struct Settler {
-    core: Arc<Core>,
-    bell: Arc<LocalBell>,
+    ports: Arc<Ports>,
+    waker: Arc<LocalWaker>,
 }
 
 /// What requests said about a webhook.
@@ -67,8 +67,8 @@ enum Verdict {
 }
 
 impl Settler {
-    pub(super) fn new(core: Arc<Core>, bell: Arc<LocalBell>) -> Self {
-        Self { core, bell }
+    pub(super) fn new(ports: Arc<Ports>, waker: Arc<LocalWaker>) -> Self {
+        Self { ports, waker }
     }
 
     /// Records until nobody is left who could hand anything over.
@@ -89,7 +89,7 @@ impl Settler {
             self.record(&batch).await;
             // Gives the places back before the nudge.
             drop(batch);
-            self.bell.deliver.notify_one();
+            self.waker.deliver.notify_one();
         }
     }
 
@@ -118,7 +118,7 @@ impl Settler {
         let health = healths(batch);
         let ids: Vec<_> = health.keys().cloned().collect();
         let mut raised = false;
-        let mut tx = self.core.store.write().await?;
+        let mut tx = self.ports.store.write().await?;
         tx.delivery_finish(&results).await?;
         if !ids.is_empty() {
             for webhook in tx.webhook_load_many(&ids).await? {
@@ -128,15 +128,15 @@ impl Settler {
         }
         tx.commit().await?;
         if raised {
-            self.bell.events_stored();
+            self.waker.events_stored();
         }
         Ok(())
     }
 
     /// Says whether an event was raised.
     async fn apply(&self, tx: &mut dyn Tx, webhook: &Webhook, health: Health) -> Result<bool> {
-        let now = self.core.now();
-        match verdict(webhook, health, now, self.core.limits.webhook_disable_after) {
+        let now = self.ports.now();
+        match verdict(webhook, health, now, self.ports.limits.webhook_disable_after) {
             Verdict::Unchanged => Ok(false),
             Verdict::Recovered => tx.webhook_failing(&webhook.id, None).await.map(|()| false),
             Verdict::FailingSince(at) => tx.webhook_failing(&webhook.id, Some(at)).await.map(|()| false),

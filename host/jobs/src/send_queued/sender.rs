@@ -7,11 +7,11 @@ use portico_core::device::{Device, DeviceState};
 use portico_core::id::{DeviceId, MessageId};
 use portico_core::message::{Direction, Message, SendFailure, progress};
 use portico_core::page::PageRequest;
-use portico_core::ports::link::Outgoing;
 use portico_core::ports::plugins::{Decision, PaceDevice, PaceQuery};
+use portico_core::ports::sessions::Outgoing;
 use portico_core::ports::store::MessageFilter;
 use portico_core::time::UtcMs;
-use portico_core::{Error, Gateway, Result};
+use portico_core::{Error, Result, Services};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -73,13 +73,13 @@ impl Sender {
     /// Sends what may go now. Says when to come back without a ring.
     pub(super) async fn pass(
         &mut self,
-        gateway: Arc<Gateway>,
+        services: Arc<Services>,
         id: &DeviceId,
         config: &SendConfig,
         stop: &CancellationToken,
     ) -> Result<Option<Instant>> {
         for _ in 0..ROUNDS {
-            let Some(mut look) = self.look(&gateway, id, config).await? else { return Ok(None) };
+            let Some(mut look) = self.look(&services, id, config).await? else { return Ok(None) };
             loop {
                 if stop.is_cancelled() {
                     return Ok(None);
@@ -92,9 +92,9 @@ impl Sender {
                         }
                         return Ok(wake);
                     }
-                    Step::Ask(places) => self.ask(&gateway, &mut look, &places).await?,
+                    Step::Ask(places) => self.ask(&services, &mut look, &places).await?,
                     Step::Send(place) => {
-                        if let Some(wait) = self.send(&gateway, &mut look, place, config).await? {
+                        if let Some(wait) = self.send(&services, &mut look, place, config).await? {
                             return Ok(Some(Instant::now() + wait));
                         }
                     }
@@ -105,8 +105,8 @@ impl Sender {
     }
 
     /// `None` when the device can't send.
-    async fn look(&mut self, gateway: &Gateway, id: &DeviceId, config: &SendConfig) -> Result<Option<Look>> {
-        let mut tx = gateway.core.store.read().await?;
+    async fn look(&mut self, services: &Services, id: &DeviceId, config: &SendConfig) -> Result<Option<Look>> {
+        let mut tx = services.ports.store.read().await?;
         let connected = tx.device_load(id).await?.filter(|d| d.state == DeviceState::Connected);
         let Some(device) = connected else { return Ok(None) };
         self.plan.connected(device.state_since, Instant::now());
@@ -127,11 +127,11 @@ impl Sender {
         Ok(Some(Look { device, queued, more }))
     }
 
-    async fn ask(&mut self, gateway: &Gateway, look: &mut Look, places: &[usize]) -> Result<()> {
+    async fn ask(&mut self, services: &Services, look: &mut Look, places: &[usize]) -> Result<()> {
         let asked: Vec<&Message> = places.iter().filter_map(|p| look.queued.get(*p)).collect();
-        let now = gateway.core.now();
-        let (state, queries) = self.questions(gateway, &look.device, &asked, now).await?;
-        let answers = match gateway.plugins.pace(&look.device.tenant, &look.device.id, state, queries).await {
+        let now = services.ports.now();
+        let (state, queries) = self.questions(services, &look.device, &asked, now).await?;
+        let answers = match services.plugins.pace(&look.device.tenant, &look.device.id, state, queries).await {
             Ok(answers) if answers.len() == asked.len() => answers,
             wrong => {
                 let wait = self.plan.unanswered(Instant::now());
@@ -153,7 +153,7 @@ impl Sender {
             let message = look.queued.remove(place);
             let failure =
                 SendFailure { code: "denied_by_pacing".to_owned(), text: format!("pacing denied the message: {why}") };
-            progress::failed(&gateway.core, &message, failure).await?;
+            progress::failed(&services.ports, &message, failure).await?;
             self.plan.forget(&id);
         }
         Ok(())
@@ -161,12 +161,12 @@ impl Sender {
 
     async fn questions(
         &self,
-        gateway: &Gateway,
+        services: &Services,
         device: &Device,
         asked: &[&Message],
         now: UtcMs,
     ) -> Result<(PaceDevice, Vec<PaceQuery>)> {
-        let mut tx = gateway.core.store.read().await?;
+        let mut tx = services.ports.store.read().await?;
         let mut queries = Vec::with_capacity(asked.len());
         for (i, message) in asked.iter().enumerate() {
             let chat = message.chat.id.as_str();
@@ -191,7 +191,7 @@ impl Sender {
     /// Writes one message. `Some` when the pass ends: how long until the next.
     async fn send(
         &mut self,
-        gateway: &Gateway,
+        services: &Services,
         look: &mut Look,
         place: usize,
         config: &SendConfig,
@@ -202,12 +202,12 @@ impl Sender {
             to: message.chat.clone(),
             content: message.content.clone(),
         };
-        let writing = gateway.links.send(&look.device.id, &outgoing);
+        let writing = services.sessions.send(&look.device.id, &outgoing);
         let written = tokio::time::timeout(config.write_timeout, writing).await;
         let error = match written.unwrap_or_else(|_| Err(Error::unavailable("the session", "writing took too long"))) {
             Ok(()) => {
                 self.plan.wrote(&message.id, Instant::now());
-                self.last_sent = Some(gateway.core.now());
+                self.last_sent = Some(services.ports.now());
                 self.failures = 0;
                 self.fault = None;
                 return Ok(None);
@@ -230,7 +230,7 @@ impl Sender {
             }
             Trouble::Never(failure) => {
                 let message = look.queued.remove(place);
-                progress::failed(&gateway.core, &message, failure).await?;
+                progress::failed(&services.ports, &message, failure).await?;
                 self.plan.forget(&message.id);
                 Ok(None)
             }

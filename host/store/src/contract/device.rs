@@ -5,7 +5,7 @@ use portico_core::id::DeviceId;
 use portico_core::message::Direction;
 use portico_core::page::PageRequest;
 use portico_core::ports::keys::{KeyRecords, KeyWrite};
-use portico_core::ports::link::Identity;
+use portico_core::ports::sessions::Identity;
 use portico_core::ports::store::DeviceChange;
 use portico_core::time::UtcMs;
 

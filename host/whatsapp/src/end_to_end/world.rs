@@ -10,13 +10,13 @@ use portico_core::device::{Device, DeviceState, Signal, Wanted};
 use portico_core::error::{Error, Result};
 use portico_core::id::{DeviceId, TenantId};
 use portico_core::message::Content;
-use portico_core::ports::link::{Identity, Inbound, Outgoing, ReceiptKind, Step};
-use portico_core::ports::{Clock, Inbox, Links};
+use portico_core::ports::sessions::{Identity, Inbound, Outgoing, ReceiptKind, Step};
+use portico_core::ports::{Clock, Inbox, Sessions};
 use portico_core::time::UtcMs;
 use portico_sandbox::{Phone, Sandbox};
 use tokio::sync::Notify;
 
-use crate::Sessions;
+use crate::WhatsAppSessions;
 use crate::config::{Network, WhatsAppConfig};
 use crate::memory::{Memory, sealer};
 
@@ -164,7 +164,7 @@ impl Inbox for Recorder {
 
 pub(super) struct World {
     pub(super) sandbox: Sandbox,
-    pub(super) sessions: Sessions,
+    pub(super) sessions: WhatsAppSessions,
     pub(super) keys: Arc<Memory>,
     pub(super) inbox: Arc<Recorder>,
     pub(super) device: Device,
@@ -211,9 +211,12 @@ impl World {
 }
 
 /// Sessions over these keys, and the inbox they tell.
-pub(super) fn gateway(config: WhatsAppConfig, keys: &Arc<Memory>) -> Result<(Sessions, Arc<Recorder>), Problem> {
+pub(super) fn gateway(
+    config: WhatsAppConfig,
+    keys: &Arc<Memory>,
+) -> Result<(WhatsAppSessions, Arc<Recorder>), Problem> {
     let inbox = Recorder::new();
-    let sessions = Sessions::new(config, keys.clone(), sealer(), inbox.clone(), Arc::new(SystemClock))?;
+    let sessions = WhatsAppSessions::new(config, keys.clone(), sealer(), inbox.clone(), Arc::new(SystemClock))?;
     Ok((sessions, inbox))
 }
 

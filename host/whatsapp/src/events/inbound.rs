@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use portico_core::error::Result;
 use portico_core::id::DeviceId;
 use portico_core::ports::Inbox;
-use portico_core::ports::link::Inbound;
+use portico_core::ports::sessions::Inbound;
 use portico_core::time::UtcMs;
 use whatsapp_rust::Client;
 use whatsapp_rust::anyhow::{self, anyhow};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use portico_core::device::{Signal, StateReason};
 use portico_core::error::Result;
-use portico_core::ports::link::{Identity, ReceiptKind, Step};
+use portico_core::ports::sessions::{Identity, ReceiptKind, Step};
 use portico_core::time::UtcMs;
 use tokio::sync::mpsc;
 use whatsapp_rust::types::events::{Event, PairError, Receipt, ServerAck};
@@ -46,7 +46,7 @@ pub(super) async fn follow(session: &Arc<Session>, link: &mut Link) -> Verdict {
                 {
                     return verdict;
                 }
-                link.tap.worked_off();
+                link.sink.worked_off();
             }
             () = &mut link.handle => return Verdict::Ended(signals::run_over()),
         }

@@ -15,7 +15,7 @@ use crate::backend::{Backend, SENT_TTL};
 use crate::config::{Network, WhatsAppConfig};
 use crate::dial::Dialler;
 use crate::events::inbound::Commit;
-use crate::events::{Fact, Tap};
+use crate::events::{EventSink, Fact};
 
 /// A running client with all that belongs to it.
 pub(super) struct Link {
@@ -24,17 +24,20 @@ pub(super) struct Link {
     pub(super) facts: mpsc::Receiver<Fact>,
     pub(super) subscription: Subscription,
     pub(super) backend: Arc<Backend>,
-    pub(super) tap: Arc<Tap>,
+    pub(super) sink: Arc<EventSink>,
 }
 
 /// Builds the client over the device's storage and starts its run loop.
 pub(super) async fn start(session: &Session) -> Result<Link> {
     let context = &session.context;
     let backend = context.backend(&session.device);
-    let (tap, facts) = Tap::new(session.device.clone(), context.limits.events_max);
+    let (sink, facts) = EventSink::new(session.device.clone(), context.limits.events_max);
     let refusing = Arc::default();
-    let dialler =
-        Dialler { sockets: Arc::clone(&context.ways.sockets), tap: Arc::clone(&tap), refusing: Arc::clone(&refusing) };
+    let dialler = Dialler {
+        sockets: Arc::clone(&context.ways.sockets),
+        sink: Arc::clone(&sink),
+        refusing: Arc::clone(&refusing),
+    };
     let commit = Commit {
         device: session.device.clone(),
         inbox: Arc::clone(&context.inbox),
@@ -62,9 +65,9 @@ pub(super) async fn start(session: &Session) -> Result<Link> {
     let client = bot.client();
     // Ticks without being online: as long as a linked device is available, the phone does not notify.
     client.set_force_active_delivery_receipts(true);
-    let subscription = client.subscribe_handler(tap.clone());
+    let subscription = client.subscribe_handler(sink.clone());
     session.set_client(Some(Arc::clone(&client)));
-    Ok(Link { client, handle: bot.spawn(), facts, subscription, backend, tap })
+    Ok(Link { client, handle: bot.spawn(), facts, subscription, backend, sink })
 }
 
 fn caches() -> CacheConfig {

@@ -6,7 +6,7 @@ use crate::device::{Device, DeviceState, StateReason, Wanted};
 use crate::error::Result;
 use crate::id::{DeviceId, TenantId};
 use crate::page::PageRequest;
-use crate::ports::link::Identity;
+use crate::ports::sessions::Identity;
 use crate::time::UtcMs;
 
 /// A change of a device's state.

@@ -1,4 +1,4 @@
-//! [`Sessions`]: what the core calls. Each call finds the device's session and hands over to the file that does it.
+//! [`WhatsAppSessions`]: what the core calls. Each call finds the device's session and hands over to the file that does it.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,14 +11,14 @@ use portico_core::address::{Party, PhoneNumber, Recipient};
 use portico_core::device::{Device, DeviceState};
 use portico_core::error::{Error, Result};
 use portico_core::id::DeviceId;
-use portico_core::ports::link::{CLOSE_TIMEOUT, Outgoing, PairingCode, QrCode, Resources, Turn};
-use portico_core::ports::{Clock, Inbox, KeyRecords, Links};
+use portico_core::ports::sessions::{CLOSE_TIMEOUT, DeviceLock, Outgoing, PairingCode, QrCode, Resources};
+use portico_core::ports::{Clock, Inbox, KeyRecords, Sessions};
 use portico_core::seal::Sealer;
 
 use crate::config::{PRE_KEYS_DEFAULT, WhatsAppConfig};
+use crate::device_lock::DeviceLocks;
 use crate::dial::Ways;
 use crate::session::{Context, Session, Table};
-use crate::turns::Turns;
 use crate::{failure, pairing, resolve, send};
 
 /// How long WhatsApp may take to hear that a device is unlinked.
@@ -28,20 +28,20 @@ pub(crate) const BUSY_RETRY: Duration = Duration::from_secs(5);
 
 /// All sessions of this process, at most one per device.
 ///
-/// Needs a running Tokio runtime. Dropping it leaves its sessions running: [`Links::close`] them first.
-pub struct Sessions {
+/// Needs a running Tokio runtime. Dropping it leaves its sessions running: [`Sessions::close`] them first.
+pub struct WhatsAppSessions {
     context: Arc<Context>,
     table: Table,
-    turns: Turns,
+    device_locks: DeviceLocks,
 }
 
-impl fmt::Debug for Sessions {
+impl fmt::Debug for WhatsAppSessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sessions").field("running", &self.table().len()).finish_non_exhaustive()
+        f.debug_struct("WhatsAppSessions").field("running", &self.table().len()).finish_non_exhaustive()
     }
 }
 
-impl Sessions {
+impl WhatsAppSessions {
     /// No session yet.
     ///
     /// `keys` keeps what sessions remember, sealed by `sealer`; `inbox` is told what happens. A configuration that this
@@ -60,7 +60,11 @@ impl Sessions {
         let ways = Ways::new(&config.network)?;
         let limits = config.limits.clone();
         let context = Context { config, limits, records: keys, sealer, inbox, clock, ways };
-        Ok(Self { context: Arc::new(context), table: Arc::new(Mutex::new(HashMap::new())), turns: Turns::default() })
+        Ok(Self {
+            context: Arc::new(context),
+            table: Arc::new(Mutex::new(HashMap::new())),
+            device_locks: DeviceLocks::default(),
+        })
     }
 
     fn table(&self) -> MutexGuard<'_, HashMap<DeviceId, Arc<Session>>> {
@@ -112,9 +116,9 @@ async fn ended(session: &Session) -> Result<()> {
 }
 
 #[async_trait]
-impl Links for Sessions {
-    async fn turn(&self, device: &DeviceId) -> Result<Turn> {
-        self.turns.take(device).await
+impl Sessions for WhatsAppSessions {
+    async fn lock(&self, device: &DeviceId) -> Result<DeviceLock> {
+        self.device_locks.take(device).await
     }
 
     async fn open(&self, device: &Device) -> Result<()> {

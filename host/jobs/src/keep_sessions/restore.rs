@@ -8,7 +8,7 @@ use futures_util::{StreamExt, stream};
 use portico_core::Result;
 use portico_core::device::{Device, DeviceState, Signal, StateReason, session};
 use portico_core::id::DeviceId;
-use portico_core::ports::Bell;
+use portico_core::ports::Waker;
 use portico_core::time::UtcMs;
 
 use super::{RETRY, Shared};
@@ -64,13 +64,13 @@ pub(super) async fn sweep(shared: &Shared, why: &Why) -> Result<()> {
     let mut restored = 0;
     while !stop.is_cancelled() {
         let page = {
-            let mut tx = shared.gateway.core.store.read().await?;
+            let mut tx = shared.services.ports.store.read().await?;
             tx.device_wanted(after.as_ref(), PAGE).await?
         };
         let Some(last) = page.last() else { break };
         after = Some(last.id.clone());
         let is_lost =
-            |d: &Device| d.state_since <= why.settled_before && shared.gateway.links.resources(&d.id).is_none();
+            |d: &Device| d.state_since <= why.settled_before && shared.services.sessions.resources(&d.id).is_none();
         let lost: Vec<_> = page.into_iter().filter(is_lost).collect();
         restored += lost.len();
         stream::iter(lost).for_each_concurrent(shared.config.at_once, |device| recover(shared, device, why)).await;
@@ -92,22 +92,22 @@ async fn recover(shared: &Shared, device: Device, why: &Why) {
     };
     if let Err(error) = recovered {
         tracing::warn!(device.id = %id, error = cause(&error), "a session could not be restored and is tried again");
-        shared.bell.session(id, RETRY);
+        shared.waker.session(id, RETRY);
     }
 }
 
 /// Starts the session and waits until it is logged in, has failed, or has had its time.
 async fn resume(shared: &Shared, id: &DeviceId, why: &Why) -> Result<()> {
-    let turn = shared.gateway.links.turn(id).await?;
-    if shared.gateway.links.resources(id).is_some() {
+    let turn = shared.services.sessions.lock(id).await?;
+    if shared.services.sessions.resources(id).is_some() {
         // Somebody started it while it waited here.
         return Ok(());
     }
-    let Some(device) = session::resume(&shared.gateway.core, id, why.reason(Recovery::Resume)).await? else {
+    let Some(device) = session::resume(&shared.services.ports, id, why.reason(Recovery::Resume)).await? else {
         return Ok(());
     };
-    let watch = shared.bell.watch(id);
-    shared.gateway.links.open(&device).await?;
+    let watch = shared.waker.watch(id);
+    shared.services.sessions.open(&device).await?;
     drop(turn);
     let settled = async {
         loop {
@@ -126,7 +126,7 @@ async fn resume(shared: &Shared, id: &DeviceId, why: &Why) -> Result<()> {
 }
 
 async fn tell(shared: &Shared, id: &DeviceId, signal: Signal) -> Result<()> {
-    session::tell(&shared.gateway.core, id, signal, None).await.map(drop)
+    session::tell(&shared.services.ports, id, signal, None).await.map(drop)
 }
 
 fn recovery(device: &Device) -> Recovery {

@@ -1,4 +1,4 @@
-//! The bell of one process: what the core rings after a commit, and what tasks and event streams wait on.
+//! The waker of one process: what the core rings after a commit, and what tasks and event streams wait on.
 //!
 //! Rings are kept until they are taken, each at most once; nothing here grows without a limit. A ring that finds no room is
 //! remembered as "look at everything".
@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use portico_core::id::DeviceId;
-use portico_core::ports::Bell;
+use portico_core::ports::Waker;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
@@ -19,9 +19,9 @@ pub const OUTGOING_MAX: usize = 100_000;
 /// Requests about sessions that are remembered at most; beyond, all wanted devices are looked at.
 pub const SESSION_REQUESTS_MAX: usize = 100_000;
 
-/// The [`Bell`] of one process.
+/// The [`Waker`] of one process.
 #[derive(Default)]
-pub struct LocalBell {
+pub struct LocalWaker {
     stored: watch::Sender<u64>,
     outgoing: Mutex<Rung>,
     requests: Mutex<Requests>,
@@ -60,8 +60,8 @@ pub(crate) struct DueRequests {
     pub(crate) next: Option<Instant>,
 }
 
-impl LocalBell {
-    /// A bell nobody has rung.
+impl LocalWaker {
+    /// A waker nobody has rung.
     pub fn new() -> Self {
         Self::default()
     }
@@ -93,11 +93,11 @@ impl LocalBell {
     pub(crate) fn watch(&self, device: &DeviceId) -> Watch<'_> {
         let notify = Arc::new(Notify::new());
         lock(&self.watched).entry(device.clone()).or_default().push(notify.clone());
-        Watch { bell: self, device: device.clone(), notify }
+        Watch { waker: self, device: device.clone(), notify }
     }
 }
 
-impl Bell for LocalBell {
+impl Waker for LocalWaker {
     fn events_stored(&self) {
         self.stored.send_modify(|count| *count = count.wrapping_add(1));
         self.deliver.notify_one();
@@ -135,7 +135,7 @@ impl Bell for LocalBell {
 
 /// Somebody waiting for news of one device.
 pub(crate) struct Watch<'a> {
-    bell: &'a LocalBell,
+    waker: &'a LocalWaker,
     device: DeviceId,
     notify: Arc<Notify>,
 }
@@ -149,7 +149,7 @@ impl Watch<'_> {
 
 impl Drop for Watch<'_> {
     fn drop(&mut self) {
-        let mut watched = lock(&self.bell.watched);
+        let mut watched = lock(&self.waker.watched);
         if let Some(watchers) = watched.get_mut(&self.device) {
             watchers.retain(|w| !Arc::ptr_eq(w, &self.notify));
             if watchers.is_empty() {
@@ -169,47 +169,47 @@ mod tests {
 
     #[tokio::test]
     async fn a_ring_before_the_wait_is_not_lost() {
-        let bell = LocalBell::new();
-        let mut events = bell.events();
-        bell.events_stored();
-        bell.events_stored();
-        events.changed().await.expect("the bell lives");
-        bell.deliver.notified().await;
-        bell.expire.notified().await;
+        let waker = LocalWaker::new();
+        let mut events = waker.events();
+        waker.events_stored();
+        waker.events_stored();
+        events.changed().await.expect("the waker lives");
+        waker.deliver.notified().await;
+        waker.expire.notified().await;
     }
 
     #[tokio::test]
     async fn devices_ring_once_however_often_they_are_rung() {
-        let bell = LocalBell::new();
-        bell.outgoing(&device(1));
-        bell.outgoing(&device(1));
-        bell.outgoing(&device(2));
-        bell.send.notified().await;
-        assert_eq!(bell.take_outgoing().devices.len(), 2);
-        assert!(bell.take_outgoing().devices.is_empty());
+        let waker = LocalWaker::new();
+        waker.outgoing(&device(1));
+        waker.outgoing(&device(1));
+        waker.outgoing(&device(2));
+        waker.send.notified().await;
+        assert_eq!(waker.take_outgoing().devices.len(), 2);
+        assert!(waker.take_outgoing().devices.is_empty());
     }
 
     #[test]
     fn a_request_comes_due_and_an_earlier_one_wins() {
-        let bell = LocalBell::new();
-        bell.session(&device(1), Duration::from_secs(30));
-        bell.session(&device(2), Duration::from_secs(60));
+        let waker = LocalWaker::new();
+        waker.session(&device(1), Duration::from_secs(30));
+        waker.session(&device(2), Duration::from_secs(60));
         let now = Instant::now();
-        let early = bell.take_requests(now, 8);
+        let early = waker.take_requests(now, 8);
         assert!(early.devices.is_empty() && early.next.is_some_and(|at| at > now));
-        bell.session(&device(2), Duration::ZERO);
-        assert_eq!(bell.take_requests(Instant::now(), 8).devices, [device(2)]);
-        let due = bell.take_requests(now + Duration::from_secs(30), 8);
+        waker.session(&device(2), Duration::ZERO);
+        assert_eq!(waker.take_requests(Instant::now(), 8).devices, [device(2)]);
+        let due = waker.take_requests(now + Duration::from_secs(30), 8);
         assert_eq!((due.devices, due.next, due.everything), (vec![device(1)], None, false));
     }
 
     #[tokio::test]
     async fn a_watch_hears_its_device_and_leaves_nothing_behind() {
-        let bell = LocalBell::new();
-        let watch = bell.watch(&device(1));
-        bell.outgoing(&device(1));
+        let waker = LocalWaker::new();
+        let watch = waker.watch(&device(1));
+        waker.outgoing(&device(1));
         watch.news().await;
         drop(watch);
-        assert!(lock(&bell.watched).is_empty());
+        assert!(lock(&waker.watched).is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! The network: sessions as the core uses them ([`Links`]), and the core as sessions use it ([`Inbox`]).
+//! The network: sessions as the core uses them ([`Sessions`]), and the core as sessions use it ([`Inbox`]).
 
 use std::time::Duration;
 
@@ -66,9 +66,9 @@ pub struct Resources {
 }
 
 /// The right to start and stop one device's session, until it is dropped.
-pub struct Turn(#[expect(dead_code, reason = "dropping it is what it is for")] Box<dyn Send + Sync>);
+pub struct DeviceLock(#[expect(dead_code, reason = "dropping it is what it is for")] Box<dyn Send + Sync>);
 
-impl Turn {
+impl DeviceLock {
     /// A right that ends when `held` is dropped.
     pub fn new(held: impl Send + Sync + 'static) -> Self {
         Self(Box::new(held))
@@ -77,10 +77,10 @@ impl Turn {
 
 /// All sessions of this process. Every call is safe to repeat.
 #[async_trait]
-pub trait Links: Send + Sync {
+pub trait Sessions: Send + Sync {
     /// Waits until nobody else starts or stops the device's session, at most [`TURN_TIMEOUT`]. Taken before deciding which of
     /// the two, or what was decided first might take effect last. `Busy` when that is too long, or too many wait already.
-    async fn turn(&self, device: &DeviceId) -> Result<Turn>;
+    async fn lock(&self, device: &DeviceId) -> Result<DeviceLock>;
 
     /// Starts the device's session: resumes when its keys are stored, else pairs. Returns once the task runs; what
     /// follows is told to the [`Inbox`].

@@ -8,12 +8,12 @@ use crate::error::{Error, Result};
 use crate::id::{EventId, TenantId};
 use crate::limits::Limits;
 use crate::ports::store::{IdempotencyClaim, IdempotencyEntry};
-use crate::ports::{Bell, Clock, Links, Outbound, Plugins, Rng, Store, Tx};
+use crate::ports::{Clock, Outbound, Plugins, Rng, Sessions, Store, Tx, Waker};
 use crate::seal::Sealer;
 use crate::time::UtcMs;
 
 /// The ports below the network: all that facts coming in need. Shared by everything.
-pub struct Core {
+pub struct Ports {
     /// Rows.
     pub store: Arc<dyn Store>,
     /// The time.
@@ -21,31 +21,31 @@ pub struct Core {
     /// Randomness.
     pub rng: Arc<dyn Rng>,
     /// Wakes waiting tasks.
-    pub bell: Arc<dyn Bell>,
+    pub waker: Arc<dyn Waker>,
     /// Seals secrets.
     pub sealer: Sealer,
     /// Limits of the rules.
     pub limits: Limits,
     /// The newest id's time and random bits.
-    pub stamps: Stamps,
+    pub ulids: MonotonicUlid,
 }
 
 /// Hands out times and random bits for ids so that a later id sorts behind an earlier one, also within a millisecond.
 #[derive(Debug, Default)]
-pub struct Stamps(Mutex<(i64, u128)>);
+pub struct MonotonicUlid(Mutex<(i64, u128)>);
 
 /// Random bits of an id; the highest stays free, so that counting up never reaches the end.
-const STAMP_BITS: u32 = 79;
+const ULID_BITS: u32 = 79;
 
-impl Stamps {
+impl MonotonicUlid {
     fn next(&self, now: UtcMs, bits: u128) -> (i64, u128) {
         let mut newest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *newest = if now.0 > newest.0 { (now.0, bits & ((1 << STAMP_BITS) - 1)) } else { (newest.0, newest.1 + 1) };
+        *newest = if now.0 > newest.0 { (now.0, bits & ((1 << ULID_BITS) - 1)) } else { (newest.0, newest.1 + 1) };
         *newest
     }
 }
 
-impl Core {
+impl Ports {
     /// Now.
     pub fn now(&self) -> UtcMs {
         self.clock.now()
@@ -53,17 +53,17 @@ impl Core {
 
     /// A fresh id, made by `make` (such as `DeviceId::new`). Ids of one process sort in the order they were made.
     pub fn fresh<T>(&self, make: impl FnOnce(i64, u128) -> T) -> T {
-        let (at_ms, bits) = self.stamps.next(self.now(), self.rng.bits());
+        let (at_ms, bits) = self.ulids.next(self.now(), self.rng.bits());
         make(at_ms, bits)
     }
 }
 
-/// Everything the gateway is made of. Shared; requests borrow it through [`Cx`].
-pub struct Gateway {
+/// Everything the gateway is made of. Shared; requests borrow it through [`OpContext`].
+pub struct Services {
     /// Rows, clock and the rest.
-    pub core: Arc<Core>,
+    pub ports: Arc<Ports>,
     /// Sessions.
-    pub links: Arc<dyn Links>,
+    pub sessions: Arc<dyn Sessions>,
     /// Plugins.
     pub plugins: Arc<dyn Plugins>,
     /// The way out over HTTP.
@@ -72,9 +72,9 @@ pub struct Gateway {
 
 /// One operation: who asks for it, and what it is done with.
 #[derive(Clone)]
-pub struct Cx {
+pub struct OpContext {
     /// The ports.
-    pub gateway: Arc<Gateway>,
+    pub services: Arc<Services>,
     /// Who asks.
     pub caller: Caller,
     /// The `Idempotency-Key` the request came with.
@@ -123,25 +123,25 @@ pub(crate) enum Once {
     Made(String),
 }
 
-impl Cx {
+impl OpContext {
     /// The tenant the operation is for.
     pub fn tenant(&self) -> &TenantId {
         self.caller.tenant()
     }
 
     /// The ports below the network.
-    pub fn core(&self) -> &Core {
-        &self.gateway.core
+    pub fn ports(&self) -> &Ports {
+        &self.services.ports
     }
 
     /// Now.
     pub fn now(&self) -> UtcMs {
-        self.core().now()
+        self.ports().now()
     }
 
     /// A fresh event id.
     pub fn event_id(&self) -> EventId {
-        self.core().fresh(EventId::new)
+        self.ports().fresh(EventId::new)
     }
 
     /// What an earlier request with this `Idempotency-Key` made, so that repeating it answers the same even where a new one
@@ -192,8 +192,8 @@ mod tests {
 
     #[test]
     fn ids_sort_in_the_order_they_were_made_even_when_the_clock_goes_back() {
-        let stamps = Stamps::default();
-        let made: Vec<_> = [5, 5, 5, 9, 7, 9, 10].into_iter().map(|ms| stamps.next(UtcMs(ms), u128::MAX)).collect();
+        let ulids = MonotonicUlid::default();
+        let made: Vec<_> = [5, 5, 5, 9, 7, 9, 10].into_iter().map(|ms| ulids.next(UtcMs(ms), u128::MAX)).collect();
         assert!(made.is_sorted(), "{made:?}");
         assert!(made.iter().all(|(_, bits)| *bits < 1 << 80));
     }

@@ -1,7 +1,7 @@
 //! Keeps sessions as they should be: starts the wanted ones after a start of the gateway, stops and restarts those the state
 //! machine says, and finds those that vanished.
 //!
-//! The store says what should run, `Links` what does. What somebody started or stopped a moment ago is left to them.
+//! The store says what should run, `Sessions` what does. What somebody started or stopped a moment ago is left to them.
 
 mod restore;
 
@@ -13,16 +13,16 @@ use async_trait::async_trait;
 use futures_util::{FutureExt, StreamExt, stream};
 use portico_core::device::{Device, DeviceState, Wanted};
 use portico_core::id::DeviceId;
-use portico_core::ports::Bell;
+use portico_core::ports::Waker;
 use portico_core::time::UtcMs;
-use portico_core::{Error, Gateway, Result};
+use portico_core::{Error, Result, Services};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::bell::LocalBell;
 use crate::config::SessionsConfig;
 use crate::runner::{Job, Status};
 use crate::tasks::{Tasks, cause, lock};
+use crate::waker::LocalWaker;
 use restore::Why;
 
 /// Requests about sessions taken at once.
@@ -31,11 +31,11 @@ const REQUESTS: usize = 64;
 const RETRY: Duration = Duration::from_secs(5);
 
 /// The task.
-pub(crate) struct Sessions(Arc<Shared>);
+pub(crate) struct KeepSessions(Arc<Shared>);
 
 struct Shared {
-    gateway: Arc<Gateway>,
-    bell: Arc<LocalBell>,
+    services: Arc<Services>,
+    waker: Arc<LocalWaker>,
     tasks: Tasks,
     config: SessionsConfig,
     started_at: UtcMs,
@@ -64,10 +64,10 @@ enum Need {
     Restart,
 }
 
-impl Sessions {
-    pub(crate) fn new(gateway: Arc<Gateway>, bell: Arc<LocalBell>, tasks: Tasks, config: SessionsConfig) -> Self {
-        let started_at = gateway.core.now();
-        Self(Arc::new(Shared { gateway, bell, tasks, config, started_at, sweep: Mutex::new(Sweep::First) }))
+impl KeepSessions {
+    pub(crate) fn new(services: Arc<Services>, waker: Arc<LocalWaker>, tasks: Tasks, config: SessionsConfig) -> Self {
+        let started_at = services.ports.now();
+        Self(Arc::new(Shared { services, waker, tasks, config, started_at, sweep: Mutex::new(Sweep::First) }))
     }
 
     /// Starts looking through all wanted devices, if it is time; beside the requests, which must not wait for it.
@@ -76,7 +76,7 @@ impl Sessions {
         let why = match *sweep {
             Sweep::Running => return,
             Sweep::First => Why::gateway_restarted(self.0.started_at),
-            Sweep::Due(at) if asked || at <= Instant::now() => Why::session_lost(self.0.gateway.core.now()),
+            Sweep::Due(at) if asked || at <= Instant::now() => Why::session_lost(self.0.services.ports.now()),
             Sweep::Due(_) => return,
         };
         let (before, shared) = (*sweep, self.0.clone());
@@ -93,7 +93,7 @@ impl Sessions {
                 }
             };
             *lock(&shared.sweep) = after;
-            shared.bell.sessions.notify_one();
+            shared.waker.sessions.notify_one();
         });
     }
 }
@@ -103,21 +103,21 @@ impl Shared {
     async fn answer(&self, id: DeviceId) {
         if let Err(error) = self.try_answer(&id).await {
             tracing::warn!(device.id = %id, error = cause(&error), "a session could not be started or stopped and is tried again");
-            self.bell.session(&id, RETRY);
+            self.waker.session(&id, RETRY);
         }
     }
 
     async fn try_answer(&self, id: &DeviceId) -> Result<()> {
-        let _turn = self.gateway.links.turn(id).await?;
+        let _turn = self.services.sessions.lock(id).await?;
         let device = self.load(id).await?;
         match need(device.as_ref()) {
             Need::Nothing => Ok(()),
-            Need::Close => self.gateway.links.close(id).await,
+            Need::Close => self.services.sessions.close(id).await,
             Need::Restart => {
-                self.gateway.links.close(id).await?;
+                self.services.sessions.close(id).await?;
                 // It may have ended for good by itself.
                 match self.load(id).await? {
-                    Some(device) if need(Some(&device)) == Need::Restart => self.gateway.links.open(&device).await,
+                    Some(device) if need(Some(&device)) == Need::Restart => self.services.sessions.open(&device).await,
                     _ => Ok(()),
                 }
             }
@@ -125,22 +125,22 @@ impl Shared {
     }
 
     async fn load(&self, id: &DeviceId) -> Result<Option<Device>> {
-        self.gateway.core.store.read().await?.device_load(id).await
+        self.services.ports.store.read().await?.device_load(id).await
     }
 }
 
 #[async_trait]
-impl Job for Sessions {
+impl Job for KeepSessions {
     fn name(&self) -> &'static str {
         "sessions"
     }
 
     fn nudge(&self) -> Option<&Notify> {
-        Some(&self.0.bell.sessions)
+        Some(&self.0.waker.sessions)
     }
 
     async fn run_once(&self) -> Result<Status> {
-        let requests = self.0.bell.take_requests(Instant::now(), REQUESTS);
+        let requests = self.0.waker.take_requests(Instant::now(), REQUESTS);
         self.sweep_if_due(requests.everything);
         let done = requests.devices.len() as u64;
         let answers = stream::iter(requests.devices);

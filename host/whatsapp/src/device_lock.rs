@@ -1,4 +1,4 @@
-//! Turns: who starts or stops a device's session does so alone, in the order of asking.
+//! Device locks: who starts or stops a device's session does so alone, in the order of asking.
 //!
 //! Invariant: a device is remembered only while somebody has its turn or waits for it.
 
@@ -7,30 +7,30 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use portico_core::error::{Error, Result};
 use portico_core::id::DeviceId;
-use portico_core::ports::link::{TURN_TIMEOUT, Turn};
+use portico_core::ports::sessions::{DeviceLock, TURN_TIMEOUT};
 use tokio::sync::{Mutex as TurnMutex, OwnedMutexGuard};
 use tokio::time::timeout;
 
-use crate::link::BUSY_RETRY;
+use crate::sessions::BUSY_RETRY;
 
 /// The turns of all devices. Cloning shares them.
 #[derive(Clone, Default)]
-pub(crate) struct Turns(Arc<Mutex<HashMap<DeviceId, Weak<TurnMutex<()>>>>>);
+pub(crate) struct DeviceLocks(Arc<Mutex<HashMap<DeviceId, Weak<TurnMutex<()>>>>>);
 
 /// Who may wait for the turn of one device. Each keeps a request open; a device must not take all of the gateway's.
 const WAITING_MAX: usize = 8;
 
 /// A turn that somebody has.
 struct Held {
-    turns: Turns,
+    device_locks: DeviceLocks,
     device: DeviceId,
     guard: Option<OwnedMutexGuard<()>>,
 }
 
-impl Turns {
+impl DeviceLocks {
     /// Waits for the device's turn. Whoever stops waiting has lost nothing but the place in the queue.
-    pub(crate) async fn take(&self, device: &DeviceId) -> Result<Turn> {
-        let mut held = Held { turns: self.clone(), device: device.clone(), guard: None };
+    pub(crate) async fn take(&self, device: &DeviceId) -> Result<DeviceLock> {
+        let mut held = Held { device_locks: self.clone(), device: device.clone(), guard: None };
         let mutex = self.mutex(device);
         // Whoever has the turn and whoever waits for it holds the mutex once.
         if Arc::strong_count(&mutex) > 1 + WAITING_MAX {
@@ -40,7 +40,7 @@ impl Turns {
             return Err(busy("the device's session is still being started or stopped by others".to_owned()));
         };
         held.guard = Some(guard);
-        Ok(Turn::new(held))
+        Ok(DeviceLock::new(held))
     }
 
     fn mutex(&self, device: &DeviceId) -> Arc<TurnMutex<()>> {
@@ -62,7 +62,7 @@ impl Drop for Held {
     fn drop(&mut self) {
         // First, so that it isn't counted.
         self.guard = None;
-        let mut table = self.turns.table();
+        let mut table = self.device_locks.table();
         if table.get(&self.device).is_some_and(|mutex| mutex.strong_count() == 0) {
             table.remove(&self.device);
         }
@@ -83,30 +83,30 @@ mod tests {
         DeviceId::new(1, n)
     }
 
-    async fn is_free(turns: &Turns, device: &DeviceId) -> bool {
-        timeout(Duration::from_millis(20), turns.take(device)).await.is_ok_and(|turn| turn.is_ok())
+    async fn is_free(device_locks: &DeviceLocks, device: &DeviceId) -> bool {
+        timeout(Duration::from_millis(20), device_locks.take(device)).await.is_ok_and(|turn| turn.is_ok())
     }
 
     #[tokio::test]
     async fn one_device_at_a_time_and_each_by_itself() {
-        let turns = Turns::default();
-        let first = turns.take(&device(1)).await.unwrap();
-        assert!(!is_free(&turns, &device(1)).await);
-        assert!(is_free(&turns, &device(2)).await);
+        let device_locks = DeviceLocks::default();
+        let first = device_locks.take(&device(1)).await.unwrap();
+        assert!(!is_free(&device_locks, &device(1)).await);
+        assert!(is_free(&device_locks, &device(2)).await);
         drop(first);
-        assert!(is_free(&turns, &device(1)).await);
-        assert!(turns.table().is_empty(), "nobody has a turn, nobody is remembered");
+        assert!(is_free(&device_locks, &device(1)).await);
+        assert!(device_locks.table().is_empty(), "nobody has a turn, nobody is remembered");
     }
 
     #[tokio::test]
     async fn turns_come_in_the_order_of_asking() {
-        let (turns, order) = (Turns::default(), Arc::new(Mutex::new(Vec::new())));
-        let first = turns.take(&device(1)).await.unwrap();
+        let (device_locks, order) = (DeviceLocks::default(), Arc::new(Mutex::new(Vec::new())));
+        let first = device_locks.take(&device(1)).await.unwrap();
         let mut waiting = Vec::new();
         for n in 0..3 {
-            let (turns, order) = (turns.clone(), Arc::clone(&order));
+            let (device_locks, order) = (device_locks.clone(), Arc::clone(&order));
             waiting.push(tokio::spawn(async move {
-                let _turn = turns.take(&device(1)).await.unwrap();
+                let _turn = device_locks.take(&device(1)).await.unwrap();
                 order.lock().unwrap().push(n);
             }));
             tokio::task::yield_now().await;
@@ -116,35 +116,35 @@ mod tests {
             task.await.unwrap();
         }
         assert_eq!(*order.lock().unwrap(), [0, 1, 2]);
-        assert!(turns.table().is_empty());
+        assert!(device_locks.table().is_empty());
     }
 
     #[tokio::test]
     async fn only_so_many_wait() {
-        let turns = Turns::default();
-        let first = turns.take(&device(1)).await.unwrap();
+        let device_locks = DeviceLocks::default();
+        let first = device_locks.take(&device(1)).await.unwrap();
         let mut waiting = Vec::new();
         for _ in 0..WAITING_MAX {
-            let turns = turns.clone();
-            waiting.push(tokio::spawn(async move { turns.take(&device(1)).await.is_ok() }));
+            let device_locks = device_locks.clone();
+            waiting.push(tokio::spawn(async move { device_locks.take(&device(1)).await.is_ok() }));
             tokio::task::yield_now().await;
         }
-        assert!(matches!(turns.take(&device(1)).await, Err(Error::Busy { .. })));
-        assert!(turns.take(&device(2)).await.is_ok());
+        assert!(matches!(device_locks.take(&device(1)).await, Err(Error::Busy { .. })));
+        assert!(device_locks.take(&device(2)).await.is_ok());
         drop(first);
         for task in waiting {
             assert!(task.await.unwrap());
         }
-        assert!(turns.table().is_empty());
+        assert!(device_locks.table().is_empty());
     }
 
     #[tokio::test]
     async fn who_gives_up_waiting_leaves_nothing_behind() {
-        let turns = Turns::default();
-        let first = turns.take(&device(1)).await.unwrap();
-        assert!(!is_free(&turns, &device(1)).await);
+        let device_locks = DeviceLocks::default();
+        let first = device_locks.take(&device(1)).await.unwrap();
+        assert!(!is_free(&device_locks, &device(1)).await);
         drop(first);
-        assert!(turns.table().is_empty());
-        assert!(is_free(&turns, &device(1)).await);
+        assert!(device_locks.table().is_empty());
+        assert!(is_free(&device_locks, &device(1)).await);
     }
 }
