@@ -17,6 +17,7 @@ pub mod message;
 pub mod page;
 pub mod ports;
 pub mod seal;
+pub mod setting;
 pub mod time;
 pub mod transaction;
 pub mod webhook;
