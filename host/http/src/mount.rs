@@ -1,8 +1,8 @@
 //! Dialects: plugins that serve HTTP requests at `/d/<name>` and at root prefixes of their own.
 //!
 //! The host looks at credentials and keeps them; the guest learns only whether they are good. Native routes can't be taken:
-//! this is the router's fallback, and what begins like a native route is not found here either. A request is admitted here,
-//! as each dialect names the header of its keys, and before its body is read.
+//! this is the router's fallback, and what begins like a native route is not found here either. A request is
+//! authenticated here, as each dialect names the header of its keys, and before its body is read.
 
 use std::sync::Arc;
 
@@ -18,9 +18,9 @@ use url::form_urlencoded;
 
 use crate::api::App;
 use crate::credentials::presented_in;
-use crate::edge::RouteLabel;
+use crate::instrument::RouteLabel;
 use crate::problem::Problem;
-use crate::{admit, work};
+use crate::{auth, concurrency, rate_limit};
 
 /// Where every dialect is served.
 const OWN: &str = "/d/";
@@ -66,7 +66,7 @@ const FILTERED: [&str; 17] = [
 
 /// A dialect and the path below its mount.
 #[derive(Debug, PartialEq, Eq)]
-struct Found {
+struct MountMatch {
     plugin: String,
     mount: Mount,
     path: String,
@@ -86,11 +86,11 @@ pub(crate) async fn serve(State(app): State<App>, request: Request) -> Response 
     response
 }
 
-async fn handled(app: &App, found: Found, mut request: Request) -> Result<Response, Problem> {
+async fn handled(app: &App, found: MountMatch, mut request: Request) -> Result<Response, Problem> {
     let key = presented_in(request.headers(), &found.mount.key_header);
-    let identity = admit::identified(app, key).await?;
-    let left = admit::count(app, &identity, &request);
-    let mut response = match admit::refusal(left) {
+    let identity = auth::identified(app, key).await?;
+    let left = rate_limit::count(app, &identity, &request);
+    let mut response = match rate_limit::refusal(left) {
         Some(problem) => problem.into_response(),
         // The guest has its own answer to strangers, so they go on.
         None => {
@@ -99,16 +99,16 @@ async fn handled(app: &App, found: Found, mut request: Request) -> Result<Respon
             let call = |request| async move {
                 called(&services, &found, identity.caller(), request).await.unwrap_or_else(Problem::into_response)
             };
-            work::through(app, request, call).await
+            concurrency::run(app, request, call).await
         }
     };
-    admit::announce(response.headers_mut(), left);
+    rate_limit::announce(response.headers_mut(), left);
     Ok(response)
 }
 
 async fn called(
     services: &Services,
-    found: &Found,
+    found: &MountMatch,
     caller: Option<Caller>,
     request: Request,
 ) -> Result<Response, Problem> {
@@ -118,7 +118,7 @@ async fn called(
 }
 
 /// The dialect that serves a path: by name below `/d/`, else by the longest root prefix.
-fn find(plugins: &[PluginInfo], path: &str) -> Option<Found> {
+fn find(plugins: &[PluginInfo], path: &str) -> Option<MountMatch> {
     let mounted = || {
         let served = plugins.iter().filter(|p| p.hooks.contains(&Hook::HttpHandler));
         served.filter_map(|p| p.mount.as_ref().map(|m| (p, m)))
@@ -126,7 +126,7 @@ fn find(plugins: &[PluginInfo], path: &str) -> Option<Found> {
     if let Some(rest) = path.strip_prefix(OWN) {
         let (name, below) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
         let (plugin, mount) = mounted().find(|(_, m)| m.name == name)?;
-        return Some(Found { plugin: plugin.id.clone(), mount: mount.clone(), path: below.to_owned() });
+        return Some(MountMatch { plugin: plugin.id.clone(), mount: mount.clone(), path: below.to_owned() });
     }
     if NATIVE.iter().any(|native| is_below(path, native)) {
         return None;
@@ -136,7 +136,7 @@ fn find(plugins: &[PluginInfo], path: &str) -> Option<Found> {
         // Of two dialects that want the same prefix, the first by id has it.
         (prefix.trim_end_matches('/').len(), std::cmp::Reverse(p.id.clone()))
     })?;
-    Some(Found { plugin: plugin.id.clone(), mount: mount.clone(), path: path.to_owned() })
+    Some(MountMatch { plugin: plugin.id.clone(), mount: mount.clone(), path: path.to_owned() })
 }
 
 /// Whether `path` is `prefix` or lies below it, by whole segments.
@@ -145,7 +145,7 @@ fn is_below(path: &str, prefix: &str) -> bool {
     path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-async fn translated(found: &Found, request: Request) -> Result<PluginRequest, Problem> {
+async fn translated(found: &MountMatch, request: Request) -> Result<PluginRequest, Problem> {
     let (parts, body) = request.into_parts();
     // It was read within the limit already.
     let body = to_bytes(body, usize::MAX).await.unwrap_or_default();

@@ -1,11 +1,10 @@
 //! Sessions: connect, disconnect, restart, log out. What follows is told in the event `device.state`.
 
-use axum::Json;
 use axum::http::StatusCode;
 use portico_core::device::{Device, session};
 
-use super::Answer;
-use crate::extract::{As, Ids};
+use super::HandlerResult;
+use crate::extract::{Auth, Ids, Json};
 
 type Accepted = (StatusCode, Json<Device>);
 
@@ -15,7 +14,7 @@ type Accepted = (StatusCode, Json<Device>);
 #[utoipa::path(post, path = "/v1/devices/{id}/connect", tag = "sessions",
     params(("id" = String, Path, description = "The device's id")),
     responses((status = 202, description = "The session is being started", body = Device)))]
-pub(super) async fn connect(As(ctx): As, ids: Ids) -> Answer<Accepted> {
+pub(super) async fn connect(Auth(ctx): Auth, ids: Ids) -> HandlerResult<Accepted> {
     Ok((StatusCode::ACCEPTED, Json(session::connect(&ctx, &ids.device()?).await?)))
 }
 
@@ -25,7 +24,7 @@ pub(super) async fn connect(As(ctx): As, ids: Ids) -> Answer<Accepted> {
 #[utoipa::path(post, path = "/v1/devices/{id}/disconnect", tag = "sessions",
     params(("id" = String, Path, description = "The device's id")),
     responses((status = 200, description = "The session has ended", body = Device)))]
-pub(super) async fn disconnect(As(ctx): As, ids: Ids) -> Answer<Json<Device>> {
+pub(super) async fn disconnect(Auth(ctx): Auth, ids: Ids) -> HandlerResult<Json<Device>> {
     Ok(Json(session::disconnect(&ctx, &ids.device()?).await?))
 }
 
@@ -33,7 +32,7 @@ pub(super) async fn disconnect(As(ctx): As, ids: Ids) -> Answer<Json<Device>> {
 #[utoipa::path(post, path = "/v1/devices/{id}/restart", tag = "sessions",
     params(("id" = String, Path, description = "The device's id")),
     responses((status = 202, description = "A new session is being started", body = Device)))]
-pub(super) async fn restart(As(ctx): As, ids: Ids) -> Answer<Accepted> {
+pub(super) async fn restart(Auth(ctx): Auth, ids: Ids) -> HandlerResult<Accepted> {
     Ok((StatusCode::ACCEPTED, Json(session::restart(&ctx, &ids.device()?).await?)))
 }
 
@@ -43,6 +42,6 @@ pub(super) async fn restart(As(ctx): As, ids: Ids) -> Answer<Accepted> {
 #[utoipa::path(post, path = "/v1/devices/{id}/logout", tag = "sessions",
     params(("id" = String, Path, description = "The device's id")),
     responses((status = 200, description = "It is logged out", body = Device)))]
-pub(super) async fn logout(As(ctx): As, ids: Ids) -> Answer<Json<Device>> {
+pub(super) async fn logout(Auth(ctx): Auth, ids: Ids) -> HandlerResult<Json<Device>> {
     Ok(Json(session::logout(&ctx, &ids.device()?).await?))
 }
