@@ -6,11 +6,12 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::middleware::from_fn_with_state;
 use portico_core::Services;
-use portico_core::id::TenantId;
+use portico_core::id::{KeyId, TenantId};
 use portico_core::ports::plugins::Rest;
 use tokio::sync::Semaphore;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::auth::RouteScopes;
 use crate::config::HttpConfig;
 use crate::live::Live;
 use crate::metrics::Metrics;
@@ -31,8 +32,18 @@ pub(crate) struct Shared {
     pub(crate) streams: Quota<TenantId>,
     /// Requests of each tenant that are not answered yet.
     pub(crate) tenant_requests: Quota<TenantId>,
+    /// Administrative requests of each tenant that are not answered yet.
+    pub(crate) reserved_tenant_requests: Quota<TenantId>,
+    /// Requests of each key whose bodies are still coming.
+    pub(crate) key_bodies: Quota<KeyId>,
     /// Permits for requests that run at once.
     pub(crate) requests: Arc<Semaphore>,
+    /// Permits for administrative requests that run at once.
+    pub(crate) reserved_requests: Arc<Semaphore>,
+    /// Permits for key look-ups.
+    pub(crate) key_lookups: Arc<Semaphore>,
+    /// The scope each route needs.
+    pub(crate) scopes: RouteScopes,
     /// Bytes that the bodies of requests without good credentials may hold.
     pub(crate) anonymous_bytes: Arc<Semaphore>,
     pub(crate) openapi: Bytes,
@@ -56,7 +67,12 @@ pub fn api(services: Arc<Services>, config: HttpConfig, live: Live) -> Api {
         limiter: Limiter::new(&config),
         streams: Quota::default(),
         tenant_requests: Quota::default(),
-        requests: Arc::new(Semaphore::new(config.concurrent_requests.max(1))),
+        reserved_tenant_requests: Quota::default(),
+        key_bodies: Quota::default(),
+        requests: permits(config.concurrent_requests),
+        reserved_requests: permits(config.reserved_requests),
+        key_lookups: permits(config.key_lookups),
+        scopes: RouteScopes::of(&openapi::routes()),
         anonymous_bytes: Arc::new(Semaphore::new(anonymous_bytes)),
         openapi: Bytes::from(openapi::json()),
         services,
@@ -64,6 +80,11 @@ pub fn api(services: Arc<Services>, config: HttpConfig, live: Live) -> Api {
         live,
     });
     Api { app }
+}
+
+/// At least one permit.
+fn permits(count: usize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(count.clamp(1, Semaphore::MAX_PERMITS)))
 }
 
 impl Api {

@@ -1,4 +1,4 @@
-//! What the listener is told: limits, each with its default, and the few choices an operator has.
+//! Settings of the HTTP side: limits, each with its default, and the few choices an operator has.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub struct Rate {
     pub burst: u32,
 }
 
-/// Everything the listener can be told.
+/// The settings of the HTTP side.
 #[derive(Clone, Debug)]
 pub struct HttpConfig {
     /// Whether strangers may make keys.
@@ -32,11 +32,24 @@ pub struct HttpConfig {
     pub body_bytes_max: usize,
     /// How long a request may take until its answer begins, body included.
     pub request_timeout: Duration,
-    /// Requests worked on at once; further ones wait.
+    /// Requests that run at once; further ones wait.
     pub concurrent_requests: usize,
     /// Requests of one tenant under way at once, bodies still coming included; further ones are refused with 429.
     pub concurrent_per_tenant: u32,
-    /// How long a request waits for its turn before it is refused with 503.
+    /// Requests of one tenant to routes that need `keys:write` or `server:admin`, under way at once. They count here and not
+    /// in `concurrent_per_tenant`, so that a key can be revoked while it takes up everything else.
+    pub reserved_per_tenant: u32,
+    /// Permits kept for such requests, beside `concurrent_requests`.
+    pub reserved_requests: usize,
+    /// Requests of one key whose bodies are still coming; further ones are refused with 429.
+    pub bodies_per_key: u32,
+    /// How long a body may take to arrive, on top of what `body_bytes_per_second_min` allows for its length.
+    pub body_grace: Duration,
+    /// Bytes a second at which a body has to arrive; a slower one is refused with 408. 0: no such limit.
+    pub body_bytes_per_second_min: usize,
+    /// Keys looked up at once, to find out who sends a request.
+    pub key_lookups: usize,
+    /// How long a request waits for a permit before it is refused with 503.
     pub queue_timeout: Duration,
     /// Bytes of request bodies held at once for all requests without good credentials together, at least one whole body.
     pub anonymous_bodies_bytes: usize,
@@ -68,6 +81,12 @@ impl Default for HttpConfig {
             request_timeout: Duration::from_secs(30),
             concurrent_requests: 512,
             concurrent_per_tenant: 256,
+            reserved_per_tenant: 16,
+            reserved_requests: 16,
+            bodies_per_key: 64,
+            body_grace: Duration::from_secs(10),
+            body_bytes_per_second_min: 4 * 1024,
+            key_lookups: 64,
             queue_timeout: Duration::from_secs(5),
             anonymous_bodies_bytes: 32 << 20,
             rate_per_key: Some(Rate { per_minute: 6_000, burst: 1_000 }),

@@ -3,6 +3,10 @@
 //! A caller comes from a valid key, or in process as an [`InProcessCaller`], a private type that no request from a socket can
 //! carry. A revoked key stops working with the next request.
 
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
 use axum::http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
 use axum::http::{HeaderMap, HeaderName};
 use portico_core::access::{Caller, keys};
@@ -27,16 +31,47 @@ pub(crate) enum Principal {
     /// Its credentials are not valid; the text is the answer to it.
     Invalid(&'static str),
     /// Its credentials are valid.
-    Authenticated(Caller),
+    Authenticated(Authenticated),
+}
+
+/// A caller whose key was found valid.
+#[derive(Clone, Debug)]
+pub(crate) struct Authenticated {
+    pub(crate) caller: Caller,
+    /// The key it presented; `None` when the gateway itself vouches for the caller.
+    pub(crate) presented: Option<PresentedKey>,
+    /// When the key was found valid.
+    pub(crate) at: Instant,
+}
+
+/// The text of a key, kept to look it up again. `Debug` hides it.
+#[derive(Clone)]
+pub(crate) struct PresentedKey(Arc<str>);
+
+impl PresentedKey {
+    pub(crate) fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PresentedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PresentedKey(…)")
+    }
 }
 
 const NO_KEY: &str = "no key came with this request; send one as `Authorization: Bearer …` or `X-API-Key`";
 
 impl Principal {
+    /// A caller that the gateway itself vouches for.
+    pub(crate) fn vouched(caller: Caller) -> Self {
+        Self::Authenticated(Authenticated { caller, presented: None, at: Instant::now() })
+    }
+
     /// The caller, if there is one.
-    pub(crate) fn caller(self) -> Option<Caller> {
+    pub(crate) fn caller(&self) -> Option<&Caller> {
         match self {
-            Self::Authenticated(caller) => Some(caller),
+            Self::Authenticated(key) => Some(&key.caller),
             Self::Anonymous | Self::Invalid(_) => None,
         }
     }
@@ -49,7 +84,7 @@ impl Principal {
     /// The caller, where it goes without credentials too; bad ones are refused.
     pub(crate) fn optional(&self) -> Result<Option<&Caller>, Error> {
         match self {
-            Self::Authenticated(caller) => Ok(Some(caller)),
+            Self::Authenticated(key) => Ok(Some(&key.caller)),
             Self::Invalid(why) => Err(Error::Unauthenticated { why }),
             Self::Anonymous => Ok(None),
         }
@@ -57,10 +92,12 @@ impl Principal {
 }
 
 /// Looks up who presents `key`. Only a failing store is an error.
-pub(crate) async fn identify(ports: &Ports, key: Option<&str>) -> Result<Principal, Problem> {
-    let Some(key) = key else { return Ok(Principal::Anonymous) };
+pub(crate) async fn identify(ports: &Ports, key: &str) -> Result<Principal, Problem> {
     match keys::authenticate(ports, key).await {
-        Ok(caller) => Ok(Principal::Authenticated(caller)),
+        Ok(caller) => {
+            let presented = Some(PresentedKey(key.into()));
+            Ok(Principal::Authenticated(Authenticated { caller, presented, at: Instant::now() }))
+        }
         Err(Error::Unauthenticated { why }) => Ok(Principal::Invalid(why)),
         Err(other) => Err(other.into()),
     }

@@ -17,7 +17,8 @@ use portico_core::ports::plugins::{Hook, Mount, Outcome, PluginFailure, PluginIn
 use url::form_urlencoded;
 
 use crate::api::App;
-use crate::credentials::presented_in;
+use crate::concurrency::Share;
+use crate::credentials::{Principal, presented_in};
 use crate::instrument::RouteLabel;
 use crate::problem::Problem;
 use crate::{auth, concurrency, rate_limit};
@@ -88,16 +89,18 @@ pub(crate) async fn serve(State(app): State<App>, request: Request) -> Response 
 
 async fn handled(app: &App, found: MountMatch, mut request: Request) -> Result<Response, Problem> {
     let key = presented_in(request.headers(), &found.mount.key_header);
-    let identity = auth::identified(app, key).await?;
-    let left = rate_limit::count(app, &identity, &request);
+    let principal = auth::identified(app, key).await?;
+    let left = rate_limit::count(app, &principal, Share::Common, &request);
     let mut response = match rate_limit::refusal(left) {
         Some(problem) => problem.into_response(),
-        // The guest has its own answer to strangers, so they go on.
+        // Strangers are passed on to the guest, which has its own answer for them.
         None => {
-            request.extensions_mut().insert(identity.clone());
+            request.extensions_mut().insert(principal);
             let services = Arc::clone(&app.services);
-            let call = |request| async move {
-                called(&services, &found, identity.caller(), request).await.unwrap_or_else(Problem::into_response)
+            let call = |request: Request| async move {
+                // The principal may have changed while the body came.
+                let caller = request.extensions().get().and_then(Principal::caller).cloned();
+                called(&services, &found, caller, request).await.unwrap_or_else(Problem::into_response)
             };
             concurrency::run(app, request, call).await
         }

@@ -1,7 +1,8 @@
 //! Rate limits: token buckets, in memory.
 //!
 //! A request counts towards its key and towards its tenant, so that a tenant gains nothing by making more keys; a request
-//! without a good key counts towards its address. Invariant: at most `callers_max` buckets are kept. Full buckets carry no
+//! without a good key counts towards its address. An administrative request counts towards its key alone, so that other keys
+//! of the tenant can't use up its rate. Invariant: at most `callers_max` buckets are kept. Full buckets carry no
 //! information and are dropped first; when all are in use, all are reset, so that nobody is refused for lack of memory.
 
 use std::cmp::Reverse;
@@ -15,6 +16,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use portico_core::id::{KeyId, TenantId};
 
 use crate::api::App;
+use crate::concurrency::Share;
 use crate::config::{HttpConfig, Rate};
 use crate::credentials::Principal;
 use crate::peer;
@@ -75,14 +77,20 @@ impl Limiter {
     }
 
     /// Counts one request from `address` at `now`. `None`: there is no limit for it.
-    pub(crate) fn count(&self, principal: &Principal, address: Option<IpAddr>, now: Instant) -> Option<Left> {
-        match principal {
-            Principal::Authenticated(caller) => {
-                self.take(&[Subject::Key(caller.key().clone()), Subject::Tenant(caller.tenant().clone())], now)
-            }
-            Principal::Anonymous | Principal::Invalid(_) => {
-                self.take(&[Subject::Address(address.map(peer::network))], now)
-            }
+    pub(crate) fn count(
+        &self,
+        principal: &Principal,
+        share: Share,
+        address: Option<IpAddr>,
+        now: Instant,
+    ) -> Option<Left> {
+        let Some(caller) = principal.caller() else {
+            return self.take(&[Subject::Address(address.map(peer::network))], now);
+        };
+        let (key, tenant) = (Subject::Key(caller.key().clone()), Subject::Tenant(caller.tenant().clone()));
+        match share {
+            Share::Common => self.take(&[key, tenant], now),
+            Share::Reserved => self.take(&[key], now),
         }
     }
 
@@ -132,8 +140,8 @@ impl Limiter {
 }
 
 /// Counts a request towards the limits of whoever sends it.
-pub(crate) fn count(app: &App, principal: &Principal, request: &Request) -> Option<Left> {
-    app.limiter.count(principal, peer::of(request), Instant::now())
+pub(crate) fn count(app: &App, principal: &Principal, share: Share, request: &Request) -> Option<Left> {
+    app.limiter.count(principal, share, peer::of(request), Instant::now())
 }
 
 /// The answer to a request that is one too many.
@@ -244,7 +252,7 @@ mod tests {
     #[test]
     fn no_limit_means_no_count() {
         let principal = Principal::Anonymous;
-        assert_eq!(limiter(10).count(&principal, None, Instant::now()), None);
+        assert_eq!(limiter(10).count(&principal, Share::Common, None, Instant::now()), None);
         let free = HttpConfig { rate_per_key: None, rate_per_tenant: None, ..HttpConfig::default() };
         assert_eq!(Limiter::new(&free).take(&key(1, 1), Instant::now()), None);
     }

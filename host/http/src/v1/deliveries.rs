@@ -28,7 +28,7 @@ pub(crate) struct DeliveryParams {
 /// List deliveries
 ///
 /// Those of a webhook, newest first.
-#[utoipa::path(get, path = "/v1/webhooks/{id}/deliveries", tag = "deliveries",
+#[utoipa::path(get, path = "/v1/webhooks/{id}/deliveries", tag = "deliveries", security(("key" = ["webhooks:read"])),
     params(("id" = String, Path, description = "The webhook's id"), DeliveryParams),
     responses((status = 200, description = "Deliveries", body = Page<Delivery>)))]
 pub(super) async fn of_webhook(
@@ -54,7 +54,7 @@ pub(crate) struct DeliveryWithAttempts {
 /// Look at a delivery
 ///
 /// With its attempts.
-#[utoipa::path(get, path = "/v1/deliveries/{id}", tag = "deliveries",
+#[utoipa::path(get, path = "/v1/deliveries/{id}", tag = "deliveries", security(("key" = ["webhooks:read"])),
     params(("id" = String, Path, description = "The delivery's id")),
     responses((status = 200, description = "The delivery", body = DeliveryWithAttempts)))]
 pub(super) async fn get(Auth(ctx): Auth, ids: Ids) -> HandlerResult<Json<DeliveryWithAttempts>> {
@@ -66,7 +66,7 @@ pub(super) async fn get(Auth(ctx): Auth, ids: Ids) -> HandlerResult<Json<Deliver
 ///
 /// Sends a finished delivery again, with the same event id, once what is being tried of its chat is through. A retry that
 /// waits its time goes at once; a delivery that waits behind an older one of its chat is refused.
-#[utoipa::path(post, path = "/v1/deliveries/{id}/replay", tag = "deliveries",
+#[utoipa::path(post, path = "/v1/deliveries/{id}/replay", tag = "deliveries", security(("key" = ["webhooks:write"])),
     params(("id" = String, Path, description = "The delivery's id"), IdempotencyKey),
     responses((status = 202, description = "The delivery, pending", body = Delivery)))]
 pub(super) async fn replay(Auth(ctx): Auth, ids: Ids) -> HandlerResult<(StatusCode, Json<Delivery>)> {
@@ -93,7 +93,7 @@ pub(crate) struct Replayed {
 /// Replay dead letters
 ///
 /// Sends the dead letters of a webhook again whose events were stored in the span.
-#[utoipa::path(post, path = "/v1/webhooks/{id}/replay", tag = "deliveries",
+#[utoipa::path(post, path = "/v1/webhooks/{id}/replay", tag = "deliveries", security(("key" = ["webhooks:write"])),
     params(("id" = String, Path, description = "The webhook's id"), IdempotencyKey), request_body = ReplaySpan,
     responses((status = 202, description = "How many are sent again", body = Replayed)))]
 pub(super) async fn replay_dead(

@@ -24,7 +24,7 @@ pub(crate) struct DeviceName {
 /// Make a device
 ///
 /// It has no session until it is connected.
-#[utoipa::path(post, path = "/v1/devices", tag = "devices", params(IdempotencyKey), request_body = DeviceName,
+#[utoipa::path(post, path = "/v1/devices", tag = "devices", security(("key" = ["devices:write"])), params(IdempotencyKey), request_body = DeviceName,
     responses((status = 201, description = "The device", body = Device)))]
 pub(super) async fn create(Auth(ctx): Auth, Json(body): Json<DeviceName>) -> HandlerResult<Response> {
     let device = create::create(&ctx, &body.name).await?;
@@ -34,7 +34,7 @@ pub(super) async fn create(Auth(ctx): Auth, Json(body): Json<DeviceName>) -> Han
 /// List devices
 ///
 /// Newest first.
-#[utoipa::path(get, path = "/v1/devices", tag = "devices", params(PageParams),
+#[utoipa::path(get, path = "/v1/devices", tag = "devices", security(("key" = ["devices:read"])), params(PageParams),
     responses((status = 200, description = "Devices", body = Page<Device>)))]
 pub(super) async fn list(Auth(ctx): Auth, Query(query): Query<PageParams>) -> HandlerResult<Json<Page<Device>>> {
     let page = page(&ctx, query.limit, query.cursor)?;
@@ -42,14 +42,14 @@ pub(super) async fn list(Auth(ctx): Auth, Query(query): Query<PageParams>) -> Ha
 }
 
 /// Look at a device
-#[utoipa::path(get, path = "/v1/devices/{id}", tag = "devices", params(("id" = String, Path, description = "The device's id")),
+#[utoipa::path(get, path = "/v1/devices/{id}", tag = "devices", security(("key" = ["devices:read"])), params(("id" = String, Path, description = "The device's id")),
     responses((status = 200, description = "The device", body = Device)))]
 pub(super) async fn get(Auth(ctx): Auth, ids: Ids) -> HandlerResult<Json<Device>> {
     Ok(Json(lookup::get(&ctx, &ids.device()?).await?))
 }
 
 /// Rename a device
-#[utoipa::path(patch, path = "/v1/devices/{id}", tag = "devices", params(("id" = String, Path, description = "The device's id")),
+#[utoipa::path(patch, path = "/v1/devices/{id}", tag = "devices", security(("key" = ["devices:write"])), params(("id" = String, Path, description = "The device's id")),
     request_body = DeviceName, responses((status = 200, description = "The device", body = Device)))]
 pub(super) async fn rename(Auth(ctx): Auth, ids: Ids, Json(body): Json<DeviceName>) -> HandlerResult<Json<Device>> {
     Ok(Json(create::rename(&ctx, &ids.device()?, &body.name).await?))
@@ -58,7 +58,7 @@ pub(super) async fn rename(Auth(ctx): Auth, ids: Ids, Json(body): Json<DeviceNam
 /// Delete a device
 ///
 /// Unlinks it at WhatsApp if it is linked, and removes everything stored about it.
-#[utoipa::path(delete, path = "/v1/devices/{id}", tag = "devices", params(("id" = String, Path, description = "The device's id")),
+#[utoipa::path(delete, path = "/v1/devices/{id}", tag = "devices", security(("key" = ["devices:write"])), params(("id" = String, Path, description = "The device's id")),
     responses((status = 204, description = "It is gone")))]
 pub(super) async fn delete(Auth(ctx): Auth, ids: Ids) -> HandlerResult<StatusCode> {
     create::delete(&ctx, &ids.device()?).await?;
@@ -68,7 +68,7 @@ pub(super) async fn delete(Auth(ctx): Auth, ids: Ids) -> HandlerResult<StatusCod
 /// See what a session costs
 ///
 /// Frames, bytes, reconnects and memory of the running session; zeros when none runs.
-#[utoipa::path(get, path = "/v1/devices/{id}/resources", tag = "devices",
+#[utoipa::path(get, path = "/v1/devices/{id}/resources", tag = "devices", security(("key" = ["devices:read"])),
     params(("id" = String, Path, description = "The device's id")),
     responses((status = 200, description = "The figures", body = Resources)))]
 pub(super) async fn resources(Auth(ctx): Auth, ids: Ids) -> HandlerResult<Json<Resources>> {

@@ -51,7 +51,7 @@ pub(crate) struct EventPage {
 /// first and names where the stream begins; `stream.gap` tells that events between two `seq` are no longer kept. A client
 /// that does not keep up is dropped with a reason and resumes. Browsers, which can't set headers on a WebSocket, offer the
 /// subprotocols `portico.events` and `portico.key.<key>`.
-#[utoipa::path(get, path = "/v1/events", tag = "events",
+#[utoipa::path(get, path = "/v1/events", tag = "events", security(("key" = ["messages:read"])),
     params(EventParams, ("Last-Event-ID" = Option<i64>, Header, description = "SSE only: goes before `after`")),
     responses(
         (status = 101, description = "A WebSocket of events"),

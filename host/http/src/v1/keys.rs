@@ -49,7 +49,7 @@ pub(crate) struct MadeKeyBody {
 ///
 /// Its text is shown once. Without credentials this works only where the operator opened sign-up: then it makes a tenant of
 /// its own with one key.
-#[utoipa::path(post, path = "/v1/keys", tag = "keys", params(IdempotencyKey), request_body = NewKeyBody,
+#[utoipa::path(post, path = "/v1/keys", tag = "keys", security(("key" = ["keys:write"])), params(IdempotencyKey), request_body = NewKeyBody,
     responses((status = 201, description = "The key", body = MadeKeyBody)))]
 pub(super) async fn create(
     State(app): State<App>,
@@ -83,7 +83,7 @@ fn answer(ctx: Option<&OpContext>, key: MadeKey) -> Response {
 /// List keys
 ///
 /// Newest first, without their texts.
-#[utoipa::path(get, path = "/v1/keys", tag = "keys", params(PageParams),
+#[utoipa::path(get, path = "/v1/keys", tag = "keys", security(("key" = ["keys:write"])), params(PageParams),
     responses((status = 200, description = "Keys", body = Page<AccessKey>)))]
 pub(super) async fn list(Auth(ctx): Auth, Query(query): Query<PageParams>) -> HandlerResult<Json<Page<AccessKey>>> {
     let page = page(&ctx, query.limit, query.cursor)?;
@@ -93,7 +93,7 @@ pub(super) async fn list(Auth(ctx): Auth, Query(query): Query<PageParams>) -> Ha
 /// Revoke a key
 ///
 /// It stops working at once, also in open event streams. Repeating it changes nothing.
-#[utoipa::path(delete, path = "/v1/keys/{id}", tag = "keys", params(("id" = String, Path, description = "The key's id")),
+#[utoipa::path(delete, path = "/v1/keys/{id}", tag = "keys", security(("key" = ["keys:write"])), params(("id" = String, Path, description = "The key's id")),
     responses((status = 204, description = "It is revoked")))]
 pub(super) async fn revoke(Auth(ctx): Auth, ids: Ids) -> HandlerResult<StatusCode> {
     keys::revoke(&ctx, &ids.key()?).await?;

@@ -86,7 +86,7 @@ fn content(mut fields: Map<String, Value>) -> Result<Content, Problem> {
 ///
 /// The answer comes when the message is stored: it will be sent once, also after a crash. How far it comes is told in events
 /// and in its `status`. Send an `Idempotency-Key` so that a repetition after a lost answer sends nothing twice.
-#[utoipa::path(post, path = "/v1/devices/{id}/messages", tag = "messages",
+#[utoipa::path(post, path = "/v1/devices/{id}/messages", tag = "messages", security(("key" = ["messages:write"])),
     params(("id" = String, Path, description = "The device's id"), IdempotencyKey), request_body = NewMessageBody,
     responses((status = 202, description = "The message, queued", body = Message)))]
 pub(super) async fn send(Auth(ctx): Auth, ids: Ids, Json(body): Json<NewMessageBody>) -> HandlerResult<Response> {
@@ -118,7 +118,7 @@ pub(crate) struct MessageParams {
 /// List messages
 ///
 /// Those of a device, newest first. A page of long ones ends before `limit`: as long as there is a `next`, there are more.
-#[utoipa::path(get, path = "/v1/devices/{id}/messages", tag = "messages",
+#[utoipa::path(get, path = "/v1/devices/{id}/messages", tag = "messages", security(("key" = ["messages:read"])),
     params(("id" = String, Path, description = "The device's id"), MessageParams),
     responses((status = 200, description = "Messages", body = Page<Message>)))]
 pub(super) async fn list(
@@ -132,7 +132,7 @@ pub(super) async fn list(
 }
 
 /// Look at a message
-#[utoipa::path(get, path = "/v1/devices/{id}/messages/{message}", tag = "messages",
+#[utoipa::path(get, path = "/v1/devices/{id}/messages/{message}", tag = "messages", security(("key" = ["messages:read"])),
     params(("id" = String, Path, description = "The device's id"), ("message" = String, Path, description = "The message's id")),
     responses((status = 200, description = "The message", body = Message)))]
 pub(super) async fn get(Auth(ctx): Auth, ids: Ids) -> HandlerResult<Json<Message>> {

@@ -66,7 +66,7 @@ pub(crate) struct QrBody {
 ///
 /// As JSON, `image/png`, `text/html` or `text/plain`, by `format` or `Accept`. The page holds no code itself: it asks for a
 /// key (or takes it from `#key=…` in its address, which no server sees) and fetches codes until the device is connected.
-#[utoipa::path(get, path = "/v1/devices/{id}/qr", tag = "sessions",
+#[utoipa::path(get, path = "/v1/devices/{id}/qr", tag = "sessions", security(("key" = ["devices:write"]), ()),
     params(("id" = String, Path, description = "The device's id"), QrParams),
     responses((status = 200, description = "The code", content(
         (QrBody = "application/json"), (String = "image/png"), (String = "text/html"), (String = "text/plain")))))]
@@ -144,7 +144,7 @@ pub(crate) struct PairingPhone {
 /// Get a pairing code
 ///
 /// A code to type on the phone instead of scanning: *Linked devices*, *Link with phone number*. The device must be pairing.
-#[utoipa::path(post, path = "/v1/devices/{id}/pairing-code", tag = "sessions",
+#[utoipa::path(post, path = "/v1/devices/{id}/pairing-code", tag = "sessions", security(("key" = ["devices:write"])),
     params(("id" = String, Path, description = "The device's id")),
     request_body = PairingPhone, responses((status = 200, description = "The code", body = PairingCode)))]
 pub(super) async fn pairing_code(

@@ -76,7 +76,7 @@ pub(super) async fn openapi(State(app): State<App>) -> Response {
 /// Get figures for Prometheus
 ///
 /// Needs no key from the same machine; from elsewhere (or through a proxy) one with the scope `server:admin`.
-#[utoipa::path(get, path = "/metrics", tag = "server",
+#[utoipa::path(get, path = "/metrics", tag = "server", security(("key" = ["server:admin"]), ()),
     responses((status = 200, description = "Text format 0.0.4", body = String, content_type = "text/plain")))]
 pub(super) async fn metrics(
     State(app): State<App>,

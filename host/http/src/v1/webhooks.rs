@@ -51,7 +51,7 @@ pub(crate) struct MadeWebhookBody {
 /// Make a webhook
 ///
 /// It gets the events stored from now on. The signing key is shown once.
-#[utoipa::path(post, path = "/v1/webhooks", tag = "webhooks", params(IdempotencyKey), request_body = NewWebhookBody,
+#[utoipa::path(post, path = "/v1/webhooks", tag = "webhooks", security(("key" = ["webhooks:write"])), params(IdempotencyKey), request_body = NewWebhookBody,
     responses((status = 201, description = "The webhook", body = MadeWebhookBody)))]
 pub(super) async fn create(Auth(ctx): Auth, Json(body): Json<NewWebhookBody>) -> HandlerResult<Response> {
     let NewWebhookBody { device, url, events, headers, format, secret } = body;
@@ -78,7 +78,7 @@ pub(crate) struct WebhookParams {
 /// List webhooks
 ///
 /// Newest first.
-#[utoipa::path(get, path = "/v1/webhooks", tag = "webhooks", params(WebhookParams),
+#[utoipa::path(get, path = "/v1/webhooks", tag = "webhooks", security(("key" = ["webhooks:read"])), params(WebhookParams),
     responses((status = 200, description = "Webhooks", body = Page<Webhook>)))]
 pub(super) async fn list(Auth(ctx): Auth, Query(query): Query<WebhookParams>) -> HandlerResult<Json<Page<Webhook>>> {
     let page = page(&ctx, query.limit, query.cursor)?;
@@ -86,7 +86,7 @@ pub(super) async fn list(Auth(ctx): Auth, Query(query): Query<WebhookParams>) ->
 }
 
 /// Look at a webhook
-#[utoipa::path(get, path = "/v1/webhooks/{id}", tag = "webhooks", params(("id" = String, Path, description = "The webhook's id")),
+#[utoipa::path(get, path = "/v1/webhooks/{id}", tag = "webhooks", security(("key" = ["webhooks:read"])), params(("id" = String, Path, description = "The webhook's id")),
     responses((status = 200, description = "The webhook", body = Webhook)))]
 pub(super) async fn get(Auth(ctx): Auth, ids: Ids) -> HandlerResult<Json<Webhook>> {
     Ok(Json(subscription::get(&ctx, &ids.webhook()?).await?))
@@ -110,7 +110,7 @@ pub(crate) struct WebhookPatchBody {
 }
 
 /// Change a webhook
-#[utoipa::path(patch, path = "/v1/webhooks/{id}", tag = "webhooks", params(("id" = String, Path, description = "The webhook's id")),
+#[utoipa::path(patch, path = "/v1/webhooks/{id}", tag = "webhooks", security(("key" = ["webhooks:write"])), params(("id" = String, Path, description = "The webhook's id")),
     request_body = WebhookPatchBody, responses((status = 200, description = "The webhook", body = Webhook)))]
 pub(super) async fn change(
     Auth(ctx): Auth,
@@ -125,7 +125,7 @@ pub(super) async fn change(
 /// Delete a webhook
 ///
 /// With its deliveries.
-#[utoipa::path(delete, path = "/v1/webhooks/{id}", tag = "webhooks", params(("id" = String, Path, description = "The webhook's id")),
+#[utoipa::path(delete, path = "/v1/webhooks/{id}", tag = "webhooks", security(("key" = ["webhooks:write"])), params(("id" = String, Path, description = "The webhook's id")),
     responses((status = 204, description = "It is gone")))]
 pub(super) async fn delete(Auth(ctx): Auth, ids: Ids) -> HandlerResult<StatusCode> {
     subscription::delete(&ctx, &ids.webhook()?).await?;
@@ -144,7 +144,7 @@ pub(crate) struct TestEvent {
 /// Try a webhook out
 ///
 /// Sends it the event `webhook.test`, whatever it wants; the delivery list shows what came of it.
-#[utoipa::path(post, path = "/v1/webhooks/{id}/test", tag = "webhooks",
+#[utoipa::path(post, path = "/v1/webhooks/{id}/test", tag = "webhooks", security(("key" = ["webhooks:write"])),
     params(("id" = String, Path, description = "The webhook's id"), IdempotencyKey),
     responses((status = 202, description = "The event is on its way", body = TestEvent)))]
 pub(super) async fn test(Auth(ctx): Auth, ids: Ids) -> HandlerResult<(StatusCode, Json<TestEvent>)> {
