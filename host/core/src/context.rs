@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::id::{EventId, TenantId};
 use crate::limits::Limits;
 use crate::ports::store::{IdempotencyClaim, IdempotencyEntry};
-use crate::ports::{Clock, Outbound, Plugins, Rng, Sessions, Store, Tx, Waker};
+use crate::ports::{Clock, Outbound, Plugins, Rng, Store, Tx, Waker, WhatsApp};
 use crate::seal::Sealer;
 use crate::time::UtcMs;
 
@@ -63,7 +63,7 @@ pub struct Services {
     /// Rows, clock and the rest.
     pub ports: Arc<Ports>,
     /// Sessions.
-    pub sessions: Arc<dyn Sessions>,
+    pub sessions: Arc<dyn WhatsApp>,
     /// Plugins.
     pub plugins: Arc<dyn Plugins>,
     /// The way out over HTTP.

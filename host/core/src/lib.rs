@@ -16,6 +16,8 @@ pub mod message;
 pub mod page;
 pub mod ports;
 pub mod seal;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod time;
 pub mod webhook;
 

@@ -56,22 +56,22 @@ impl WhatsAppConfig {
 pub struct WhatsAppLimits {
     /// Sessions in this process.
     pub sessions_max: usize,
-    /// Resolved recipients remembered per session.
+    /// Resolved recipients cached per session.
     pub resolve_cache_max: usize,
-    /// How long a resolved recipient is believed.
+    /// How long a resolved recipient stays in the cache.
     pub resolve_ttl: Duration,
-    /// How long "not on WhatsApp" is believed.
+    /// How long "not on WhatsApp" stays in the cache.
     pub resolve_absent_ttl: Duration,
     /// How long resolving may take.
     pub resolve_timeout: Duration,
-    /// How long encrypting and writing one message may take, waiting for its chat's turn included.
+    /// How long encrypting and writing one message may take.
     pub send_timeout: Duration,
     /// Pairings a phone may begin and fail before the session is ended.
     pub pairing_attempts_max: u32,
     /// How long WhatsApp may take to answer a request for a pairing code.
     pub pairing_code_timeout: Duration,
-    /// Happenings of one session that wait for the core. When nearly as many wait, nothing more is read from the socket:
-    /// WhatsApp keeps what it has not delivered.
+    /// Events of one session that may wait for the core. When nearly as many wait, the socket is not read any more: WhatsApp
+    /// keeps what it has not delivered.
     pub events_max: usize,
 }
 

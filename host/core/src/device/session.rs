@@ -11,8 +11,8 @@ use crate::error::{Error, Result};
 use crate::event::NewEvent;
 use crate::id::DeviceId;
 use crate::ports::Tx;
-use crate::ports::sessions::{DeviceLock, Identity, PairingCode, QrCode};
 use crate::ports::store::DeviceChange;
+use crate::ports::whatsapp::{Account, DeviceLock, PairingCode, QrCode};
 
 /// Starts the device's session: resumes it when it is paired, else asks WhatsApp for a QR code. Repeating it changes nothing.
 pub async fn connect(ctx: &OpContext, id: &DeviceId) -> Result<Device> {
@@ -154,19 +154,45 @@ pub async fn resume(ports: &Ports, id: &DeviceId, lost: StateReason) -> Result<O
 }
 
 /// Applies a signal in its own transaction and starts, stops or restarts the session as the machine says.
-pub async fn tell(ports: &Ports, id: &DeviceId, signal: Signal, identity: Option<Identity>) -> Result<Effect> {
+pub async fn tell(ports: &Ports, id: &DeviceId, signal: Signal, account: Option<Account>) -> Result<Effect> {
     let mut tx = ports.store.write().await?;
-    // What a session said last may come when the next one is decided on already, and stop the device under it.
-    let lives = matches!(signal, Signal::LoggedIn | Signal::PairingStarted);
-    let unwanted = lives && tx.device_load(id).await?.is_some_and(|d| d.wanted == Wanted::Stopped);
-    let effect = apply(ports, &mut *tx, id, signal, identity).await?;
+    let told = tell_in(ports, &mut *tx, id, signal, account).await?;
     tx.commit().await?;
     ports.waker.events_stored();
-    ports.waker.outgoing(id);
-    if effect != Effect::None || unwanted {
-        ports.waker.session(id, Duration::ZERO);
+    told.wake(ports, id);
+    Ok(told.effect)
+}
+
+/// What a signal came to.
+pub(crate) struct Told {
+    effect: Effect,
+    /// The session runs though nobody wants it to.
+    unwanted: bool,
+}
+
+impl Told {
+    /// Wakes the tasks that act on the signal. Called once it is durable.
+    pub(crate) fn wake(&self, ports: &Ports, id: &DeviceId) {
+        ports.waker.outgoing(id);
+        if self.effect != Effect::None || self.unwanted {
+            ports.waker.session(id, Duration::ZERO);
+        }
     }
-    Ok(effect)
+}
+
+/// Applies a signal in `tx`.
+pub(crate) async fn tell_in(
+    ports: &Ports,
+    tx: &mut dyn Tx,
+    id: &DeviceId,
+    signal: Signal,
+    account: Option<Account>,
+) -> Result<Told> {
+    // A late signal of the old session can arrive after a stop was decided.
+    let lives = matches!(signal, Signal::LoggedIn | Signal::PairingStarted);
+    let unwanted = lives && tx.device_load(id).await?.is_some_and(|d| d.wanted == Wanted::Stopped);
+    let effect = apply(ports, tx, id, signal, account).await?;
+    Ok(Told { effect, unwanted })
 }
 
 /// Records where a signal leads, with its event, in `tx`. A signal for a device that is gone changes nothing.
@@ -175,7 +201,7 @@ pub(crate) async fn apply(
     tx: &mut dyn Tx,
     id: &DeviceId,
     signal: Signal,
-    identity: Option<Identity>,
+    account: Option<Account>,
 ) -> Result<Effect> {
     let Some(device) = tx.device_load(id).await? else {
         return Ok(Effect::None);
@@ -189,7 +215,7 @@ pub(crate) async fn apply(
         reason: next.reason,
         since: now,
         deadline: next.state.deadline().map(|span| now + span),
-        identity,
+        identity: account,
     };
     tx.device_change(id, &change).await?;
     match next.state {

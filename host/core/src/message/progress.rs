@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use super::{Message, MessageStatus, SendFailure};
 use crate::context::Ports;
+use crate::device::Device;
 use crate::error::Result;
 use crate::event::NewEvent;
-use crate::id::DeviceId;
-use crate::ports::sessions::{ReceiptKind, Step};
+use crate::ports::Tx;
+use crate::ports::whatsapp::{ReceiptKind, Step};
 use crate::time::UtcMs;
 
 /// A step of outgoing messages.
@@ -59,16 +60,22 @@ fn time_of(message: &mut Message, status: MessageStatus) -> Option<&mut Option<U
     }
 }
 
-/// Records steps in their order, in one transaction. Steps of messages that are not known here are passed over.
-pub async fn advance(ports: &Ports, device: &DeviceId, steps: &[Step]) -> Result<()> {
+/// Records steps in `tx`, in their order. Steps of messages that are not known here are passed over.
+pub(crate) async fn advance(ports: &Ports, tx: &mut dyn Tx, device: &Device, steps: &[Step]) -> Result<()> {
     let told: Vec<_> = steps.iter().map(|step| (step.whatsapp_ids(), outcome(ports, step))).collect();
-    record(ports, device, &told).await
+    record(tx, device, &told).await
 }
 
 /// A message won't be sent.
 pub async fn failed(ports: &Ports, message: &Message, error: SendFailure) -> Result<()> {
     let progress = Progress { status: MessageStatus::Failed, at: ports.now(), error: Some(error) };
-    record(ports, &message.device, &[(std::slice::from_ref(&message.whatsapp_id), progress)]).await
+    let mut tx = ports.store.write().await?;
+    let Some(device) = tx.device_load(&message.device).await? else { return Ok(()) };
+    record(&mut *tx, &device, &[(std::slice::from_ref(&message.whatsapp_id), progress)]).await?;
+    // Also when nothing changed: earlier steps may not be durable yet, and committing waits for them.
+    tx.commit().await?;
+    ports.waker.events_stored();
+    Ok(())
 }
 
 /// What a step makes of its messages.
@@ -92,11 +99,9 @@ fn outcome(ports: &Ports, step: &Step) -> Progress {
     }
 }
 
-async fn record(ports: &Ports, device: &DeviceId, told: &[(&[String], Progress)]) -> Result<()> {
+async fn record(tx: &mut dyn Tx, device: &Device, told: &[(&[String], Progress)]) -> Result<()> {
     let ids: BTreeSet<&String> = told.iter().flat_map(|(ids, _)| *ids).collect();
     let ids: Vec<String> = ids.into_iter().cloned().collect();
-    let mut tx = ports.store.write().await?;
-    let Some(device) = tx.device_load(device).await? else { return Ok(()) };
     let mut messages = tx.message_find_sent(&device.id, &ids).await?;
     let mut changed = BTreeSet::new();
     let mut events = Vec::new();
@@ -107,20 +112,16 @@ async fn record(ports: &Ports, device: &DeviceId, told: &[(&[String], Progress)]
                 changed.insert(message.id.clone());
             }
             if effect == Effect::Forward {
-                events.extend(NewEvent::message(&device, message)?);
+                events.extend(NewEvent::message(device, message)?);
             }
         }
     }
     messages.retain(|m| changed.contains(&m.id));
     if messages.is_empty() {
-        // What was known may be about to be durable only.
-        return tx.commit().await;
+        return Ok(());
     }
     tx.message_progress(&messages).await?;
-    tx.event_raise(&events).await?;
-    tx.commit().await?;
-    ports.waker.events_stored();
-    Ok(())
+    tx.event_raise(&events).await.map(drop)
 }
 
 /// Whether `to` is a step forward from `from`. A message can only fail while nobody has it.
@@ -148,6 +149,7 @@ fn refusal(code: u16) -> SendFailure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::DeviceId;
 
     fn message(status: MessageStatus) -> Message {
         Message {

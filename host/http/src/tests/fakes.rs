@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use portico_core::access::{AccessKey, Caller, Scope};
-use portico_core::address::{Party, PhoneNumber, Recipient};
 use portico_core::context::MonotonicUlid;
-use portico_core::device::Device;
 use portico_core::event::Event;
 use portico_core::id::{DeviceId, KeyId, TenantId};
 use portico_core::limits::Limits;
@@ -16,9 +14,9 @@ use portico_core::ports::plugins::{
     CallCount, Decision, Formatted, Hook, Mount, Outcome, PaceDevice, PaceQuery, PluginFailure, PluginInfo,
     PluginRequest, PluginResponse, Plugins,
 };
-use portico_core::ports::sessions::{DeviceLock, Outgoing, PairingCode, QrCode, Resources};
-use portico_core::ports::{Clock, Outbound, Rng, Sessions, Store, Tx, Waker};
+use portico_core::ports::{Clock, Outbound, Rng, Store, Tx, Waker};
 use portico_core::seal::Sealer;
+use portico_core::testing::FakeWhatsApp;
 use portico_core::time::UtcMs;
 use portico_core::{Error, Ports, Result, Services};
 use serde_json::json;
@@ -64,45 +62,6 @@ impl Waker for Fake {
     fn events_stored(&self) {}
     fn outgoing(&self, _: &DeviceId) {}
     fn session(&self, _: &DeviceId, _: Duration) {}
-}
-
-#[async_trait]
-impl Sessions for Fake {
-    async fn lock(&self, _: &DeviceId) -> Result<DeviceLock> {
-        Ok(DeviceLock::new(()))
-    }
-
-    async fn open(&self, _: &Device) -> Result<()> {
-        Ok(())
-    }
-
-    async fn close(&self, _: &DeviceId) -> Result<()> {
-        Ok(())
-    }
-
-    async fn logout(&self, _: &DeviceId) -> Result<()> {
-        Ok(())
-    }
-
-    fn qr(&self, _: &DeviceId) -> Option<QrCode> {
-        None
-    }
-
-    async fn pairing_code(&self, _: &DeviceId, _: &PhoneNumber) -> Result<PairingCode> {
-        down()
-    }
-
-    async fn resolve(&self, _: &DeviceId, _: &Recipient) -> Result<Party> {
-        down()
-    }
-
-    async fn send(&self, _: &DeviceId, _: &Outgoing) -> Result<()> {
-        Ok(())
-    }
-
-    fn resources(&self, _: &DeviceId) -> Option<Resources> {
-        None
-    }
 }
 
 #[async_trait]
@@ -185,7 +144,7 @@ pub(crate) fn api_with(config: HttpConfig) -> Api {
     };
     let services = Services {
         ports: Arc::new(ports),
-        sessions: Arc::new(Fake),
+        sessions: Arc::new(FakeWhatsApp::default()),
         plugins: Arc::new(Fake),
         outbound: Arc::new(Fake),
     };
