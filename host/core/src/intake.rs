@@ -6,51 +6,46 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::context::Ports;
-use crate::device::session;
+use crate::device::{Signal, session};
 use crate::error::Result;
 use crate::id::DeviceId;
 use crate::message::{progress, receive};
 use crate::ports::Inbox;
-use crate::ports::whatsapp::{Fact, Incoming, Step};
+use crate::ports::whatsapp::{Account, Fact, Incoming, Step};
+use crate::transaction::Write;
 
 /// The core as sessions see it.
 pub struct Intake(pub Arc<Ports>);
 
 #[async_trait]
 impl Inbox for Intake {
-    async fn take(&self, id: &DeviceId, facts: Vec<Fact>) -> Result<()> {
-        let ports = &*self.0;
-        let mut tx = ports.store.write().await?;
-        let Some(mut device) = tx.device_load(id).await? else {
+    async fn take(&self, device: &DeviceId, facts: Vec<Fact>) -> Result<()> {
+        let device = device.clone();
+        self.0.write(move |tx| record(tx, &device, facts)).await
+    }
+}
+
+fn record(tx: &mut Write<'_>, id: &DeviceId, facts: Vec<Fact>) -> Result<()> {
+    for run in runs(facts) {
+        // Loaded anew for each run: a fact about the session changes the device.
+        let Some(device) = tx.device_load(id)? else {
             // The device was deleted: nobody is left to own what still comes for it.
             return Ok(());
         };
-        let mut told = Vec::new();
-        for run in runs(facts) {
-            match run {
-                Run::Messages(messages) => receive::receive(ports, &mut *tx, &device, messages).await?,
-                Run::Steps(steps) => progress::advance(ports, &mut *tx, &device, &steps).await?,
-                Run::Session(signal, account) => {
-                    told.push(session::tell_in(ports, &mut *tx, id, signal, account).await?);
-                    let Some(changed) = tx.device_load(id).await? else { break };
-                    device = changed;
-                }
-            }
+        match run {
+            Run::Messages(messages) => receive::receive(tx, &device, messages)?,
+            Run::Steps(steps) => progress::advance(tx, &device, &steps)?,
+            Run::Session(signal, account) => session::signal_in(tx, id, signal, account).map(drop)?,
         }
-        tx.commit().await?;
-        ports.waker.events_stored();
-        for told in told {
-            told.wake(ports, id);
-        }
-        Ok(())
     }
+    Ok(())
 }
 
 /// Neighbouring facts of one kind: they are recorded with one statement each instead of one per fact.
 enum Run {
     Messages(Vec<Incoming>),
     Steps(Vec<Step>),
-    Session(crate::device::Signal, Option<crate::ports::whatsapp::Account>),
+    Session(Signal, Option<Account>),
 }
 
 /// Groups neighbours of one kind and keeps the order.
@@ -72,7 +67,6 @@ fn runs(facts: Vec<Fact>) -> Vec<Run> {
 mod tests {
     use super::*;
     use crate::address::Party;
-    use crate::device::Signal;
     use crate::message::Content;
     use crate::time::UtcMs;
 

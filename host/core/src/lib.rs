@@ -10,16 +10,20 @@ pub mod device;
 pub mod error;
 pub mod event;
 pub mod id;
+pub mod idempotency;
 pub mod intake;
 pub mod limits;
 pub mod message;
 pub mod page;
 pub mod ports;
 pub mod seal;
+pub mod setting;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod time;
+pub mod transaction;
 pub mod webhook;
 
+pub use access::authorize::Action;
 pub use context::{OpContext, Ports, Services};
 pub use error::{Error, Result};

@@ -4,20 +4,20 @@ use super::{Direction, Message, MessageStatus, StatusTimes};
 use crate::context::Ports;
 use crate::device::Device;
 use crate::error::Result;
-use crate::event::NewEvent;
+use crate::event::{NewEvent, raise};
 use crate::id::MessageId;
-use crate::ports::Tx;
 use crate::ports::whatsapp::Incoming;
+use crate::transaction::Write;
 
-/// Stores messages in `tx`. Those that are stored already are passed over, so a repeated batch changes nothing.
-pub(crate) async fn receive(ports: &Ports, tx: &mut dyn Tx, device: &Device, batch: Vec<Incoming>) -> Result<()> {
-    let messages: Vec<_> = batch.into_iter().map(|incoming| message(ports, device, incoming)).collect();
-    let added = tx.message_insert(&messages).await?;
+/// Stores messages. Those that are stored already are passed over, so a repeated batch changes nothing.
+pub(crate) fn receive(tx: &mut Write<'_>, device: &Device, batch: Vec<Incoming>) -> Result<()> {
+    let messages: Vec<_> = batch.into_iter().map(|incoming| message(tx.ports(), device, incoming)).collect();
+    let added = tx.message_insert(&messages)?;
     let mut events = Vec::with_capacity(added.len());
     for message in messages.iter().filter(|m| added.contains(&m.id)) {
         events.extend(NewEvent::message(device, message)?);
     }
-    tx.event_raise(&events).await.map(drop)
+    raise::all(tx, &events).map(drop)
 }
 
 fn message(ports: &Ports, device: &Device, incoming: Incoming) -> Message {
