@@ -3,6 +3,7 @@
 //! Postgres tests need `PORTICO_TEST_POSTGRES` and fail without it: a store that was tried on one database only is not
 //! tested.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -14,9 +15,9 @@ use portico_core::message::{Content, Direction, Message, MessageStatus, StatusTi
 use portico_core::page::PageRequest;
 use portico_core::ports::store::{Store, Tx};
 use portico_core::time::UtcMs;
-use portico_core::webhook::{EventFilter, SealedHeaders, Webhook, WebhookState};
+use portico_core::webhook::{EventFilter, Webhook, WebhookState};
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, Row};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
 
 use crate::{Db, StoreConfig};
 
@@ -157,21 +158,6 @@ impl Fixture {
         }
     }
 
-    /// The last column of each row that some SQL gives, past the port. On Postgres `sql` may be several statements.
-    pub(crate) async fn lines(&self, sql: &str) -> Vec<String> {
-        let sql = AssertSqlSafe(sql.to_owned());
-        match &*self.db.side {
-            crate::db::Side::Sqlite { readers, .. } => {
-                let rows = readers.fetch_all(sql).await.unwrap();
-                rows.iter().map(|row| row.get(row.len() - 1)).collect()
-            }
-            crate::db::Side::Postgres { pool, .. } => {
-                let rows = pool.fetch_all(sql).await.unwrap();
-                rows.iter().map(|row| row.get(row.len() - 1)).collect()
-            }
-        }
-    }
-
     pub(crate) async fn tenant(&self, name: &str) -> TenantId {
         let at = self.now();
         let id = TenantId::new(at.0, rand::random());
@@ -243,7 +229,7 @@ impl Fixture {
             device: device.map(|d| d.id.clone()),
             url: "https://hooks.example.com/portico".to_owned(),
             events: events.iter().map(|e| EventFilter::parse(e).unwrap()).collect(),
-            headers: SealedHeaders { names: vec!["X-Shop".to_owned()], sealed: vec![3, 0, 255] },
+            headers: BTreeMap::from([("X-Shop".to_owned(), "1".to_owned())]),
             format: "webhook-format".to_owned(),
             state: WebhookState::Enabled,
             reason: None,

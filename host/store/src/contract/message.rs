@@ -176,20 +176,3 @@ pub(super) async fn text_that_postgres_refuses_is_cleaned(fx: Fixture) {
     assert_eq!(found.content, message.content, "JSON can say it");
     assert!(tx.message_insert(&[fx.message(&device, Direction::In, ADA, "A\u{0}1")]).await.unwrap().is_empty());
 }
-
-pub(super) async fn filters_with_text_that_postgres_refuses_are_answered(fx: Fixture) {
-    let tenant = fx.tenant("t").await;
-    let device = fx.device(&tenant).await;
-    let message = fx.message(&device, Direction::Out, "a\u{0}b", "W\u{0}1");
-    fx.stored(&message).await;
-    let filter = |chat: &str| MessageFilter { chat: Some(chat.to_owned()), ..MessageFilter::default() };
-    let mut tx = fx.read().await;
-    for (chat, rows) in [("a\u{0}b", 1), ("ab\u{0}", 1), ("\u{0}", 0)] {
-        let found = tx.message_list(&tenant, &device.id, &filter(chat), &page(9)).await.unwrap();
-        assert_eq!(found.len(), rows, "{chat:?}");
-        assert_eq!(tx.message_list_bytes(&tenant, &device.id, &filter(chat), &page(9)).await.unwrap().len(), rows);
-    }
-    let sent = tx.message_find_sent(&device.id, &["W\u{0}1".to_owned(), "\u{0}".to_owned()]).await.unwrap();
-    assert_eq!(sent.len(), 1);
-    assert!(!tx.message_sent_before(&device.id, "a\u{0}b").await.unwrap());
-}
