@@ -9,6 +9,7 @@ pub mod context;
 pub mod device;
 pub mod error;
 pub mod event;
+pub mod header;
 pub mod id;
 pub mod idempotency;
 pub mod intake;

@@ -77,6 +77,7 @@ impl Running {
         });
         refuse_strangers(&ports, &config, &secrets.preset).await?;
         portico_core::device::session::after_start(&ports).await.context("looking at the devices of before")?;
+        portico_core::webhook::headers::seal_unsealed(&ports).await.context("sealing the headers of webhooks")?;
         portico_core::webhook::delivery::after_start(&ports).await.context("looking at the deliveries of before")?;
 
         let plugins = runtime(Some(&config), bundle::sources(config.plugins.dir.as_deref())?).await?;

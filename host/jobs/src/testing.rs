@@ -24,7 +24,7 @@ use portico_core::ports::{Clock, Outbound, Plugins, Rng, Store, Tx};
 use portico_core::seal::Sealer;
 use portico_core::testing::FakeWhatsApp;
 use portico_core::time::UtcMs;
-use portico_core::webhook::{DEFAULT_FORMAT, DeliveryState, EventFilter, Webhook, WebhookState};
+use portico_core::webhook::{DEFAULT_FORMAT, DeliveryState, EventFilter, SealedHeaders, Webhook, WebhookState};
 use portico_core::{Error, Ports, Result, Services};
 
 use crate::waker::LocalWaker;
@@ -76,7 +76,7 @@ pub(crate) fn webhook(n: u128) -> Webhook {
         device: None,
         url: "https://hook.example/in".into(),
         events: EventFilter::parse("*").into_iter().collect(),
-        headers: BTreeMap::new(),
+        headers: SealedHeaders::default(),
         format: DEFAULT_FORMAT.into(),
         state: WebhookState::Enabled,
         reason: None,

@@ -28,7 +28,8 @@ pub(crate) struct NewWebhookBody {
     /// Names of events, `<noun>.*` or `*`.
     #[schema(example = json!(["message.*"]))]
     events: Vec<String>,
-    /// Sent along with every delivery.
+    /// Sent along with every delivery, such as `Authorization`. Values are stored sealed and never shown again: answers have
+    /// `header_names` only.
     #[serde(default)]
     headers: BTreeMap<String, String>,
     /// The plugin that shapes the body; absent: the default one.
@@ -101,7 +102,7 @@ pub(crate) struct WebhookPatchBody {
     url: Option<String>,
     /// Names of events, `<noun>.*` or `*`.
     events: Option<Vec<String>>,
-    /// Sent along with every delivery; replaces all of them.
+    /// Sent along with every delivery; replaces all that were set before, so name those again that are to stay.
     headers: Option<BTreeMap<String, String>>,
     /// The plugin that shapes the body.
     format: Option<String>,
