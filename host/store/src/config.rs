@@ -1,36 +1,55 @@
-//! What the store is told: where the database is and its limits, each with a default.
+//! Settings of the store: section `[storage]` of the configuration.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use portico_core::setting::Seconds;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::error::OpenError;
 
 /// How the store is opened.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct StoreConfig {
-    /// Where the database is.
+    /// Where the database is. No setting of its own: the gateway makes it out of data folder and URL.
+    #[serde(skip)]
     pub location: Location,
-    /// SQLite: when a commit counts as durable.
+    /// SQLite: when a commit counts as durable. With `full`, what was acknowledged survives a power cut.
     pub synchronous: Synchronous,
     /// SQLite: connections for reading. One more is for writing.
+    #[schemars(range(min = 1, max = 500))]
     pub sqlite_readers: u32,
-    /// Postgres: connections in all.
+    /// Postgres: connections in all. Two at least, so that one long transaction does not stop everything; a server takes 100
+    /// unless it is told otherwise.
+    #[schemars(range(min = 2, max = 500))]
     pub postgres_connections: u32,
-    /// How long a statement waits for a lock held by somebody else.
+    /// How long a statement waits for a lock held by somebody else, in seconds.
+    #[serde(rename = "busy_timeout_s", with = "Seconds")]
+    #[schemars(range(min = 1, max = 600))]
     pub busy_timeout: Duration,
-    /// How long a transaction waits to begin: on SQLite for a database thread, on Postgres for a free connection.
+    /// How long a transaction waits to begin: on SQLite for a database thread, on Postgres for a free connection; in seconds.
+    #[serde(rename = "acquire_timeout_s", with = "Seconds")]
+    #[schemars(range(min = 1, max = 600))]
     pub acquire_timeout: Duration,
     /// SQLite: transactions that share one commit at most.
+    #[schemars(range(min = 1))]
     pub transactions_per_commit: usize,
     /// SQLite: transactions that wait for the writing thread at most. Further callers wait for a place among them.
+    #[schemars(range(min = 1))]
     pub write_queue: usize,
     /// SQLite: transactions that wait for a reading thread at most. Further callers wait for a place among them.
+    #[schemars(range(min = 1))]
     pub read_queue: usize,
     /// Access keys kept in memory at most.
+    #[schemars(range(min = 1))]
     pub keys_cached: usize,
     /// Devices kept in memory at most.
+    #[schemars(range(min = 1))]
     pub devices_cached: usize,
     /// SQLite: tenants whose subscriptions are kept in memory at most.
+    #[schemars(range(min = 1))]
     pub tenants_cached: usize,
 }
 
@@ -44,7 +63,8 @@ pub enum Location {
 }
 
 /// SQLite: when a commit counts as durable.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Synchronous {
     /// When the disk has it: nothing is lost when the power fails.
     #[default]
@@ -59,7 +79,7 @@ impl Default for StoreConfig {
         Self {
             location: Location::File("portico.db".into()),
             synchronous: Synchronous::Full,
-            sqlite_readers: 4,
+            sqlite_readers: 8,
             postgres_connections: 16,
             busy_timeout: Duration::from_secs(5),
             acquire_timeout: Duration::from_secs(10),

@@ -3,12 +3,14 @@
 mod access;
 mod device;
 mod event;
+mod filter;
 mod key_record;
 mod lane;
 mod message;
 mod open;
 mod outbox;
 mod webhook;
+mod webhook_headers;
 
 /// Makes a test on each database of every function named.
 macro_rules! store_contract {
@@ -72,6 +74,8 @@ store_contract! {
         a_run_that_dies_is_made_again
         rival_workers_neither_share_nor_overtake
         random_work_keeps_every_lane_in_order;
+    filter:
+        text_that_postgres_refuses_is_looked_for_without_it;
     message:
         a_message_survives_the_round_trip
         a_message_is_stored_once
@@ -104,4 +108,7 @@ store_contract! {
         a_change_changes_what_it_names
         lists_are_of_a_tenant_or_a_device
         deleting_takes_deliveries_along;
+    webhook_headers:
+        they_are_stored_sealed
+        those_in_the_clear_are_found_until_they_are_sealed;
 }

@@ -15,11 +15,12 @@ use crate::row::{self, RowRef, ms};
 use crate::statement::pieces;
 use crate::table;
 
-/// Where a page of a device's messages comes from; `$chat` narrows it to one chat.
+/// Where a page of a device's messages comes from; `$chat` narrows it to one chat. The comparison of pairs says nothing new.
+/// Without it Postgres may go through the messages of all devices, newest first, until it has found enough of this one's.
 macro_rules! page_of {
     ($chat:literal) => {
         concat!(
-            " FROM messages WHERE tenant_id = $1 AND device_id = $2 AND id < $3
+            " FROM messages WHERE tenant_id = $1 AND device_id = $2 AND id < $3 AND (device_id, id) < ($2, $3)
                  AND (CAST($5 AS TEXT) IS NULL OR direction = $5) AND (CAST($6 AS TEXT) IS NULL OR status = $6) ",
             $chat,
             " ORDER BY id DESC LIMIT $4"
@@ -81,19 +82,21 @@ statements! {
     /// Neither database reads a text to tell its length.
     LIST_BYTES = concat!("SELECT CAST(OCTET_LENGTH(content) AS BIGINT)", page_of!(""));
     LIST_CHAT_BYTES = concat!("SELECT CAST(OCTET_LENGTH(content) AS BIGINT)", page_of!("AND chat_id = $7"));
+    /// Sorted by an expression: ordering by the bare `id` makes SQLite walk all messages of the device by the index that has
+    /// them in that order, instead of looking the few up by their WhatsApp ids.
     SENT = concat!(
         "SELECT ", messages!(columns), " FROM messages
-         WHERE device_id = $1 AND direction = 'out' AND whatsapp_id IN ({$}) ORDER BY id"
+         WHERE device_id = $1 AND direction = 'out' AND whatsapp_id IN ({$}) ORDER BY id || ''"
     );
-    /// By WhatsApp id; locked until the end, in one order.
+    /// As `SENT`; locked until the end, in one order.
     SENT_LOCKED =
         concat!(
             "SELECT ", messages!(columns), " FROM messages
-             WHERE device_id = $1 AND direction = 'out' AND whatsapp_id IN ({$}) ORDER BY id"
+             WHERE device_id = $1 AND direction = 'out' AND whatsapp_id IN ({$}) ORDER BY id || ''"
         ),
         concat!(
             "SELECT ", messages!(columns), " FROM messages
-             WHERE device_id = $1 AND direction = 'out' AND whatsapp_id IN ({$}) ORDER BY id FOR NO KEY UPDATE"
+             WHERE device_id = $1 AND direction = 'out' AND whatsapp_id IN ({$}) ORDER BY id || '' FOR NO KEY UPDATE"
         );
     PROGRESS =
         "UPDATE messages SET status = v.column2, error_code = COALESCE(v.column3, error_code),

@@ -7,10 +7,10 @@ use portico_core::id::{DeviceId, TenantId, WebhookId};
 use portico_core::page::PageRequest;
 use portico_core::ports::store::{WebhookChange, WebhookTx};
 use portico_core::time::UtcMs;
-use portico_core::webhook::{EventFilter, Webhook, WebhookState};
+use portico_core::webhook::{EventFilter, Headers, SealedHeaders, Webhook, WebhookState};
 
 use crate::db::DbTx;
-use crate::row::{self, ms};
+use crate::row::{self, RowRef, ms};
 use crate::statement::pieces;
 use crate::table;
 
@@ -23,6 +23,8 @@ table! {
         url: &'r str,
         events: &'r str,
         headers: &'r str,
+        header_names: Option<&'r str>,
+        sealed_headers: Option<&'r [u8]>,
         format: &'r str,
         state: &'r str,
         reason: Option<&'r str>,
@@ -31,6 +33,9 @@ table! {
         sealed_secret: &'r [u8],
     }
 }
+
+/// The column `headers` of a row whose headers are sealed.
+const NONE_IN_THE_CLEAR: &str = "{}";
 
 statements! {
     INSERT = webhooks!(insert);
@@ -47,12 +52,15 @@ statements! {
         );
     COUNT = "SELECT COUNT(*) FROM webhooks WHERE tenant_id = $1";
     CHANGE =
-        "UPDATE webhooks SET url = COALESCE($3, url), events = COALESCE($4, events), headers = COALESCE($5, headers),
-             format = COALESCE($6, format), state = COALESCE($7, state),
+        "UPDATE webhooks SET url = COALESCE($3, url), events = COALESCE($4, events), header_names = COALESCE($5, header_names),
+             sealed_headers = COALESCE($10, sealed_headers),
+             headers = CASE WHEN $5 IS NULL THEN headers ELSE '{}' END, format = COALESCE($6, format), state = COALESCE($7, state),
              reason = CASE WHEN $7 IS NULL THEN reason ELSE $8 END,
              failing_since_ms = CASE WHEN $7 = 'enabled' THEN NULL ELSE failing_since_ms END,
              sealed_secret = COALESCE($9, sealed_secret)
          WHERE tenant_id = $1 AND id = $2";
+    /// Those whose headers were stored in the clear; the index on them is empty once all are sealed.
+    UNSEALED = "SELECT tenant_id, id, headers FROM webhooks WHERE headers <> '{}' ORDER BY id LIMIT $1";
     /// The first failure counts: a later one must not move it.
     FAILING = "UPDATE webhooks SET failing_since_ms = $2 WHERE id = $1 AND failing_since_ms IS NULL";
     HEALTHY = "UPDATE webhooks SET failing_since_ms = NULL WHERE id = $1 AND failing_since_ms IS NOT NULL";
@@ -60,15 +68,17 @@ statements! {
 }
 
 impl<'r> WebhookRow<'r> {
-    /// `events` and `headers` are those of the subscription, as JSON.
-    fn of(webhook: &'r Webhook, events: &'r str, headers: &'r str) -> Self {
+    /// `events` and `header_names` are those of the subscription, as JSON.
+    fn of(webhook: &'r Webhook, events: &'r str, header_names: &'r str) -> Self {
         Self {
             id: webhook.id.as_str(),
             tenant_id: webhook.tenant.as_str(),
             device_id: webhook.device.as_ref().map(|d| d.as_str()),
             url: &webhook.url,
             events,
-            headers,
+            headers: NONE_IN_THE_CLEAR,
+            header_names: Some(header_names),
+            sealed_headers: Some(&webhook.headers.sealed),
             format: &webhook.format,
             state: state_name(webhook.state),
             reason: webhook.reason.as_deref(),
@@ -86,7 +96,10 @@ impl<'r> WebhookRow<'r> {
             tenant: at.id("tenant_id", self.tenant_id)?,
             device: at.id_option("device_id", self.device_id)?,
             events: filters.iter().map(|f| at.name("events", f, EventFilter::parse)).collect::<Result<_>>()?,
-            headers: at.json("headers", self.headers)?,
+            headers: SealedHeaders {
+                names: self.header_names.map_or(Ok(Vec::new()), |names| at.json("header_names", names))?,
+                sealed: self.sealed_headers.unwrap_or_default().to_owned(),
+            },
             state: at.name("state", self.state, state_from)?,
             failing_since: self.failing_since_ms.map(UtcMs),
             created_at: UtcMs(self.created_ms),
@@ -127,8 +140,8 @@ impl WebhookTx for DbTx<'_> {
     fn webhook_insert(&mut self, webhook: &Webhook) -> Result<()> {
         self.subscriptions_changed();
         let events = row::json(&webhook.events)?;
-        let headers = row::json(&webhook.headers)?;
-        self.conn().run(&INSERT, 1, &table::binds(&[WebhookRow::of(webhook, &events, &headers)]))?;
+        let header_names = row::json(&webhook.headers.names)?;
+        self.conn().run(&INSERT, 1, &table::binds(&[WebhookRow::of(webhook, &events, &header_names)]))?;
         Ok(())
     }
 
@@ -173,7 +186,7 @@ impl WebhookTx for DbTx<'_> {
     fn webhook_change(&mut self, tenant: &TenantId, id: &WebhookId, change: &WebhookChange) -> Result<bool> {
         self.subscriptions_changed();
         let events = change.events.as_ref().map(row::json).transpose()?;
-        let headers = change.headers.as_ref().map(row::json).transpose()?;
+        let header_names = change.headers.as_ref().map(|h| row::json(&h.names)).transpose()?;
         let (state, reason) = match &change.state {
             Some((state, reason)) => (Some(state_name(*state)), reason.as_deref()),
             None => (None, None),
@@ -186,14 +199,24 @@ impl WebhookTx for DbTx<'_> {
                 id.as_str(),
                 change.url.as_deref(),
                 events.as_deref(),
-                headers.as_deref(),
+                header_names.as_deref(),
                 change.format.as_deref(),
                 state,
                 reason,
                 change.sealed_secret.as_deref(),
+                change.headers.as_ref().map(|h| &h.sealed[..]),
             ]
         )?;
         Ok(changed > 0)
+    }
+
+    fn webhook_unsealed(&mut self, limit: u32) -> Result<Vec<(TenantId, WebhookId, Headers)>> {
+        let rows = rows!(self.conn(), (String, String, String), UNSEALED, [i64::from(limit)], fetch_all)?;
+        let read = |(tenant, id, headers): (String, String, String)| {
+            let row = RowRef::new("webhooks", &id);
+            Ok((row.id("tenant_id", &tenant)?, row.id("id", &id)?, row.json("headers", &headers)?))
+        };
+        rows.into_iter().map(read).collect()
     }
 
     fn webhook_failing(&mut self, id: &WebhookId, since: Option<UtcMs>) -> Result<()> {
