@@ -28,6 +28,7 @@ mod tests;
 mod v1;
 mod work;
 
+pub use self::metrics::{install as install_metrics, upkeep as metrics_upkeep};
 pub use api::{Api, api};
 pub use axum::Router;
 pub use config::{HttpConfig, Rate, SignUp};

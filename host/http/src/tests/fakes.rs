@@ -13,8 +13,8 @@ use portico_core::id::{DeviceId, KeyId, TenantId};
 use portico_core::limits::Limits;
 use portico_core::ports::outbound::{OutboundError, OutboundRequest, OutboundResponse};
 use portico_core::ports::plugins::{
-    CallCount, Decision, Formatted, Hook, Mount, Outcome, PaceDevice, PaceQuery, PluginFailure, PluginInfo,
-    PluginRequest, PluginResponse, Plugins,
+    Decision, Formatted, Hook, Mount, Outcome, PaceDevice, PaceQuery, PluginFailure, PluginInfo, PluginRequest,
+    PluginResponse, Plugins,
 };
 use portico_core::ports::sessions::{DeviceLock, Outgoing, PairingCode, QrCode, Resources};
 use portico_core::ports::{Clock, Outbound, Rng, Sessions, Store, Tx, Waker};
@@ -164,10 +164,6 @@ impl Plugins for Fake {
         }
         let seen = json!({ "path": request.path, "query": request.query, "caller": caller.is_some() });
         Ok(PluginResponse { status: 200, headers: Vec::new(), body: seen.to_string().into_bytes() })
-    }
-
-    fn calls(&self) -> Vec<CallCount> {
-        Vec::new()
     }
 }
 

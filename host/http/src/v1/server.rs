@@ -12,7 +12,7 @@ use super::Answer;
 use crate::api::App;
 use crate::extract::MaybeAs;
 use crate::live::{Part, PartStatus};
-use crate::metrics::text::{self, Snapshot};
+use crate::metrics::{self, Snapshot};
 use crate::peer;
 
 /// How the gateway fares.
@@ -88,15 +88,10 @@ pub(super) async fn metrics(State(app): State<App>, MaybeAs(ctx): MaybeAs, reque
     }
     let ports = &app.services.ports;
     let mut tx = ports.store.read().await?;
-    let snapshot = Snapshot {
-        devices: tx.device_count_by_state().await?,
-        outbox: tx.delivery_stats().await?,
-        plugin_calls: app.services.plugins.calls(),
-        rss_bytes: text::rss_bytes(),
-        now: ports.now(),
-    };
+    let snapshot =
+        Snapshot { devices: tx.device_count_by_state().await?, outbox: tx.delivery_stats().await?, now: ports.now() };
     drop(tx);
-    Ok(([(CONTENT_TYPE, text::CONTENT_TYPE)], text::write(&app.metrics, &snapshot)).into_response())
+    Ok(([(CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics::render(&snapshot)).into_response())
 }
 
 /// Whether the request comes from this machine itself and not through a proxy on it.

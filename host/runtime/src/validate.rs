@@ -1,7 +1,7 @@
-//! Rules that every answer of a guest has to keep before the host uses it.
+//! Validates what guests return before the host uses it.
 
-/// Headers that are the host's own business.
-const HOSTS_OWN: [&str; 9] = [
+/// Headers that the HTTP implementation sets; a guest may not.
+const TRANSPORT_HEADERS: [&str; 9] = [
     "host",
     "content-length",
     "transfer-encoding",
@@ -13,11 +13,12 @@ const HOSTS_OWN: [&str; 9] = [
     "proxy-connection",
 ];
 
-/// Headers of a delivery that the host signs with or the subscription's owner relies on.
-const DELIVERYS_OWN: [&str; 5] = ["content-type", "webhook-id", "webhook-timestamp", "webhook-signature", "user-agent"];
+/// Headers of a delivery that the host sets itself: receivers rely on them, and some are signed.
+const DELIVERY_HEADERS: [&str; 5] =
+    ["content-type", "webhook-id", "webhook-timestamp", "webhook-signature", "user-agent"];
 
-/// Checks each answer of a batch, of which there have to be as many as questions.
-pub(crate) fn one_each<R, A>(
+/// Checks a batch of answers: there must be one for each question, and each must pass `check`.
+pub(crate) fn check_batch<R, A>(
     answers: Vec<R>,
     questions: usize,
     check: impl Fn(R) -> Result<A, String>,
@@ -50,7 +51,7 @@ pub(crate) fn check_headers(headers: &[(String, String)], count_max: usize, byte
     }
     for (name, value) in headers {
         check_header(name, value, bytes_max)?;
-        if HOSTS_OWN.contains(&name.to_ascii_lowercase().as_str()) {
+        if TRANSPORT_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
             return Err(format!("the header `{name}` is set by the host"));
         }
     }
@@ -60,7 +61,7 @@ pub(crate) fn check_headers(headers: &[(String, String)], count_max: usize, byte
 /// Checks the name of a header that a delivery may carry.
 pub(crate) fn check_delivery_header(name: &str) -> Result<(), String> {
     let lower = name.to_ascii_lowercase();
-    if HOSTS_OWN.contains(&lower.as_str()) || DELIVERYS_OWN.contains(&lower.as_str()) {
+    if TRANSPORT_HEADERS.contains(&lower.as_str()) || DELIVERY_HEADERS.contains(&lower.as_str()) {
         return Err(format!("the header `{name}` is set by the host"));
     }
     Ok(())
