@@ -1,5 +1,5 @@
-//! From a file to a plugin that can be called. The checks run in the order of [`LoadError`]'s variants, cheap ones first; the
-//! expensive one, compiling, comes after everything that can be read off the component.
+//! Loads a plugin from a file or from memory. The checks run in the order of [`LoadError`]'s variants: compiling, the expensive
+//! step, comes after everything that can be read off the component.
 
 use std::path::PathBuf;
 
@@ -14,11 +14,11 @@ use crate::cache::Cache;
 use crate::compile::{self, CompileError};
 use crate::config::{ComponentBytes, RuntimeConfig, Source};
 use crate::guest::Guest;
-use crate::import::log::LogGate;
+use crate::import::log::LogQuota;
 use crate::inspect::{self, Facts};
 use crate::manifest::{Manifest, WIT_VERSION, grant_for_import, hook_name};
 use crate::plugin::{Exports, Parts, Plugin};
-use crate::services::Subject;
+use crate::services::Grantee;
 
 /// Why a plugin is refused. Every text says what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +78,7 @@ pub enum LoadError {
     #[error(
         "it imports `{import}` without asking for it; add `[[grant]] kind = \"{grant}\"` with a `why` to plugin.toml"
     )]
-    NotAsked {
+    GrantMissing {
         /// The import.
         import: String,
         /// The grant it needs.
@@ -110,7 +110,7 @@ pub enum LoadError {
     },
     /// Two plugins have one id, or one mount.
     #[error("two plugins claim `{0}`; remove one")]
-    Twice(String),
+    Duplicate(String),
     /// Some plugin of several is refused.
     #[error("plugin {plugin}")]
     Plugin {
@@ -165,7 +165,7 @@ impl<'a> Loader<'a> {
                 mount: manifest.to_mount(),
                 grants: manifest.to_granted(),
             },
-            subject: Subject { id: manifest.plugin.id.clone(), grants: manifest.grants(), log: LogGate::default() },
+            subject: Grantee { id: manifest.plugin.id.clone(), grants: manifest.grants(), log: LogQuota::default() },
             pre,
             exports,
             settings: source.settings.to_string(),
@@ -243,7 +243,7 @@ fn check_imports(facts: &Facts, manifest: &Manifest) -> Result<(), LoadError> {
             .ok_or_else(|| LoadError::Import(import.clone()))?;
         match grant_for_import(interface) {
             Ok(Some(grant)) if !grants.contains(&grant) => {
-                return Err(LoadError::NotAsked { import: import.clone(), grant: grant.as_str() });
+                return Err(LoadError::GrantMissing { import: import.clone(), grant: grant.as_str() });
             }
             Ok(_) => {}
             Err(()) => return Err(LoadError::Import(import.clone())),

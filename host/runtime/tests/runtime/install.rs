@@ -80,7 +80,7 @@ async fn a_plugin_gets_nothing_it_did_not_ask_for() {
     let silent = edited(hostile(), "[[grant]]", "#[grant]]");
     let silent = edited(edited(silent, "kind = \"rest\"", "#ind = \"rest\""), "why = \"to", "#hy = \"to");
     let refused = refusal(silent).await;
-    assert!(matches!(refused, LoadError::NotAsked { grant: "rest", .. }), "{refused}");
+    assert!(matches!(refused, LoadError::GrantMissing { grant: "rest", .. }), "{refused}");
     let foreign = edited(hostile(), "portico:plugin/log", "vanillo:plugin/log");
     let refused = refusal(foreign).await;
     assert!(matches!(&refused, LoadError::Import(name) if name.starts_with("vanillo:")), "{refused}");
