@@ -1,7 +1,8 @@
 //! The one place where the adapters meet: a configuration becomes a running gateway.
 //!
-//! Order matters in one place: sessions need the core's inbox, the core's operations need sessions, and the REST core that
-//! plugins call is built on the plugins. The first circle is cut by `Ports` (below the network), the second by `set_rest`.
+//! Two parts need each other twice. Sessions hand facts to the core's inbox, and the core's operations use sessions: the inbox
+//! therefore needs `Ports` only, which has no sessions. Plugins call the REST API, which is built on the plugins: they get it
+//! last, by `set_rest`.
 
 mod settings;
 
@@ -59,6 +60,7 @@ impl Running {
         if !cfg!(feature = "sandbox") && !portico_whatsapp::forged_chain_is_refused() {
             bail!("this binary accepts a forged WhatsApp certificate chain; it was built wrongly and must not be used");
         }
+        portico_http::install_metrics();
         let listeners = Listeners::bind(&config).await?;
         let db = Db::open(&config.storage.to_store_config()).await.context("the database can't be opened")?;
         keep_master_key(&secrets.master_key, &db).await?;
@@ -87,10 +89,11 @@ impl Running {
             Arc::new(db.clone()),
             ports.sealer.clone(),
             Arc::new(Intake(Arc::clone(&ports))),
-            clock,
+            Arc::clone(&clock),
         )?;
-        let outbound = portico_net::Client::new(net_config(&config)).context("the outbound client can't be made")?;
-        // After all that can fail: a key that was made and never shown would lock everybody out.
+        let outbound = portico_net::Client::new(net_config(&config), Arc::clone(&clock))
+            .context("the outbound client can't be made")?;
+        // Comes after everything that can fail: a key that is stored but never printed would lock the operator out.
         let first_key = first_keys(&ports, &secrets.preset).await.context("making the first keys")?;
         let services = Arc::new(Services {
             ports,
@@ -109,7 +112,8 @@ impl Running {
         let (http, ws) =
             (listeners.http.local_addr()?, listeners.ws.as_ref().map(TcpListener::local_addr).transpose()?);
         let mut servers = vec![serve(listeners.http, api.router(), stopping.clone(), limits.clone())];
-        servers.extend(listeners.ws.map(|l| serve(l, api.ws_router(), stopping, limits)));
+        servers.extend(listeners.ws.map(|l| serve(l, api.ws_router(), stopping.clone(), limits)));
+        servers.push(tokio::spawn(metrics_upkeep(stopping)));
         Ok(Self {
             http,
             ws,
@@ -152,7 +156,7 @@ impl Running {
     /// Stops at once, because another gateway may run on the database by now: no transaction begins any more, and no request,
     /// job or session is waited for. What was under way is as after a crash: who runs on the database next takes it up.
     pub async fn abandon(self) {
-        // Nobody listening any more is as good as being told.
+        // An error means that all receivers are gone, which is fine here.
         let _ = self.stop.send(true);
         // Transactions that are under way can't be stopped; they end soon, or with the process.
         if timeout(ABANDON_TIMEOUT, self.db.close()).await.is_err() {
@@ -170,7 +174,7 @@ impl Running {
 
     /// Stops in order: no new requests, jobs finish what they hold, sessions close, the database closes.
     pub async fn shutdown(self) {
-        // Nobody listening any more is as good as being told.
+        // An error means that all receivers are gone, which is fine here.
         let _ = self.stop.send(true);
         for server in self.servers {
             if let Err(error) = server.await {
@@ -189,7 +193,7 @@ impl Running {
     }
 }
 
-/// Both listeners, bound before anything else, so that a taken port costs nothing.
+/// Both listeners. They are bound before anything else, so that a port in use fails the start before it changes anything.
 struct Listeners {
     http: TcpListener,
     ws: Option<TcpListener>,
@@ -243,7 +247,7 @@ async fn refuse_strangers(ports: &Ports, config: &Config, preset: &PresetKeys) -
     );
 }
 
-/// What sessions dial, and the sandbox network where it runs inside.
+/// The network that sessions dial, and the sandbox network where it runs inside this process.
 struct World {
     network: Network,
     #[cfg(feature = "sandbox")]
@@ -325,13 +329,22 @@ fn serve(
     tokio::spawn(async move {
         let mut stopping = stopping;
         let stop = async move {
-            // The sender gone means the gateway is gone.
+            // An error means that the sender is gone, and with it the gateway.
             let _ = stopping.wait_for(|stop| *stop).await;
         };
         if let Err(error) = portico_http::serve(listener, router, limits, stop).await {
             tracing::error!(%error, "a listener failed");
         }
     })
+}
+
+/// Keeps the memory of the figures small until the gateway stops.
+async fn metrics_upkeep(mut stopping: watch::Receiver<bool>) {
+    tokio::select! {
+        () = portico_http::metrics_upkeep() => {}
+        // An error means that the sender is gone, and with it the gateway.
+        _ = stopping.wait_for(|stop| *stop) => {}
+    }
 }
 
 /// Ends every session, some at a time.

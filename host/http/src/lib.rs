@@ -29,6 +29,7 @@ mod stream;
 mod tests;
 mod v1;
 
+pub use self::metrics::{install as install_metrics, upkeep as metrics_upkeep};
 pub use api::{Api, api};
 pub use axum::Router;
 pub use config::{HttpConfig, Rate, SignUp};

@@ -16,7 +16,7 @@ use portico_core::limits::Limits;
 use portico_core::message::{Content, Direction, Message, MessageStatus, StatusTimes};
 use portico_core::ports::outbound::{OutboundError, OutboundRequest, OutboundResponse};
 use portico_core::ports::plugins::{
-    CallCount, Decision, Formatted, Outcome, PaceDevice, PaceQuery, Parts, PluginFailure, PluginInfo, PluginRequest,
+    Decision, Formatted, Outcome, PaceDevice, PaceQuery, Parts, PluginFailure, PluginInfo, PluginRequest,
     PluginResponse,
 };
 use portico_core::ports::store::AttemptResult;
@@ -156,10 +156,6 @@ impl Plugins for FakePlugins {
 
     async fn handle(&self, plugin: &str, _: Option<Caller>, _: PluginRequest) -> Result<PluginResponse, PluginFailure> {
         Err(PluginFailure { plugin: plugin.into(), outcome: Outcome::Missing, detail: String::new() })
-    }
-
-    fn calls(&self) -> Vec<CallCount> {
-        Vec::new()
     }
 }
 

@@ -13,8 +13,8 @@ use portico_core::limits::Limits;
 use portico_core::message::queue_length::QueueLengths;
 use portico_core::ports::outbound::{OutboundError, OutboundRequest, OutboundResponse};
 use portico_core::ports::plugins::{
-    CallCount, Decision, Formatted, Hook, Mount, Outcome, PaceDevice, PaceQuery, PluginFailure, PluginInfo,
-    PluginRequest, PluginResponse, Plugins,
+    Decision, Formatted, Hook, Mount, Outcome, PaceDevice, PaceQuery, PluginFailure, PluginInfo, PluginRequest,
+    PluginResponse, Plugins,
 };
 use portico_core::ports::store::Work;
 use portico_core::ports::{Clock, Outbound, Rng, Store, Topic, Waker};
@@ -152,10 +152,6 @@ impl Plugins for Fake {
         }
         let seen = json!({ "path": request.path, "query": request.query, "caller": caller.is_some() });
         Ok(PluginResponse { status: 200, headers: Vec::new(), body: seen.to_string().into_bytes() })
-    }
-
-    fn calls(&self) -> Vec<CallCount> {
-        Vec::new()
     }
 }
 

@@ -12,7 +12,7 @@ use super::HandlerResult;
 use crate::api::App;
 use crate::extract::{Json, OptionalAuth};
 use crate::live::{Part, PartStatus};
-use crate::metrics::text::{self, Snapshot};
+use crate::metrics::{self, Snapshot};
 use crate::peer;
 
 /// How the gateway fares.
@@ -93,14 +93,8 @@ pub(super) async fn metrics(
     let ports = &app.services.ports;
     let count = |tx: &mut dyn Tx| Ok((tx.device_count_by_state()?, tx.delivery_stats()?));
     let (devices, outbox) = ports.read(count).await?;
-    let snapshot = Snapshot {
-        devices,
-        outbox,
-        plugin_calls: app.services.plugins.calls(),
-        rss_bytes: text::rss_bytes(),
-        now: ports.now(),
-    };
-    Ok(([(CONTENT_TYPE, text::CONTENT_TYPE)], text::write(&app.metrics, &snapshot)).into_response())
+    let snapshot = Snapshot { devices, outbox, now: ports.now() };
+    Ok(([(CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics::render(&snapshot)).into_response())
 }
 
 /// Whether the request comes from this machine itself and not through a proxy on it.

@@ -53,6 +53,8 @@ const PINS: &[Pin] = &[
     pin("access::IDEMPOTENCY_FIND", &["idempotency_keys_pkey"], "'t1000006', 'k1000005'"),
     pin("access::IDEMPOTENCY_PURGE", &["idempotency_keys_age"], "500"),
     pin("db::CHECK", &[], ""),
+    pin("db::PROBE_ADD", &[], ""),
+    pin("db::PROBE_REMOVE", &["tenants_pkey"], ""),
     pin("db::STEPS_DONE", &[], ""),
     pin("db::SEALED_SECRET", &["webhooks_pkey"], ""),
     pin("db::SEALED_RECORD", &["key_records_pkey"], ""),

@@ -1,4 +1,7 @@
-//! A real client with an in-memory store, its events in a channel.
+//! A client of the protocol library without the gateway: what tests hold the sandbox network to, and what the benchmark compares
+//! the gateway with.
+//!
+//! Left to others: scripting phones (the sandbox) and asserting. Invariant: it dials the sandbox it was given and nothing else.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,11 +17,14 @@ use whatsapp_rust::wacore::net::{HttpClient, HttpRequest, HttpResponse, Streamin
 use whatsapp_rust::wacore::store::in_memory::InMemoryBackend;
 use whatsapp_rust::wacore::store::traits::Backend;
 
-/// How long a test waits for a state before it fails.
+/// How long a caller waits for a state or an event before that is an error.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Waits for a state that no event announces, looking again and again until the deadline.
-pub(crate) async fn wait_until(holds: impl Fn() -> bool) -> anyhow::Result<()> {
+/// Waits for a state that no event announces: asks every 5 ms, for at most 20 s.
+///
+/// # Errors
+/// When the state did not come in time.
+pub async fn wait_until(holds: impl Fn() -> bool) -> anyhow::Result<()> {
     let looking = async {
         while !holds() {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -27,26 +33,41 @@ pub(crate) async fn wait_until(holds: impl Fn() -> bool) -> anyhow::Result<()> {
     tokio::time::timeout(PATIENCE, looking).await.map_err(|_| anyhow::anyhow!("the state did not come in time"))
 }
 
-/// One client and what it noticed.
-pub(crate) struct TestClient {
-    pub(crate) client: Arc<Client>,
+/// A running client, with the events it raised in a channel.
+pub struct TestClient {
+    /// The protocol library's client.
+    pub client: Arc<Client>,
     bot: BotHandle,
     events: Receiver<Arc<Event>>,
     _subscription: Subscription,
 }
 
 impl TestClient {
-    /// A client with an empty store.
-    pub(crate) async fn new(sandbox: &Sandbox) -> anyhow::Result<Self> {
+    /// A client with an empty store in memory.
+    ///
+    /// # Errors
+    /// When the client can't be built.
+    pub async fn new(sandbox: &Sandbox) -> anyhow::Result<Self> {
         Self::with_store(sandbox, Arc::new(InMemoryBackend::new())).await
     }
 
-    /// A client over a store that may be linked already.
-    pub(crate) async fn with_store(sandbox: &Sandbox, store: Arc<dyn Backend>) -> anyhow::Result<Self> {
+    /// A client over a store that may hold a linked device already.
+    ///
+    /// # Errors
+    /// When the client can't be built.
+    pub async fn with_store(sandbox: &Sandbox, store: Arc<dyn Backend>) -> anyhow::Result<Self> {
+        Self::connect(sandbox.ws_url(), sandbox.media_base(), store).await
+    }
+
+    /// A client of a sandbox in another process: its WebSocket URL, and the URL of its media host.
+    ///
+    /// # Errors
+    /// When the client can't be built.
+    pub async fn connect(ws_url: String, media_base: String, store: Arc<dyn Backend>) -> anyhow::Result<Self> {
         let bot = Bot::builder()
             .with_backend_arc(store)
-            .with_transport_factory(TokioWebSocketTransportFactory::new().with_url(sandbox.ws_url()))
-            .with_http_client(LoopbackHttp { inner: UreqHttpClient::new(), base: sandbox.media_base() })
+            .with_transport_factory(TokioWebSocketTransportFactory::new().with_url(ws_url))
+            .with_http_client(LoopbackHttp { inner: UreqHttpClient::new(), base: media_base })
             .with_runtime(TokioRuntime)
             .with_version((2, 3000, 1_023_000_000))
             .with_wanted_pre_key_count(30)
@@ -59,7 +80,10 @@ impl TestClient {
     }
 
     /// A client linked to a phone by QR, connected.
-    pub(crate) async fn linked(sandbox: &Sandbox, phone: &Phone) -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    /// When it does not come within 20 s.
+    pub async fn linked(sandbox: &Sandbox, phone: &Phone) -> anyhow::Result<Self> {
         let client = Self::new(sandbox).await?;
         phone.scan_qr(&client.qr().await?).await?;
         client.connected().await?;
@@ -67,7 +91,10 @@ impl TestClient {
     }
 
     /// The next QR text.
-    pub(crate) async fn qr(&self) -> anyhow::Result<String> {
+    ///
+    /// # Errors
+    /// When it does not come within 20 s.
+    pub async fn qr(&self) -> anyhow::Result<String> {
         self.next("a QR", |event| match event {
             Event::PairingQrCode(qr) => Some(qr.code.clone()),
             _ => None,
@@ -76,12 +103,18 @@ impl TestClient {
     }
 
     /// Waits until the client says it is connected.
-    pub(crate) async fn connected(&self) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// When it does not come within 20 s.
+    pub async fn connected(&self) -> anyhow::Result<()> {
         self.next("connected", |event| matches!(event, Event::Connected(_)).then_some(())).await
     }
 
     /// The next text, with its id.
-    pub(crate) async fn next_text(&self) -> anyhow::Result<(String, String)> {
+    ///
+    /// # Errors
+    /// When it does not come within 20 s.
+    pub async fn next_text(&self) -> anyhow::Result<(String, String)> {
         self.next("a text", |event| match event {
             Event::Messages(batch) => {
                 batch.iter().find_map(|one| Some((one.message.text_content()?.to_owned(), one.info.id.clone())))
@@ -92,7 +125,10 @@ impl TestClient {
     }
 
     /// The next event a test asks for, skipping others.
-    pub(crate) async fn next<T>(&self, what: &str, pick: impl Fn(&Event) -> Option<T>) -> anyhow::Result<T> {
+    ///
+    /// # Errors
+    /// When it does not come within 20 s.
+    pub async fn next<T>(&self, what: &str, pick: impl Fn(&Event) -> Option<T>) -> anyhow::Result<T> {
         let waiting = async {
             loop {
                 if let Some(found) = pick(&*self.events.recv().await?) {
@@ -103,14 +139,17 @@ impl TestClient {
         tokio::time::timeout(PATIENCE, waiting).await.map_err(|_| anyhow::anyhow!("no {what} in time"))?
     }
 
-    /// Sends a text to a number; the message id.
-    pub(crate) async fn send_text(&self, number: &str, text: &str) -> anyhow::Result<String> {
+    /// Sends a text to a number and gives the message id.
+    ///
+    /// # Errors
+    /// When the client can't send.
+    pub async fn send_text(&self, number: &str, text: &str) -> anyhow::Result<String> {
         let message = wa::Message { conversation: Some(text.to_owned()), ..Default::default() };
         Ok(self.client.send_message(Jid::pn(number), message).await?.message_id)
     }
 
     /// Stops the client.
-    pub(crate) async fn stop(self) {
+    pub async fn stop(self) {
         self.bot.shutdown().await;
     }
 }

@@ -1,9 +1,9 @@
-//! Rules that every answer of a guest has to keep before the host uses it.
+//! Validates what guests return before the host uses it.
 
 use portico_core::header;
 
-/// Checks each answer of a batch, of which there have to be as many as questions.
-pub(crate) fn one_each<R, A>(
+/// Checks a batch of answers: there must be one for each question, and each must pass `check`.
+pub(crate) fn check_batch<R, A>(
     answers: Vec<R>,
     questions: usize,
     check: impl Fn(R) -> Result<A, String>,

@@ -12,7 +12,11 @@ use portico_core::time::UtcMs;
 use portico_runtime::{Runtime, RuntimeConfig};
 use serde_json::json;
 
-pub(crate) async fn run(calls: usize) -> Result<String> {
+/// Calls `webhook-format` so many times and tells how long one call takes.
+///
+/// # Errors
+/// When the runtime does not start or a call fails.
+pub async fn run(calls: usize) -> Result<String> {
     let config = RuntimeConfig::new(Arc::new(SystemClock), Arc::new(SystemRng));
     let runtime = Runtime::start(config, portico::bundle::sources(None)?).await?;
     let tenant = TenantId::new(1, 1);
