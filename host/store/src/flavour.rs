@@ -53,6 +53,19 @@ statements! {
              UPDATE deliveries SET due_ms = $2, claimed_ms = $1 FROM chosen WHERE deliveries.id = chosen.id
              RETURNING deliveries.id, tenant_id, webhook_id, event_id, attempts, created_ms, event_seq";
 
+    /// As `DELIVERIES_CLAIM`, of one webhook.
+    DELIVERIES_CLAIM_OF =
+        "UPDATE deliveries SET due_ms = $2, claimed_ms = $1
+             WHERE id IN (
+                 SELECT id FROM deliveries WHERE webhook_id = $4 AND state = 'pending' AND due_ms <= $1
+                 ORDER BY due_ms LIMIT $3)
+             RETURNING id, tenant_id, webhook_id, event_id, attempts, created_ms, event_seq",
+        "WITH chosen AS MATERIALIZED (
+                 SELECT id FROM deliveries WHERE webhook_id = $4 AND state = 'pending' AND due_ms <= $1
+                 ORDER BY due_ms LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED)
+             UPDATE deliveries SET due_ms = $2, claimed_ms = $1 FROM chosen WHERE deliveries.id = chosen.id
+             RETURNING deliveries.id, tenant_id, webhook_id, event_id, attempts, created_ms, event_seq";
+
     /// What waits behind heads of lanes, `$1` deliveries of each at most. SQLite can't limit a joined part by itself: there
     /// the last one wanted is looked up first.
     DELIVERIES_BEHIND =

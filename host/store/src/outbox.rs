@@ -16,7 +16,7 @@ use portico_core::error::Result;
 use portico_core::event::{Event, EventKind};
 use portico_core::id::{DeliveryId, TenantId, WebhookId};
 use portico_core::page::PageRequest;
-use portico_core::ports::store::{AttemptResult, DeliveryFilter, OutboxStats, OutboxTx};
+use portico_core::ports::store::{AttemptResult, DeliveryFilter, LaneResult, OutboxStats, OutboxTx, WaitingWebhook};
 use portico_core::time::UtcMs;
 use portico_core::webhook::{Attempt, Claimed, Delivery, DeliveryState};
 
@@ -29,6 +29,19 @@ use crate::statement::pieces;
 statements! {
     NEXT_DUE =
         "SELECT due_ms FROM deliveries WHERE state = 'pending' AND due_ms IS NOT NULL ORDER BY due_ms LIMIT 1";
+    /// One step through the index for each webhook: from one id to the next larger one.
+    WAITING =
+        "WITH RECURSIVE waiting (webhook_id, place) AS (
+             SELECT (SELECT MIN(d.webhook_id) FROM deliveries d
+                     WHERE d.state = 'pending' AND d.due_ms IS NOT NULL AND d.webhook_id > $1), CAST(1 AS BIGINT)
+             UNION ALL
+             SELECT (SELECT MIN(d.webhook_id) FROM deliveries d
+                     WHERE d.state = 'pending' AND d.due_ms IS NOT NULL AND d.webhook_id > waiting.webhook_id), place + 1
+             FROM waiting WHERE webhook_id IS NOT NULL AND place < $2)
+         SELECT webhook_id, place, (
+             SELECT MIN(d.due_ms) FROM deliveries d
+             WHERE d.webhook_id = waiting.webhook_id AND d.state = 'pending' AND d.due_ms IS NOT NULL)
+         FROM waiting WHERE webhook_id IS NOT NULL";
     RELEASE =
         "UPDATE deliveries SET due_ms = $1, claimed_ms = NULL
          WHERE state = 'pending' AND due_ms IS NOT NULL AND due_ms > $1 AND claimed_ms IS NOT NULL";
@@ -157,14 +170,9 @@ impl DbTx {
         }
         Ok(())
     }
-}
 
-#[async_trait]
-impl OutboxTx for DbTx {
-    async fn delivery_claim(&mut self, now: UtcMs, lease: Duration, limit: u32) -> Result<Vec<Claimed>> {
-        let binds = (now.0, (now + lease).0, i64::from(limit));
-        let mut rows =
-            rows!(self.conn(), ClaimedRow, flavour::DELIVERIES_CLAIM, [binds.0, binds.1, binds.2], fetch_all)?;
+    /// Joins claimed rows with their events, oldest first. A delivery whose event is gone ends here.
+    async fn claimed(&mut self, mut rows: Vec<ClaimedRow>, now: UtcMs) -> Result<Vec<Claimed>> {
         // `RETURNING` promises no order.
         rows.sort_by_key(|r| (r.created_ms, r.event_seq));
         let events = event::load_many(self, &rows.iter().map(|r| r.event_id.as_str()).collect()).await?;
@@ -173,11 +181,44 @@ impl OutboxTx for DbTx {
         for row in &rows {
             match events.get(&row.event_id) {
                 Some(event) => claimed.push(row.noun(event)?),
-                None => lost.push(row.without_event(now)?),
+                None => lost.push(LaneResult::from(row.without_event(now)?)),
             }
         }
-        settle::finish(self, &lost).await?;
+        settle::finish(self, &lost, now).await?;
         Ok(claimed)
+    }
+}
+
+#[async_trait]
+impl OutboxTx for DbTx {
+    async fn delivery_claim(&mut self, now: UtcMs, lease: Duration, limit: u32) -> Result<Vec<Claimed>> {
+        let binds = (now.0, (now + lease).0, i64::from(limit));
+        let rows = rows!(self.conn(), ClaimedRow, flavour::DELIVERIES_CLAIM, [binds.0, binds.1, binds.2], fetch_all)?;
+        self.claimed(rows, now).await
+    }
+
+    async fn delivery_claim_of(
+        &mut self,
+        webhook: &WebhookId,
+        now: UtcMs,
+        lease: Duration,
+        limit: u32,
+    ) -> Result<Vec<Claimed>> {
+        let binds = (now.0, (now + lease).0, i64::from(limit), webhook.as_str());
+        let claim = flavour::DELIVERIES_CLAIM_OF;
+        let rows = rows!(self.conn(), ClaimedRow, claim, [binds.0, binds.1, binds.2, binds.3], fetch_all)?;
+        self.claimed(rows, now).await
+    }
+
+    async fn delivery_waiting(&mut self, after: Option<&WebhookId>, limit: u32) -> Result<Vec<WaitingWebhook>> {
+        let after = after.map_or("", WebhookId::as_str);
+        let mut rows = rows!(self.conn(), (String, i64, i64), WAITING, [after, i64::from(limit)], fetch_all)?;
+        rows.sort_by_key(|(_, place, _)| *place);
+        let noun = |(id, _, due): (String, i64, i64)| {
+            let id = Place::new("deliveries", "(any)").id("webhook_id", &id)?;
+            Ok(WaitingWebhook { id, next_due: UtcMs(due) })
+        };
+        rows.into_iter().map(noun).collect()
     }
 
     async fn delivery_followers(&mut self, heads: &[DeliveryId], per_lane: u32) -> Result<Vec<Claimed>> {
@@ -201,8 +242,8 @@ impl OutboxTx for DbTx {
         Ok(released)
     }
 
-    async fn delivery_finish(&mut self, results: &[AttemptResult]) -> Result<()> {
-        settle::finish(self, results).await
+    async fn delivery_finish(&mut self, lanes: &[LaneResult], lease_end: UtcMs) -> Result<()> {
+        settle::finish(self, lanes, lease_end).await
     }
 
     async fn delivery_next_due(&mut self) -> Result<Option<UtcMs>> {

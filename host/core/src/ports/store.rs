@@ -16,7 +16,7 @@ pub use access::{AccessTx, IdempotencyClaim, IdempotencyEntry};
 pub use devices::{DeviceChange, DeviceTx};
 pub use events::EventTx;
 pub use messages::{MessageFilter, MessageTx};
-pub use outbox::{AttemptResult, DeliveryFilter, OutboxStats, OutboxTx};
+pub use outbox::{AttemptResult, DeliveryFilter, LaneResult, OutboxStats, OutboxTx, WaitingWebhook};
 pub use webhooks::{WebhookChange, WebhookTx};
 
 use crate::error::Result;

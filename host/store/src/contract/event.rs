@@ -155,7 +155,7 @@ pub(super) async fn old_events_go_unless_a_delivery_needs_them(fx: Fixture) {
     let at = fx.now();
     let done =
         AttemptResult { delivery: claimed[0].id.clone(), attempt: None, state: DeliveryState::Skipped, due: None, at };
-    tx.delivery_finish(&[done]).await.unwrap();
+    tx.delivery_finish(&[done.into()], fx.now()).await.unwrap();
     assert_eq!(tx.event_purge(needed.timestamp, 10).await.unwrap(), 1);
     let left = tx.event_list(&tenant, 0, 10).await.unwrap();
     assert_eq!(left.into_iter().map(|e| e.id).collect::<Vec<_>>(), [young.id]);

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use portico_core::id::{DeliveryId, EventId};
+use portico_core::ports::store::LaneResult;
 use portico_core::time::UtcMs;
 use portico_core::webhook::{Claimed, DeliveryState};
 
-use super::outbox::{LEASE, claim, disorder, end, events_of, finish, followers, lanes, next_due, result};
+use super::outbox::{LEASE, claim, disorder, end, events_of, finish, finish_lanes, followers, lanes, next_due, result};
 use crate::testing::Fixture;
 
 pub(super) async fn only_the_oldest_of_a_lane_is_claimed(fx: Fixture) {
@@ -80,6 +81,27 @@ pub(super) async fn a_run_that_fails_leaves_its_lane_in_order(fx: Fixture) {
     assert_eq!([events_of(&head), events_of(&behind)].concat(), events[3..]);
     finish(&fx, &[done(&head[0]), done(&behind[0])]).await;
     assert_eq!((disorder(&fx).await, next_due(&fx).await), (0, None));
+}
+
+pub(super) async fn a_lane_whose_worker_goes_on_is_given_to_nobody_else(fx: Fixture) {
+    let (tenant, events) = lanes(&fx, &["a", "a", "a", "a"]).await;
+    let dead = claim(&fx, fx.now(), 9).await.remove(0);
+    end(&fx, &dead, DeliveryState::Dead).await;
+    let mut run = claim(&fx, fx.now(), 9).await;
+    run.extend(followers(&fx, &run, 9).await);
+    assert_eq!(events_of(&run), events[1..]);
+    // While the lane is being worked on, its dead letter is revived; it waits.
+    let mut tx = fx.write().await;
+    assert!(tx.delivery_replay(&tenant, &dead.id, fx.now()).await.unwrap());
+    tx.commit().await.unwrap();
+    let done = |c: &Claimed| result(&c.id, 1, DeliveryState::Delivered, None, fx.now());
+    let first = LaneResult { results: vec![done(&run[0])], goes_on_with: Some(run[1].id.clone()) };
+    finish_lanes(&fx, &[first]).await;
+    assert!(claim(&fx, fx.now(), 9).await.is_empty(), "the lane is still being worked on");
+    assert_eq!((disorder(&fx).await, next_due(&fx).await.is_some_and(|due| due > fx.now())), (0, true));
+    finish_lanes(&fx, &[LaneResult { results: vec![done(&run[1])], goes_on_with: None }]).await;
+    assert_eq!(disorder(&fx).await, 0);
+    assert_eq!(events_of(&claim(&fx, fx.now(), 9).await), events[..1], "the revived one goes before what is left");
 }
 
 pub(super) async fn a_run_that_dies_is_made_again(fx: Fixture) {

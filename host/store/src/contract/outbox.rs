@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use portico_core::id::{DeliveryId, EventId, TenantId};
-use portico_core::ports::store::{AttemptResult, DeliveryFilter, OutboxStats};
+use portico_core::ports::store::{AttemptResult, DeliveryFilter, LaneResult, OutboxStats, WaitingWebhook};
 use portico_core::time::UtcMs;
 use portico_core::webhook::{Attempt, Claimed, DeliveryState};
 
@@ -38,8 +38,13 @@ pub(super) async fn claim(fx: &Fixture, now: UtcMs, limit: u32) -> Vec<Claimed> 
 }
 
 pub(super) async fn finish(fx: &Fixture, results: &[AttemptResult]) {
+    let lanes: Vec<_> = results.iter().cloned().map(LaneResult::from).collect();
+    finish_lanes(fx, &lanes).await;
+}
+
+pub(super) async fn finish_lanes(fx: &Fixture, lanes: &[LaneResult]) {
     let mut tx = fx.write().await;
-    tx.delivery_finish(results).await.unwrap();
+    tx.delivery_finish(lanes, fx.now() + LEASE).await.unwrap();
     tx.commit().await.unwrap();
 }
 
@@ -92,6 +97,31 @@ pub(super) async fn a_claim_falls_due_again_when_its_lease_ends(fx: Fixture) {
     assert_eq!(claim(&fx, now, 1).await.len(), 1);
     assert!(claim(&fx, UtcMs((now + LEASE).0 - 1), 1).await.is_empty());
     assert_eq!(events_of(&claim(&fx, now + LEASE, 1).await), events);
+}
+
+pub(super) async fn a_claim_of_one_webhook_passes_over_the_backlog_of_another(fx: Fixture) {
+    let names: Vec<_> = (0..20).map(|n| format!("chat {n}")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    lanes_of("busy", &fx, &names).await;
+    let (_, events) = lanes_of("quiet", &fx, &["a", "a", "b"]).await;
+    let mut tx = fx.read().await;
+    let waiting = tx.delivery_waiting(None, 9).await.unwrap();
+    assert_eq!(waiting.len(), 2);
+    assert_eq!(tx.delivery_waiting(None, 1).await.unwrap(), waiting[..1]);
+    assert_eq!(tx.delivery_waiting(Some(&waiting[0].id), 9).await.unwrap(), waiting[1..]);
+    assert!(tx.delivery_waiting(Some(&waiting[1].id), 9).await.unwrap().is_empty());
+    drop(tx);
+    let mut tx = fx.write().await;
+    let now = fx.now();
+    let claimed = tx.delivery_claim_of(&waiting[1].id, now, LEASE, 9).await.unwrap();
+    assert!(tx.delivery_claim_of(&waiting[1].id, now, LEASE, 9).await.unwrap().is_empty());
+    assert_eq!(tx.delivery_claim_of(&waiting[0].id, now, LEASE, 3).await.unwrap().len(), 3);
+    tx.commit().await.unwrap();
+    assert_eq!(events_of(&claimed), [events[0].clone(), events[2].clone()], "the heads of its lanes");
+    let waiting = fx.read().await.delivery_waiting(Some(&waiting[0].id), 9).await.unwrap();
+    let claimed_until = WaitingWebhook { id: claimed[0].webhook.clone(), next_due: now + LEASE };
+    assert_eq!(waiting, [claimed_until], "a claim ends with its lease");
+    assert_eq!(disorder(&fx).await, 0);
 }
 
 pub(super) async fn claims_of_a_dead_process_are_released_and_retries_are_not(fx: Fixture) {
