@@ -1,5 +1,7 @@
 //! Which way dependencies point, read from cargo's own metadata.
 
+mod core;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 

@@ -22,10 +22,10 @@ impl Inbox for Intake {
     }
 
     async fn progress(&self, device: &DeviceId, steps: &[Step]) -> Result<()> {
-        progress::advance(&self.0, device, steps).await
+        progress::advance(&self.0, device, steps.to_vec()).await
     }
 
     async fn signal(&self, device: &DeviceId, signal: Signal, identity: Option<Identity>) -> Result<()> {
-        session::tell(&self.0, device, signal, identity).await.map(drop)
+        session::signal(&self.0, device, signal, identity).await.map(drop)
     }
 }

@@ -10,6 +10,7 @@ pub mod device;
 pub mod error;
 pub mod event;
 pub mod id;
+pub mod idempotency;
 pub mod intake;
 pub mod limits;
 pub mod message;
@@ -17,7 +18,9 @@ pub mod page;
 pub mod ports;
 pub mod seal;
 pub mod time;
+pub mod transaction;
 pub mod webhook;
 
+pub use access::authorize::Action;
 pub use context::{OpContext, Ports, Services};
 pub use error::{Error, Result};

@@ -4,6 +4,7 @@
 
 pub mod lookup;
 pub mod progress;
+pub mod queue_length;
 pub mod receive;
 pub mod send;
 

@@ -1,6 +1,7 @@
 //! Webhooks: who wants which events (subscriptions), one event on its way to one of them (deliveries), one HTTP try (attempts).
 
 pub mod delivery;
+pub mod replay;
 pub mod signature;
 pub mod subscription;
 

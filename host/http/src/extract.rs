@@ -10,8 +10,8 @@ use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use portico_core::access::Caller;
-use portico_core::context::Idempotency;
 use portico_core::id::{DeliveryId, DeviceId, KeyId, MessageId, WebhookId};
+use portico_core::idempotency::Idempotency;
 use portico_core::{Error, OpContext};
 
 use crate::api::App;
@@ -52,7 +52,7 @@ fn identity(parts: &Parts) -> &Identity {
 
 fn operation(app: &App, parts: &Parts, caller: Caller) -> Result<OpContext, Problem> {
     let idempotency = if parts.method == Method::POST { idempotency(parts)? } else { None };
-    Ok(OpContext { services: Arc::clone(&app.services), caller, idempotency })
+    Ok(OpContext::new(Arc::clone(&app.services), caller, idempotency))
 }
 
 fn idempotency(parts: &Parts) -> Result<Option<Idempotency>, Problem> {

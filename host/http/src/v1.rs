@@ -84,7 +84,7 @@ fn made(ctx: &OpContext, status: StatusCode, location: &str, body: &impl Seriali
     if let Ok(location) = HeaderValue::from_str(location) {
         headers.insert(LOCATION, location);
     }
-    if ctx.idempotency.as_ref().is_some_and(|i| i.was_repeated()) {
+    if ctx.was_repeated() {
         headers.insert(REPLAY, HeaderValue::from_static("true"));
     }
     response

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::address::{Party, PhoneNumber, Recipient};
@@ -23,7 +23,7 @@ pub struct QrCode {
 }
 
 /// A code to type on the phone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PairingCode {
     /// Eight characters.
     pub code: String,

@@ -42,7 +42,7 @@ pub(crate) struct PageParams {
 
 /// Checks which part of a list is wanted.
 pub(crate) fn page(ctx: &OpContext, limit: Option<u32>, cursor: Option<String>) -> Result<PageRequest, Error> {
-    PageRequest::new(limit, cursor, &ctx.ports().limits)
+    PageRequest::new(limit, cursor, ctx.limits())
 }
 
 /// The header that makes a request safe to repeat.

@@ -8,7 +8,7 @@ use crate::tests::fakes::{api_with, caller};
 fn feed(after: i64) -> Feed {
     let app = api_with(HttpConfig::default()).app;
     let place = place(&app, caller().tenant()).ok().unwrap();
-    let ctx = OpContext { services: app.services.clone(), caller: caller(), idempotency: None };
+    let ctx = OpContext::new(app.services.clone(), caller(), None);
     Feed::new(&app, ctx, Wanted::default(), after, place)
 }
 

@@ -1,9 +1,9 @@
 //! A gateway whose database is down and whose only plugin is a dialect that tells what it saw.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
+use portico_core::access::secret::KeyHash;
 use portico_core::access::{AccessKey, Caller, Scope};
 use portico_core::address::{Party, PhoneNumber, Recipient};
 use portico_core::context::MonotonicUlid;
@@ -11,13 +11,15 @@ use portico_core::device::Device;
 use portico_core::event::Event;
 use portico_core::id::{DeviceId, KeyId, TenantId};
 use portico_core::limits::Limits;
+use portico_core::message::queue_length::QueueLengths;
 use portico_core::ports::outbound::{OutboundError, OutboundRequest, OutboundResponse};
 use portico_core::ports::plugins::{
     CallCount, Decision, Formatted, Hook, Mount, Outcome, PaceDevice, PaceQuery, PluginFailure, PluginInfo,
     PluginRequest, PluginResponse, Plugins,
 };
 use portico_core::ports::sessions::{DeviceLock, Outgoing, PairingCode, QrCode, Resources};
-use portico_core::ports::{Clock, Outbound, Rng, Sessions, Store, Tx, Waker};
+use portico_core::ports::store::Work;
+use portico_core::ports::{Clock, Outbound, Rng, Sessions, Store, Topic, Waker};
 use portico_core::seal::Sealer;
 use portico_core::time::UtcMs;
 use portico_core::{Error, Ports, Result, Services};
@@ -35,11 +37,19 @@ fn down<T>() -> Result<T> {
 
 #[async_trait]
 impl Store for Fake {
-    async fn read(&self) -> Result<Box<dyn Tx>> {
+    async fn read_with(&self, _: Work) -> Result<()> {
         down()
     }
 
-    async fn write(&self) -> Result<Box<dyn Tx>> {
+    async fn write_with(&self, _: Work) -> Result<()> {
+        down()
+    }
+
+    async fn key(&self, _: &KeyHash) -> Result<Option<AccessKey>> {
+        down()
+    }
+
+    async fn device(&self, _: &TenantId, _: &DeviceId) -> Result<Option<Device>> {
         down()
     }
 
@@ -61,9 +71,7 @@ impl Rng for Fake {
 }
 
 impl Waker for Fake {
-    fn events_stored(&self) {}
-    fn outgoing(&self, _: &DeviceId) {}
-    fn session(&self, _: &DeviceId, _: Duration) {}
+    fn wake(&self, _: Topic) {}
 }
 
 #[async_trait]
@@ -182,6 +190,7 @@ pub(crate) fn api_with(config: HttpConfig) -> Api {
         waker: Arc::new(Fake),
         limits: Limits::default(),
         ulids: MonotonicUlid::default(),
+        queue_lengths: QueueLengths::default(),
     };
     let services = Services {
         ports: Arc::new(ports),

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use portico_core::page::Page;
 use portico_core::ports::store::DeliveryFilter;
 use portico_core::time::UtcMs;
-use portico_core::webhook::{Attempt, Delivery, DeliveryState, subscription};
+use portico_core::webhook::{Attempt, Delivery, DeliveryState, replay, subscription};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -40,7 +40,7 @@ pub(super) async fn of_webhook(
     let page = page(&ctx, query.limit, query.cursor)?;
     let webhook = subscription::get(&ctx, &ids.webhook()?).await?;
     let filter = DeliveryFilter { webhook: Some(webhook.id), state: query.state };
-    Ok(Json(subscription::deliveries(&ctx, &filter, &page).await?))
+    Ok(Json(replay::list(&ctx, filter, page).await?))
 }
 
 /// A delivery with everything that was tried.
@@ -59,7 +59,7 @@ pub(crate) struct DeliveryWithAttempts {
     params(("id" = String, Path, description = "The delivery's id")),
     responses((status = 200, description = "The delivery", body = DeliveryWithAttempts)))]
 pub(super) async fn get(As(ctx): As, ids: Ids) -> Answer<Json<DeliveryWithAttempts>> {
-    let (delivery, attempt_log) = subscription::delivery(&ctx, &ids.delivery()?).await?;
+    let (delivery, attempt_log) = replay::get(&ctx, &ids.delivery()?).await?;
     Ok(Json(DeliveryWithAttempts { delivery, attempt_log }))
 }
 
@@ -71,7 +71,7 @@ pub(super) async fn get(As(ctx): As, ids: Ids) -> Answer<Json<DeliveryWithAttemp
     params(("id" = String, Path, description = "The delivery's id"), IdempotencyKey),
     responses((status = 202, description = "The delivery, pending", body = Delivery)))]
 pub(super) async fn replay(As(ctx): As, ids: Ids) -> Answer<(StatusCode, Json<Delivery>)> {
-    Ok((StatusCode::ACCEPTED, Json(subscription::replay(&ctx, &ids.delivery()?).await?)))
+    Ok((StatusCode::ACCEPTED, Json(replay::one(&ctx, &ids.delivery()?).await?)))
 }
 
 /// Which dead letters are replayed.
@@ -102,6 +102,6 @@ pub(super) async fn replay_dead(
     ids: Ids,
     Given(span): Given<ReplaySpan>,
 ) -> Answer<(StatusCode, Json<Replayed>)> {
-    let count = subscription::replay_dead(&ctx, &ids.webhook()?, span.from, span.to).await?;
+    let count = replay::dead(&ctx, &ids.webhook()?, span.from, span.to).await?;
     Ok((StatusCode::ACCEPTED, Json(Replayed { count })))
 }

@@ -39,14 +39,14 @@ pub(super) async fn create(As(ctx): As, Given(body): Given<DeviceName>) -> Answe
     responses((status = 200, description = "Devices", body = Page<Device>)))]
 pub(super) async fn list(As(ctx): As, Params(query): Params<PageParams>) -> Answer<Json<Page<Device>>> {
     let page = page(&ctx, query.limit, query.cursor)?;
-    Ok(Json(lookup::list(&ctx, &page).await?))
+    Ok(Json(lookup::list(&ctx, page).await?))
 }
 
 /// Look at a device
 #[utoipa::path(get, path = "/v1/devices/{id}", tag = "devices", params(("id" = String, Path, description = "The device's id")),
     responses((status = 200, description = "The device", body = Device)))]
 pub(super) async fn get(As(ctx): As, ids: Ids) -> Answer<Json<Device>> {
-    Ok(Json(lookup::show(&ctx, &ids.device()?).await?))
+    Ok(Json(lookup::get(&ctx, &ids.device()?).await?))
 }
 
 /// Rename a device

@@ -88,7 +88,7 @@ fn answer(ctx: Option<&OpContext>, key: MadeKey) -> Response {
     responses((status = 200, description = "Keys", body = Page<AccessKey>)))]
 pub(super) async fn list(As(ctx): As, Params(query): Params<PageParams>) -> Answer<Json<Page<AccessKey>>> {
     let page = page(&ctx, query.limit, query.cursor)?;
-    Ok(Json(keys::list(&ctx, &page).await?))
+    Ok(Json(keys::list(&ctx, page).await?))
 }
 
 /// Revoke a key

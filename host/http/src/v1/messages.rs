@@ -125,7 +125,7 @@ pub(crate) struct MessageParams {
 pub(super) async fn list(As(ctx): As, ids: Ids, Params(query): Params<MessageParams>) -> Answer<Json<Page<Message>>> {
     let page = page(&ctx, query.limit, query.cursor)?;
     let filter = MessageFilter { chat: query.chat, direction: query.direction, status: query.status };
-    Ok(Json(lookup::list(&ctx, &ids.device()?, &filter, &page).await?))
+    Ok(Json(lookup::list(&ctx, &ids.device()?, filter, page).await?))
 }
 
 /// Look at a message

@@ -5,6 +5,7 @@ use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use portico_core::access::Scope;
+use portico_core::ports::Tx;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -84,18 +85,18 @@ pub(super) async fn metrics(State(app): State<App>, MaybeAs(ctx): MaybeAs, reque
             let why = "metrics need a key with the scope `server:admin`, except from the same machine";
             return Err(portico_core::Error::Unauthenticated { why }.into());
         };
-        ctx.caller.require(Scope::ServerAdmin)?;
+        ctx.caller().require(Scope::ServerAdmin)?;
     }
     let ports = &app.services.ports;
-    let mut tx = ports.store.read().await?;
+    let count = |tx: &mut dyn Tx| Ok((tx.device_count_by_state()?, tx.delivery_stats()?));
+    let (devices, outbox) = ports.read(count).await?;
     let snapshot = Snapshot {
-        devices: tx.device_count_by_state().await?,
-        outbox: tx.delivery_stats().await?,
+        devices,
+        outbox,
         plugin_calls: app.services.plugins.calls(),
         rss_bytes: text::rss_bytes(),
         now: ports.now(),
     };
-    drop(tx);
     Ok(([(CONTENT_TYPE, text::CONTENT_TYPE)], text::write(&app.metrics, &snapshot)).into_response())
 }
 

@@ -83,7 +83,7 @@ pub(crate) struct WebhookParams {
     responses((status = 200, description = "Webhooks", body = Page<Webhook>)))]
 pub(super) async fn list(As(ctx): As, Params(query): Params<WebhookParams>) -> Answer<Json<Page<Webhook>>> {
     let page = page(&ctx, query.limit, query.cursor)?;
-    Ok(Json(subscription::list(&ctx, query.device.as_ref(), &page).await?))
+    Ok(Json(subscription::list(&ctx, query.device, page).await?))
 }
 
 /// Look at a webhook
