@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// Events a format plugin takes at once, as its interface says.
+pub(crate) const LANE_RUN_MAX: usize = 100;
+
 /// All tasks.
 #[derive(Clone, Debug, Default)]
 pub struct JobsConfig {
@@ -18,46 +21,56 @@ pub struct JobsConfig {
 /// Taking events to webhooks.
 #[derive(Clone, Debug)]
 pub struct DeliverConfig {
-    /// Deliveries claimed at once. Default: 256.
+    /// Lanes claimed in one transaction. Default: 256.
     pub batch: u32,
-    /// Deliveries claimed and not finished. Default: 1024.
-    pub claimed_max: usize,
-    /// HTTP requests under way. Default: 256.
-    pub requests_max: usize,
-    /// HTTP requests under way to one webhook. Default: 32.
-    pub requests_per_webhook: usize,
-    /// HTTP requests under way for one tenant. Default: 128.
-    pub requests_per_tenant: usize,
-    /// Claimed deliveries of one webhook, those under way included. Default: 256.
-    pub claimed_per_webhook: usize,
-    /// Claimed deliveries of one tenant. Default: 512.
-    pub claimed_per_tenant: usize,
-    /// Deliveries of one chat made in one go, one after the other, before their results are recorded; 100 at most, which is
-    /// what a format plugin takes at once. If this process dies meanwhile, they are made again. Default: 32.
-    pub lane_run: u32,
-    /// How long a lane's run goes on to begin requests; results are recorded at its end. Default: 2 s.
+    /// Lanes (webhook and chat) delivered at the same time, each with one HTTP request under way. Default: 256.
+    pub slots_max: usize,
+    /// Of these, lanes of one tenant. Whatever is set here, a tenant never holds more than are left free. Default: 64.
+    pub slots_per_tenant: usize,
+    /// Of these, lanes of one tenant to one receiver (scheme, host and port). Default: 32.
+    pub slots_per_receiver: usize,
+    /// Of these, lanes of one webhook whose attempts fail. Default: 2.
+    pub slots_per_failing: usize,
+    /// Deliveries in memory that wait behind the first of their lane, over all lanes. Default: 1024.
+    pub followers_max: usize,
+    /// Deliveries of one lane read, formatted and recorded together; 100 at most, which is what a format plugin takes at
+    /// once. If this process dies meanwhile, they are made again. Default: 64.
+    pub lane_run: usize,
+    /// How long a lane goes on to begin requests before another lane may have its slot. Default: 2 s.
     pub lane_run_time: Duration,
     /// How long one request may take. Default: 20 s.
     pub timeout: Duration,
     /// How long a claim lasts if this process dies; well above `timeout`. Default: 45 s.
     pub lease: Duration,
+    /// Results that are recorded in one transaction; the part of a lane that goes beyond is recorded whole. Default: 128.
+    pub record_batch: usize,
+    /// How long a result waits for others to be recorded with. Default: 5 ms.
+    pub record_delay: Duration,
 }
 
 impl Default for DeliverConfig {
     fn default() -> Self {
         Self {
             batch: 256,
-            claimed_max: 1024,
-            requests_max: 256,
-            requests_per_webhook: 32,
-            requests_per_tenant: 128,
-            claimed_per_webhook: 256,
-            claimed_per_tenant: 512,
-            lane_run: 32,
+            slots_max: 256,
+            slots_per_tenant: 64,
+            slots_per_receiver: 32,
+            slots_per_failing: 2,
+            followers_max: 1024,
+            lane_run: 64,
             lane_run_time: Duration::from_secs(2),
             timeout: Duration::from_secs(20),
             lease: Duration::from_secs(45),
+            record_batch: 128,
+            record_delay: Duration::from_millis(5),
         }
+    }
+}
+
+impl DeliverConfig {
+    /// Deliveries that may be worked on with the first of a lane.
+    pub(crate) fn followers_of_lane(&self) -> usize {
+        self.lane_run.clamp(1, LANE_RUN_MAX) - 1
     }
 }
 
@@ -66,7 +79,9 @@ impl Default for DeliverConfig {
 pub struct SendConfig {
     /// Devices that send at the same time. Default: 32.
     pub devices_at_once: usize,
-    /// Messages of one device looked at, and pacing asked about, at once; the plugin interface takes 100. Default: 64.
+    /// Of these, devices of one tenant. Whatever is set here, a tenant never holds more than are left free. Default: 16.
+    pub devices_per_tenant: usize,
+    /// Messages of one device that are read, and pacing is asked about, at once; the plugin interface takes 100. Default: 64.
     pub batch: u32,
     /// Messages of one device written to the socket and not acknowledged. Default: 512.
     pub unacknowledged_max: usize,
@@ -76,7 +91,7 @@ pub struct SendConfig {
     pub acknowledge_timeout: Duration,
     /// How long writing one message may take. Default: 60 s.
     pub write_timeout: Duration,
-    /// How often queued messages of connected devices are looked for without a ring. Default: 5 min.
+    /// How often queued messages of connected devices are looked for without a wake-up. Default: 5 min.
     pub sweep_every: Duration,
 }
 
@@ -84,6 +99,7 @@ impl Default for SendConfig {
     fn default() -> Self {
         Self {
             devices_at_once: 32,
+            devices_per_tenant: 16,
             batch: 64,
             unacknowledged_max: 512,
             held_max: 512,
@@ -99,9 +115,9 @@ impl Default for SendConfig {
 pub struct SessionsConfig {
     /// Sessions being started or stopped at the same time. Default: 8.
     pub at_once: usize,
-    /// How long a starting session holds its place among those before the next one begins. Default: 15 s.
+    /// How long a restored session may take to log in before the next one is started. Default: 15 s.
     pub settle_timeout: Duration,
-    /// How often sessions that should run and don't are looked for without a ring. Default: 5 min.
+    /// How often sessions that should run and don't are looked for without a wake-up. Default: 5 min.
     pub sweep_every: Duration,
 }
 
@@ -120,7 +136,7 @@ pub struct ReapConfig {
     pub events: Duration,
     /// Rows removed in one transaction. Default: 500.
     pub batch: u32,
-    /// How often there is a look. Default: 10 min.
+    /// How often old rows are looked for. Default: 10 min.
     pub every: Duration,
 }
 

@@ -6,13 +6,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use portico_core::access::Caller;
+use portico_core::access::secret::KeyHash;
+use portico_core::access::{AccessKey, Caller};
 use portico_core::address::{Party, PhoneNumber, Recipient};
 use portico_core::context::MonotonicUlid;
 use portico_core::device::{Device, DeviceState, Wanted};
 use portico_core::event::{Event, EventKind};
 use portico_core::id::{DeliveryId, DeviceId, EventId, MessageId, TenantId, WebhookId};
 use portico_core::limits::Limits;
+use portico_core::message::queue_length::QueueLengths;
 use portico_core::message::{Content, Direction, Message, MessageStatus, StatusTimes};
 use portico_core::ports::outbound::{OutboundError, OutboundRequest, OutboundResponse};
 use portico_core::ports::plugins::{
@@ -20,8 +22,8 @@ use portico_core::ports::plugins::{
     PluginResponse,
 };
 use portico_core::ports::sessions::{DeviceLock, Outgoing, PairingCode, QrCode, Resources};
-use portico_core::ports::store::AttemptResult;
-use portico_core::ports::{Clock, Outbound, Plugins, Rng, Sessions, Store, Tx};
+use portico_core::ports::store::{AttemptResult, Work};
+use portico_core::ports::{Clock, Outbound, Plugins, Rng, Sessions, Store};
 use portico_core::seal::Sealer;
 use portico_core::time::UtcMs;
 use portico_core::webhook::{DEFAULT_FORMAT, DeliveryState, EventFilter, Webhook, WebhookState};
@@ -173,11 +175,19 @@ fn nothing<T>() -> Result<T> {
 
 #[async_trait]
 impl Store for Nothing {
-    async fn read(&self) -> Result<Box<dyn Tx>> {
+    async fn read_with(&self, _: Work) -> Result<()> {
         nothing()
     }
 
-    async fn write(&self) -> Result<Box<dyn Tx>> {
+    async fn write_with(&self, _: Work) -> Result<()> {
+        nothing()
+    }
+
+    async fn key(&self, _: &KeyHash) -> Result<Option<AccessKey>> {
+        nothing()
+    }
+
+    async fn device(&self, _: &TenantId, _: &DeviceId) -> Result<Option<Device>> {
         nothing()
     }
 
@@ -258,6 +268,7 @@ pub(crate) fn services() -> Arc<Services> {
         sealer: Sealer::new(&[7; 32], Arc::new(Nothing)),
         limits: Limits::default(),
         ulids: MonotonicUlid::default(),
+        queue_lengths: QueueLengths::default(),
     };
     Arc::new(Services {
         ports: Arc::new(ports),
