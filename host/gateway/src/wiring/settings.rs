@@ -73,8 +73,8 @@ pub(super) fn jobs_config(config: &Config) -> JobsConfig {
     let days = |n: u32| Duration::from_secs(u64::from(n) * 86_400);
     let mut jobs = JobsConfig::default();
     jobs.sessions.at_once = tuning.restore_parallel;
-    jobs.deliver.requests_max = tuning.deliveries_at_once;
-    jobs.deliver.requests_per_tenant = tuning.deliveries_at_once.div_ceil(2);
+    jobs.deliver.slots_max = tuning.deliveries_at_once;
+    jobs.deliver.slots_per_tenant = tuning.deliveries_at_once.div_ceil(4);
     jobs.reap.events = days(tuning.keep_events_days);
     jobs.reap.deliveries = days(tuning.keep_deliveries_days);
     jobs
