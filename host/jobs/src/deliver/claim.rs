@@ -133,7 +133,7 @@ impl Round {
         Ok(waiting.into_iter().next_back().map(|w| w.id).filter(|_| !is_last_page))
     }
 
-    fn load(&mut self, tx: &mut dyn Tx, ids: impl Iterator<Item = &WebhookId>) -> Result<()> {
+    fn load<'a>(&mut self, tx: &mut dyn Tx, ids: impl Iterator<Item = &'a WebhookId>) -> Result<()> {
         let mut ids: Vec<_> = ids.filter(|id| !self.webhooks.contains_key(*id)).cloned().collect();
         ids.sort_unstable();
         ids.dedup();
