@@ -5,12 +5,15 @@ SHELL := /bin/bash
 
 CARGO ?= cargo
 DATA ?= .data
+# More arguments for the benchmark, such as `BENCH="--runs 1"`, and how long the soak takes.
+BENCH ?=
+MINUTES ?= 20
 # waproto's build script counts a file of its own output among its inputs, so that the next build would make it, and all that
 # stands on it, again. A file that looks old settles that.
 settle = @find target -path '*/build/waproto-*/out/whatsapp.local.desc' -newermt 2001-01-01 -exec touch -d 2000-01-01 {} +
 say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
 
-.PHONY: help run build release test bench gate plugins toolchain tools peers clean
+.PHONY: help run build release test bench soak gate plugins toolchain tools peers clean
 
 help: ## What can be done here
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -54,10 +57,19 @@ test: tools plugins ## The whole suite, on SQLite and on a PostgreSQL that is st
 	tests/postgres.sh run -- $(CARGO) test --workspace
 	$(settle)
 
-bench: build ## Memory per session, texts per second and the cost of a plugin call, beside a loop of the bare crate
-	$(call say,Running the benchmark)
-	$(CARGO) run -q --release -p portico-it --bin bench
+bench: build tools ## Texts a second, memory per session and the cost of a plugin call, beside loops of the bare library
+	$(call say,Building the benchmark)
+	$(CARGO) build --release -p portico-bench
 	$(settle)
+	$(call say,Running the benchmark)
+	PORTICO_POSTGRES_FSYNC=on tests/postgres.sh run -- target/release/bench $(BENCH)
+
+soak: build ## A steady rate of texts both ways over a full store for MINUTES minutes, and what it does to memory, CPU and latency
+	$(call say,Building the soak)
+	$(CARGO) build --release -p portico-bench
+	$(settle)
+	$(call say,Running the soak)
+	target/release/soak --minutes $(MINUTES)
 
 gate: ## Formatting, lints and documentation, as CI checks them
 	$(call say,Checking the format)

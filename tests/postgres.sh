@@ -5,7 +5,8 @@
 #   tests/postgres.sh stop DIR       stops it; DIR stays
 #   tests/postgres.sh run -- CMD…    starts one in a temporary folder, runs CMD with PORTICO_TEST_POSTGRES set, cleans up
 #
-# Durability is switched off: the data is worthless by design. Only loopback and a socket in DIR are listened on.
+# Durability is switched off, as the data is worthless by design, unless PORTICO_POSTGRES_FSYNC=on asks for it (to measure).
+# Only loopback and a socket in DIR are listened on.
 set -eu
 
 say() { echo "postgres.sh: $*" >&2; }
@@ -64,6 +65,7 @@ start() {
     say "making a cluster in $DIR with $BIN as $USER_NAME"
     (cd "$DIR" && as_user "$BIN/initdb" -D "$DIR/data" -U portico -A trust -E UTF8 --locale=C --no-sync >"$DIR/initdb.log" 2>&1) \
         || { cat "$DIR/initdb.log" >&2; die "initdb failed"; }
+    fsync=${PORTICO_POSTGRES_FSYNC:-off}
     for _ in 1 2 3 4 5; do
         port=$(free_port)
         cat >>"$DIR/data/postgresql.conf" <<CONF
@@ -71,9 +73,9 @@ port = $port
 listen_addresses = '127.0.0.1'
 unix_socket_directories = '$DIR'
 max_connections = 300
-fsync = off
-synchronous_commit = off
-full_page_writes = off
+fsync = $fsync
+synchronous_commit = $fsync
+full_page_writes = $fsync
 CONF
         say "starting it on 127.0.0.1:$port"
         if (cd "$DIR" && as_user "$BIN/pg_ctl" -D "$DIR/data" -l "$DIR/data/server.log" -w -t 60 start >&2); then

@@ -1,7 +1,8 @@
 //! The one place where the adapters meet: a configuration becomes a running gateway.
 //!
-//! Order matters in one place: sessions need the core's inbox, the core's operations need sessions, and the REST core that
-//! plugins call is built on the plugins. The first circle is cut by `Ports` (below the network), the second by `set_rest`.
+//! Two parts need each other twice. Sessions hand facts to the core's inbox, and the core's operations use sessions: the inbox
+//! therefore needs `Ports` only, which has no sessions. Plugins call the REST API, which is built on the plugins: they get it
+//! last, by `set_rest`.
 
 mod settings;
 
@@ -14,7 +15,6 @@ use portico_core::access::bootstrap::{PresetKeys, first_keys};
 use portico_core::access::secret::KeySecret;
 use portico_core::context::MonotonicUlid;
 use portico_core::intake::Intake;
-use portico_core::limits::Limits;
 use portico_core::message::queue_length::QueueLengths;
 use portico_core::ports::{Clock, Rng};
 use portico_core::{Ports, Services};
@@ -22,7 +22,7 @@ use portico_http::{Live, Part, PartStatus, ServeLimits};
 use portico_jobs::{JobState, JobStatus, Jobs, LocalWaker};
 use portico_runtime::{Compiler, Runtime, RuntimeConfig, Source};
 use portico_store::{Db, LockLost};
-use portico_whatsapp::{Network, WhatsAppConfig, WhatsAppLimits, WhatsAppSessions};
+use portico_whatsapp::{Network, WhatsAppConfig, WhatsAppSessions};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -31,11 +31,7 @@ use tokio::time::timeout;
 use crate::bundle;
 use crate::config::{Config, MasterKey, Secrets};
 use crate::machine::{SystemClock, SystemRng};
-pub(crate) use settings::store_config;
-use settings::{http_config, jobs_config, net_config};
-
-/// How long compiling one plugin may take. The largest allowed one takes a few seconds.
-const PLUGIN_COMPILE_WALL: Duration = Duration::from_secs(60);
+use settings::{http_config, net_config};
 
 /// How long transactions that are under way may take when the gateway stops at once.
 const ABANDON_TIMEOUT: Duration = Duration::from_secs(3);
@@ -64,8 +60,9 @@ impl Running {
         if !cfg!(feature = "sandbox") && !portico_whatsapp::forged_chain_is_refused() {
             bail!("this binary accepts a forged WhatsApp certificate chain; it was built wrongly and must not be used");
         }
+        portico_http::install_metrics();
         let listeners = Listeners::bind(&config).await?;
-        let db = Db::open(&store_config(&config.storage)).await.context("the database can't be opened")?;
+        let db = Db::open(&config.storage.to_store_config()).await.context("the database can't be opened")?;
         keep_master_key(&secrets.master_key, &db).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let rng: Arc<dyn Rng> = Arc::new(SystemRng);
@@ -76,29 +73,27 @@ impl Running {
             rng: Arc::clone(&rng),
             waker: Arc::clone(&waker) as _,
             sealer: secrets.master_key.sealer(),
-            limits: Limits { devices_per_tenant: config.tuning.devices_per_tenant, ..Limits::default() },
+            limits: config.limits.clone(),
             ulids: MonotonicUlid::default(),
             queue_lengths: QueueLengths::default(),
         });
         refuse_strangers(&ports, &config, &secrets.preset).await?;
         portico_core::device::session::after_start(&ports).await.context("looking at the devices of before")?;
+        portico_core::webhook::headers::seal_unsealed(&ports).await.context("sealing the headers of webhooks")?;
         portico_core::webhook::delivery::after_start(&ports).await.context("looking at the deliveries of before")?;
 
         let plugins = runtime(Some(&config), bundle::sources(config.plugins.dir.as_deref())?).await?;
         let world = World::start(&config).await?;
         let sessions = WhatsAppSessions::new(
-            WhatsAppConfig {
-                pre_key_count: config.tuning.pre_keys,
-                limits: WhatsAppLimits { sessions_max: config.tuning.sessions_max, ..WhatsAppLimits::default() },
-                ..WhatsAppConfig::new(world.network.clone())
-            },
+            WhatsAppConfig { network: world.network.clone(), ..config.whatsapp.clone() },
             Arc::new(db.clone()),
             ports.sealer.clone(),
             Arc::new(Intake(Arc::clone(&ports))),
-            clock,
+            Arc::clone(&clock),
         )?;
-        let outbound = portico_net::Client::new(net_config(&config)?).context("the outbound client can't be made")?;
-        // After all that can fail: a key that was made and never shown would lock everybody out.
+        let outbound = portico_net::Client::new(net_config(&config), Arc::clone(&clock))
+            .context("the outbound client can't be made")?;
+        // Comes after everything that can fail: a key that is stored but never printed would lock the operator out.
         let first_key = first_keys(&ports, &secrets.preset).await.context("making the first keys")?;
         let services = Arc::new(Services {
             ports,
@@ -108,17 +103,17 @@ impl Running {
         });
 
         let (stop, stopping) = watch::channel(false);
-        let jobs = Arc::new(Jobs::start(Arc::clone(&services), Arc::clone(&waker), jobs_config(&config)));
+        let jobs = Arc::new(Jobs::start(Arc::clone(&services), Arc::clone(&waker), config.jobs.clone()));
         let live = Live { events: waker.events(), stopping: stopping.clone(), parts: parts(&jobs) };
         let api = portico_http::api(Arc::clone(&services), http_config(&config), live);
         plugins.set_rest(api.rest());
-        let grace = Duration::from_secs(config.server.shutdown_grace_s);
+        let limits = config.server.listener.clone();
+        let grace = limits.grace;
         let (http, ws) =
             (listeners.http.local_addr()?, listeners.ws.as_ref().map(TcpListener::local_addr).transpose()?);
-        let connections_per_peer = config.server.connections_per_peer;
-        let limits = ServeLimits { connections_per_peer, grace, ..ServeLimits::default() };
         let mut servers = vec![serve(listeners.http, api.router(), stopping.clone(), limits.clone())];
-        servers.extend(listeners.ws.map(|l| serve(l, api.ws_router(), stopping, limits)));
+        servers.extend(listeners.ws.map(|l| serve(l, api.ws_router(), stopping.clone(), limits)));
+        servers.push(tokio::spawn(metrics_upkeep(stopping)));
         Ok(Self {
             http,
             ws,
@@ -161,7 +156,7 @@ impl Running {
     /// Stops at once, because another gateway may run on the database by now: no transaction begins any more, and no request,
     /// job or session is waited for. What was under way is as after a crash: who runs on the database next takes it up.
     pub async fn abandon(self) {
-        // Nobody listening any more is as good as being told.
+        // An error means that all receivers are gone, which is fine here.
         let _ = self.stop.send(true);
         // Transactions that are under way can't be stopped; they end soon, or with the process.
         if timeout(ABANDON_TIMEOUT, self.db.close()).await.is_err() {
@@ -179,7 +174,7 @@ impl Running {
 
     /// Stops in order: no new requests, jobs finish what they hold, sessions close, the database closes.
     pub async fn shutdown(self) {
-        // Nobody listening any more is as good as being told.
+        // An error means that all receivers are gone, which is fine here.
         let _ = self.stop.send(true);
         for server in self.servers {
             if let Err(error) = server.await {
@@ -198,7 +193,7 @@ impl Running {
     }
 }
 
-/// Both listeners, bound before anything else, so that a taken port costs nothing.
+/// Both listeners. They are bound before anything else, so that a port in use fails the start before it changes anything.
 struct Listeners {
     http: TcpListener,
     ws: Option<TcpListener>,
@@ -252,7 +247,7 @@ async fn refuse_strangers(ports: &Ports, config: &Config, preset: &PresetKeys) -
     );
 }
 
-/// What sessions dial, and the sandbox network where it runs inside.
+/// The network that sessions dial, and the sandbox network where it runs inside this process.
 struct World {
     network: Network,
     #[cfg(feature = "sandbox")]
@@ -294,6 +289,7 @@ pub(crate) async fn runtime(config: Option<&Config>, sources: Vec<Source>) -> Re
     }
     let mut settings = RuntimeConfig::new(Arc::new(SystemClock), Arc::new(SystemRng));
     if let Some(config) = config {
+        settings.limits = config.plugins.limits.clone();
         settings.cache_dir = Some(config.storage.data.clone());
         settings.compiler = compiler()?;
     }
@@ -304,7 +300,7 @@ pub(crate) async fn runtime(config: Option<&Config>, sources: Vec<Source>) -> Re
 fn compiler() -> Result<Compiler> {
     let program = std::env::current_exe().context("this program's own path")?;
     if program.file_name().is_some_and(|name| name == "portico") {
-        return Ok(Compiler::Child { program, args: vec!["plugin-compile".into()], wall: PLUGIN_COMPILE_WALL });
+        return Ok(Compiler::Child { program, args: vec!["plugin-compile".into()] });
     }
     Ok(Compiler::InProcess)
 }
@@ -340,13 +336,22 @@ fn serve(
     tokio::spawn(async move {
         let mut stopping = stopping;
         let stop = async move {
-            // The sender gone means the gateway is gone.
+            // An error means that the sender is gone, and with it the gateway.
             let _ = stopping.wait_for(|stop| *stop).await;
         };
         if let Err(error) = portico_http::serve(listener, router, limits, stop).await {
             tracing::error!(%error, "a listener failed");
         }
     })
+}
+
+/// Keeps the memory of the figures small until the gateway stops.
+async fn metrics_upkeep(mut stopping: watch::Receiver<bool>) {
+    tokio::select! {
+        () = portico_http::metrics_upkeep() => {}
+        // An error means that the sender is gone, and with it the gateway.
+        _ = stopping.wait_for(|stop| *stop) => {}
+    }
 }
 
 /// Ends every session, some at a time.

@@ -1,12 +1,17 @@
-//! Limits of the tasks, each with its default.
+//! Settings of the background tasks: the sections `[jobs.…]` of the configuration.
 
 use std::time::Duration;
+
+use portico_core::setting::{Days, Millis, Seconds};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// Events a format plugin takes at once, as its interface says.
 pub(crate) const LANE_RUN_MAX: usize = 100;
 
 /// All tasks.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct JobsConfig {
     /// Taking events to webhooks.
     pub deliver: DeliverConfig,
@@ -19,32 +24,49 @@ pub struct JobsConfig {
 }
 
 /// Taking events to webhooks.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct DeliverConfig {
-    /// Lanes claimed in one transaction. Default: 256.
+    /// Lanes (webhook and chat) claimed in one transaction.
+    #[schemars(range(min = 1))]
     pub batch: u32,
-    /// Lanes (webhook and chat) delivered at the same time, each with one HTTP request under way. Default: 256.
+    /// Delivery slots: lanes delivered at the same time, each with one HTTP request under way.
+    #[schemars(range(min = 1, max = 1024))]
     pub slots_max: usize,
-    /// Of these, lanes of one tenant. Whatever is set here, a tenant never holds more than are left free. Default: 64.
+    /// Delivery slots of one tenant. Whatever is set here, a tenant never gets more than are left free.
+    #[schemars(range(min = 1))]
     pub slots_per_tenant: usize,
-    /// Of these, lanes of one tenant to one receiver (scheme, host and port). Default: 32.
+    /// Delivery slots of one tenant for one receiver (scheme, host and port).
+    #[schemars(range(min = 1))]
     pub slots_per_receiver: usize,
-    /// Of these, lanes of one webhook whose attempts fail. Default: 2.
+    /// Delivery slots of one webhook whose attempts fail.
+    #[schemars(range(min = 1))]
     pub slots_per_failing: usize,
-    /// Deliveries in memory that wait behind the first of their lane, over all lanes. Default: 1024.
+    /// Deliveries in memory that wait behind the first of their lane, over all lanes.
+    #[schemars(range(min = 1))]
     pub followers_max: usize,
-    /// Deliveries of one lane read, formatted and recorded together; 100 at most, which is what a format plugin takes at
-    /// once. If this process dies meanwhile, they are made again. Default: 64.
+    /// Deliveries of one lane that are read, formatted and recorded together; 100 at most, which is what a format plugin takes
+    /// at once. If this process dies meanwhile, they are made again.
+    #[schemars(range(min = 1, max = 100))]
     pub lane_run: usize,
-    /// How long a lane goes on to begin requests before another lane may have its slot. Default: 2 s.
+    /// How long a lane goes on to begin requests before another lane may have its slot.
+    #[serde(rename = "lane_run_time_s", with = "Seconds")]
+    #[schemars(range(min = 1))]
     pub lane_run_time: Duration,
-    /// How long one request may take. Default: 20 s.
+    /// How long one request may take.
+    #[serde(rename = "timeout_s", with = "Seconds")]
+    #[schemars(range(min = 1))]
     pub timeout: Duration,
-    /// How long a claim lasts if this process dies; well above `timeout`. Default: 45 s.
+    /// How long a claim lasts if this process dies; well above `timeout`.
+    #[serde(rename = "lease_s", with = "Seconds")]
+    #[schemars(range(min = 1))]
     pub lease: Duration,
-    /// Results that are recorded in one transaction; the part of a lane that goes beyond is recorded whole. Default: 128.
+    /// Results recorded in one transaction; the part of a lane that goes beyond is recorded whole.
+    #[schemars(range(min = 1))]
     pub record_batch: usize,
-    /// How long a result waits for others to be recorded with. Default: 5 ms.
+    /// How long a result waits for others to be recorded with.
+    #[serde(rename = "record_delay_ms", with = "Millis")]
+    #[schemars(range(max = 1000))]
     pub record_delay: Duration,
 }
 
@@ -75,23 +97,35 @@ impl DeliverConfig {
 }
 
 /// Taking messages to WhatsApp.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct SendConfig {
-    /// Devices that send at the same time. Default: 32.
+    /// Devices that send at the same time.
+    #[schemars(range(min = 1))]
     pub devices_at_once: usize,
-    /// Of these, devices of one tenant. Whatever is set here, a tenant never holds more than are left free. Default: 16.
+    /// Of these, devices of one tenant. Whatever is set here, a tenant never gets more than are left free.
+    #[schemars(range(min = 1))]
     pub devices_per_tenant: usize,
-    /// Messages of one device that are read, and pacing is asked about, at once; the plugin interface takes 100. Default: 64.
+    /// Messages of one device that are read, and pacing is asked about, at once; the plugin interface takes 100.
+    #[schemars(range(min = 1))]
     pub batch: u32,
-    /// Messages of one device written to the socket and not acknowledged. Default: 512.
+    /// Messages of one device written to the socket and not acknowledged.
+    #[schemars(range(min = 1))]
     pub unacknowledged_max: usize,
-    /// Messages of one device that pacing holds back; while so many wait, those after them wait too. Default: 512.
+    /// Messages of one device that pacing holds back; while so many wait, those after them wait too.
+    #[schemars(range(min = 1))]
     pub held_max: usize,
-    /// After this long without WhatsApp's acknowledgement a message is written again, under the same id. Default: 60 s.
+    /// After this long without WhatsApp's acknowledgement a message is written again, under the same id.
+    #[serde(rename = "acknowledge_timeout_s", with = "Seconds")]
+    #[schemars(range(min = 1))]
     pub acknowledge_timeout: Duration,
-    /// How long writing one message may take. Default: 60 s.
+    /// How long writing one message may take.
+    #[serde(rename = "write_timeout_s", with = "Seconds")]
+    #[schemars(range(min = 1))]
     pub write_timeout: Duration,
-    /// How often queued messages of connected devices are looked for without a wake-up. Default: 5 min.
+    /// How often queued messages of connected devices are looked for without a wake-up.
+    #[serde(rename = "sweep_every_s", with = "Seconds")]
+    #[schemars(range(min = 1))]
     pub sweep_every: Duration,
 }
 
@@ -111,13 +145,19 @@ impl Default for SendConfig {
 }
 
 /// Starting and stopping sessions.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct SessionsConfig {
-    /// Sessions being started or stopped at the same time. Default: 8.
+    /// Sessions being started or stopped at the same time.
+    #[schemars(range(min = 1, max = 64))]
     pub at_once: usize,
-    /// How long a restored session may take to log in before the next one is started. Default: 15 s.
+    /// How long a restored session may take to log in before the next one is started.
+    #[serde(rename = "settle_timeout_s", with = "Seconds")]
+    #[schemars(range(min = 1))]
     pub settle_timeout: Duration,
-    /// How often sessions that should run and don't are looked for without a wake-up. Default: 5 min.
+    /// How often sessions that should run and don't are looked for without a wake-up.
+    #[serde(rename = "sweep_every_s", with = "Seconds")]
+    #[schemars(range(min = 1))]
     pub sweep_every: Duration,
 }
 
@@ -128,15 +168,23 @@ impl Default for SessionsConfig {
 }
 
 /// Removing what is old.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct ReapConfig {
-    /// How long finished deliveries and their attempts are kept, dead letters included. Default: 7 days.
+    /// How long finished deliveries and their attempts are kept, dead letters included.
+    #[serde(rename = "keep_deliveries_days", with = "Days")]
+    #[schemars(range(min = 1))]
     pub deliveries: Duration,
-    /// How long events are kept. Default: 30 days.
+    /// How long events are kept.
+    #[serde(rename = "keep_events_days", with = "Days")]
+    #[schemars(range(min = 1))]
     pub events: Duration,
-    /// Rows removed in one transaction. Default: 500.
+    /// Rows removed in one transaction.
+    #[schemars(range(min = 1))]
     pub batch: u32,
-    /// How often old rows are looked for. Default: 10 min.
+    /// How often old rows are looked for.
+    #[serde(rename = "every_s", with = "Seconds")]
+    #[schemars(range(min = 1))]
     pub every: Duration,
 }
 

@@ -49,6 +49,10 @@ use record::Recorder;
 use slots::Slots;
 pub use slots::SlotsStatus;
 
+/// Figure: delivery slots nobody uses.
+const SLOTS_FREE: &str = "portico_delivery_slots_free";
+/// Figure: webhooks whose due deliveries wait for a slot.
+const WEBHOOKS_WAITING: &str = "portico_delivery_webhooks_waiting";
 /// The longest sleep.
 const IDLE: Duration = Duration::from_secs(60);
 /// Wake-ups that come this close together lead to one round.
@@ -147,6 +151,7 @@ impl Job for Deliver {
     async fn run_once(&self) -> Result<Run> {
         let limit = u32::try_from(self.slots.free()).unwrap_or(u32::MAX).min(self.config.batch);
         if limit == 0 {
+            metrics::gauge!(SLOTS_FREE).set(0.0);
             // A slot that is given back wakes this task.
             return Ok(Run { done: 0, next: IDLE });
         }
@@ -156,6 +161,9 @@ impl Job for Deliver {
         let (placed, more) = (round.lanes.len(), round.more);
         let due_in = round.next_due.map(|due| due.since(self.services.ports.now()));
         self.start_lanes(round.lanes);
+        let slots = self.slots.status();
+        metrics::gauge!(SLOTS_FREE).set(slots.free as f64);
+        metrics::gauge!(WEBHOOKS_WAITING).set(slots.webhooks_waiting as f64);
         Ok(Run { done: placed as u64, next: pause(more, due_in) })
     }
 }

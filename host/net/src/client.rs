@@ -2,11 +2,12 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use portico_core::ports::Outbound;
+use portico_core::header;
 use portico_core::ports::outbound::{OutboundError, OutboundRequest, OutboundResponse};
+use portico_core::ports::{Clock, Outbound};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use url::{Host, Url};
 
@@ -14,9 +15,6 @@ use crate::address::Guard;
 use crate::config::NetConfig;
 use crate::dns::{GuardedDns, Lookup, SystemLookup};
 use crate::{failure, retry_after};
-
-/// Headers that belong to the connection and are made by the client alone.
-const HEADERS_OF_THE_CLIENT: [&str; 4] = ["host", "content-length", "transfer-encoding", "connection"];
 
 /// Why there is no client.
 #[derive(Debug, thiserror::Error)]
@@ -26,22 +24,27 @@ pub struct BuildError(#[from] reqwest::Error);
 /// The one outbound HTTP client. Cheap to share; keeps connections for the next request.
 pub struct Client {
     http: reqwest::Client,
+    clock: Arc<dyn Clock>,
     guard: Arc<Guard>,
     connect_timeout: Duration,
     response_bytes_max: usize,
 }
 
 impl Client {
-    /// A client that resolves names as the operating system does.
+    /// A client that resolves names as the operating system does. The clock tells how far away a date in `Retry-After` is.
     ///
     /// # Errors
     /// [`BuildError`] when a value of the configuration can't be used, such as a `user_agent` with line breaks.
-    pub fn new(config: NetConfig) -> Result<Self, BuildError> {
-        Self::with_lookup(config, Arc::new(SystemLookup))
+    pub fn new(config: NetConfig, clock: Arc<dyn Clock>) -> Result<Self, BuildError> {
+        Self::with_lookup(config, clock, Arc::new(SystemLookup))
     }
 
-    pub(crate) fn with_lookup(config: NetConfig, lookup: Arc<dyn Lookup>) -> Result<Self, BuildError> {
-        // Somebody else in the process may have installed a provider before; theirs is as good.
+    pub(crate) fn with_lookup(
+        config: NetConfig,
+        clock: Arc<dyn Clock>,
+        lookup: Arc<dyn Lookup>,
+    ) -> Result<Self, BuildError> {
+        // An error means that the process has a cryptography provider already, which serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         if config.allow_loopback {
             tracing::warn!("outbound requests may go to this machine, as the sandbox mode needs it; only for trials");
@@ -62,7 +65,7 @@ impl Client {
             }
         };
         let NetConfig { connect_timeout, response_bytes_max, .. } = config;
-        Ok(Self { http, guard, connect_timeout, response_bytes_max })
+        Ok(Self { http, clock, guard, connect_timeout, response_bytes_max })
     }
 
     fn parse(&self, text: &str) -> Result<Url, OutboundError> {
@@ -103,10 +106,10 @@ impl Client {
         let sent = self.http.request(method, url).headers(headers).body(request.body).send().await;
         let mut response = sent.map_err(|e| failure::of_request(&e, self.connect_timeout))?;
         let retry_after = response.headers().get(RETRY_AFTER).and_then(|v| v.to_str().ok());
-        let retry_after = retry_after.and_then(|text| retry_after::parse(text, machine_time()));
+        let retry_after = retry_after.and_then(|text| retry_after::parse(text, self.clock.now()));
         let status = response.status().as_u16();
         let mut body = Vec::new();
-        // A body that breaks off does not undo the status. Reading it to its end lets the connection be used again.
+        // The status counts even if the body breaks off. A connection is used again only after its body was read to the end.
         while let Ok(Some(chunk)) = response.chunk().await {
             let room = self.response_bytes_max - body.len();
             body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
@@ -125,7 +128,7 @@ impl Outbound for Client {
     }
 
     async fn send(&self, request: OutboundRequest) -> Result<OutboundResponse, OutboundError> {
-        // The resolver never sees literal addresses: they are checked here, names when connecting.
+        // Literal addresses are checked here, because they never reach the resolver; names are checked when connecting.
         let url = self.parse(&request.url)?;
         let timeout = request.timeout;
         let exchange = tokio::time::timeout(timeout, self.exchange(url, request));
@@ -145,14 +148,6 @@ fn builder(config: &NetConfig, dns: Arc<GuardedDns>) -> reqwest::ClientBuilder {
         .dns_resolver(dns)
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a date named by another machine only means something against this one's clock"
-)]
-fn machine_time() -> SystemTime {
-    SystemTime::now()
-}
-
 fn is_localhost(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
     name == "localhost" || name.ends_with(".localhost")
@@ -163,7 +158,7 @@ fn headers(list: Vec<(String, String)>) -> Result<HeaderMap, OutboundError> {
     for (name, value) in list {
         let invalid = || OutboundError::Invalid(format!("the header `{name}` can't be sent"));
         let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid())?;
-        if HEADERS_OF_THE_CLIENT.contains(&key.as_str()) {
+        if header::is_of_connection(key.as_str()) {
             return Err(invalid());
         }
         headers.append(key, HeaderValue::from_str(&value).map_err(|_| invalid())?);

@@ -1,5 +1,5 @@
-//! Resolving names for the client. What a name stands for passes the guard here, right before the connection is made to
-//! it, and the connection is made to nothing else.
+//! Resolves names for the client. The addresses of a name are checked here, right before the connection is made, and the
+//! connection is made to no other address.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -17,7 +17,7 @@ pub(crate) trait Lookup: Send + Sync {
     async fn lookup(&self, host: &str) -> io::Result<Vec<IpAddr>>;
 }
 
-/// The operating system's way.
+/// Asks the operating system.
 pub(crate) struct SystemLookup;
 
 #[async_trait]
@@ -27,14 +27,14 @@ impl Lookup for SystemLookup {
     }
 }
 
-/// Why a name gave no address to connect to. Found again in the chain of the client's error.
+/// Why a name gave no address to connect to. `failure` finds it in the chain of the HTTP client's error.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unresolved {
     #[error("the name does not resolve")]
     Lookup(#[source] io::Error),
     #[error("the name has no address")]
     Empty,
-    // The name, not what it stands for: the inside of a network is nobody's business outside.
+    // Shows the name only: its address would tell outsiders about the inside of a network.
     #[error("`{0}` is at a private or reserved address")]
     Denied(String),
 }

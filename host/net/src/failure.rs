@@ -1,4 +1,5 @@
-//! What went wrong, in the words the owner of the URL gets to read: no addresses behind names, no URLs, and what to do.
+//! Turns errors of the HTTP client into texts for the owner of the URL: they name no address behind a name and no URL, and say what
+//! to do.
 
 use std::error::Error;
 use std::time::Duration;
@@ -7,10 +8,10 @@ use portico_core::ports::outbound::OutboundError;
 
 use crate::dns::Unresolved;
 
-/// Characters of a foreign error text at most.
+/// Characters of an error text of the HTTP client that are shown at most.
 const DETAIL_CHARS_MAX: usize = 200;
 
-/// Turns an error of the client into one of the port.
+/// The error of the port for an error of the HTTP client.
 pub(crate) fn of_request(error: &reqwest::Error, connect_timeout: Duration) -> OutboundError {
     if let Some(unresolved) = find::<Unresolved>(error) {
         return match unresolved {
@@ -44,7 +45,7 @@ fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a 
     None
 }
 
-/// The text of the cause of all causes; the texts before it repeat the URL.
+/// The text of the innermost cause. The texts around it repeat the URL.
 fn innermost(error: &(dyn Error + 'static)) -> String {
     let mut last = error;
     while let Some(source) = last.source() {

@@ -8,13 +8,24 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use portico_core::ports::Outbound;
 use portico_core::ports::outbound::{OutboundError, OutboundRequest};
+use portico_core::ports::{Clock, Outbound};
+use portico_core::time::UtcMs;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::dns::Lookup;
 use crate::{Client, NetConfig};
+
+/// A clock that stands at 2026-01-01T00:00:00Z.
+#[derive(Debug)]
+struct Fixed;
+
+impl Clock for Fixed {
+    fn now(&self) -> UtcMs {
+        UtcMs(1_767_225_600_000)
+    }
+}
 
 /// Answers every request with the same bytes, or never with `None`; counts requests and keeps the last one.
 struct Server {
@@ -70,7 +81,7 @@ fn client(allow_loopback: bool, names: &[(&'static str, &[&str])]) -> Client {
     let parse = |ips: &&[&str]| ips.iter().map(|ip| ip.parse().expect("an address")).collect();
     let names = names.iter().map(|(name, ips)| (*name, parse(ips))).collect();
     let config = NetConfig { allow_loopback, ..NetConfig::default() };
-    Client::with_lookup(config, Arc::new(Names(names))).expect("a client")
+    Client::with_lookup(config, Arc::new(Fixed), Arc::new(Names(names))).expect("a client")
 }
 
 fn post(url: String) -> OutboundRequest {
@@ -154,7 +165,15 @@ async fn urls_and_headers_that_cannot_be_sent_say_why() {
     for url in ["ftp://a.example/", "http://user:secret@a.example/", "http://", "not a url", "http://a.example:0/"] {
         assert!(matches!(client.check_url(url), Err(OutboundError::Invalid(_))), "{url}");
     }
-    for (name, value) in [("host", "b.example"), ("bad name", "1"), ("x-line", "a\r\nb: c")] {
+    for (name, value) in [
+        ("host", "b.example"),
+        ("TE", "trailers"),
+        ("Expect", "100-continue"),
+        ("upgrade", "h2c"),
+        ("Trailer", "x"),
+        ("bad name", "1"),
+        ("x-line", "a\r\nb: c"),
+    ] {
         let mut request = post("http://127.0.0.1:9/".into());
         request.headers = vec![(name.into(), value.into())];
         assert!(matches!(client.send(request).await, Err(OutboundError::Invalid(_))), "{name}");

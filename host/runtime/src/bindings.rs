@@ -1,4 +1,4 @@
-//! Generated from `wit/gateway`: the types and functions on the wall between host and guest.
+//! Generated from `wit/gateway`: the types and functions that host and guest share.
 
 wasmtime::component::bindgen!({
     path: "../../wit/gateway",

@@ -1,35 +1,39 @@
-//! Leaves a plugin alone for a while when it failed too often. Pure: the time is an argument. Whose calls share one is up to
-//! `breakers`.
+//! A circuit breaker: refuses calls of a hook for a while when it failed too often. Pure: the time is an argument. `breakers` decides
+//! whose calls share a breaker.
 
 use std::time::{Duration, Instant};
 
+/// How long a call counts.
 const WINDOW: Duration = Duration::from_secs(60);
+/// Parts of the window that are forgotten one by one.
 const BUCKETS: usize = 6;
-/// Failures within the window that open it, if they are at least half of the calls.
+/// Failures within the window that open the breaker, if they are at least half of the calls.
 const FAILURES: u32 = 5;
-/// Failures in a row that open it where a failure holds work up.
-const IN_A_ROW: u32 = 3;
-const FIRST_PAUSE: Duration = Duration::from_secs(30);
-const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
+/// Failures one after the other that open the breaker of a hook whose failure stops work.
+const CONSECUTIVE_FAILURES_MAX: u32 = 3;
+/// How long the breaker stays open at first; twice as long after each trial call that fails.
+const PAUSE_MIN: Duration = Duration::from_secs(30);
+/// How long the breaker stays open at most.
+const PAUSE_MAX: Duration = Duration::from_secs(15 * 60);
 
-/// Which way the work falls when the hook fails.
+/// What happens to the work when the hook fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Falls {
+pub(crate) enum FailureMode {
     /// The work goes on without the hook.
-    Open,
-    /// The work waits.
-    Closed,
+    FailOpen,
+    /// The work waits until the hook succeeds.
+    FailClosed,
 }
 
 /// The breaker of one hook of one plugin, for one tenant.
 #[derive(Debug)]
 pub(crate) struct Breaker {
-    falls: Falls,
+    on_failure: FailureMode,
     state: State,
     buckets: [Bucket; BUCKETS],
-    in_a_row: u32,
+    consecutive_failures: u32,
     start: Instant,
-    asked: Instant,
+    last_asked: Instant,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -39,8 +43,8 @@ enum State {
         until: Instant,
         pause: Duration,
     },
-    /// One call is trying. Should it never report (its caller went away), the next may try after a while.
-    Trying {
+    /// One trial call is under way. Its caller may go away without reporting, so another one is let through after a while.
+    HalfOpen {
         since: Instant,
         pause: Duration,
     },
@@ -54,18 +58,25 @@ struct Bucket {
 }
 
 impl Breaker {
-    pub(crate) fn new(falls: Falls, now: Instant) -> Self {
-        Self { falls, state: State::Closed, buckets: [Bucket::default(); BUCKETS], in_a_row: 0, start: now, asked: now }
+    pub(crate) fn new(on_failure: FailureMode, now: Instant) -> Self {
+        Self {
+            on_failure,
+            state: State::Closed,
+            buckets: [Bucket::default(); BUCKETS],
+            consecutive_failures: 0,
+            start: now,
+            last_asked: now,
+        }
     }
 
     /// Whether a call may be made; if not, when it makes sense to ask again.
     pub(crate) fn admit(&mut self, now: Instant) -> Result<(), Duration> {
-        self.asked = now;
+        self.last_asked = now;
         if let Some(left) = self.pause_left(now) {
             return Err(left);
         }
-        if let State::Open { pause, .. } | State::Trying { pause, .. } = self.state {
-            self.state = State::Trying { since: now, pause };
+        if let State::Open { pause, .. } | State::HalfOpen { pause, .. } = self.state {
+            self.state = State::HalfOpen { since: now, pause };
         }
         Ok(())
     }
@@ -75,27 +86,27 @@ impl Breaker {
         let until = match self.state {
             State::Closed => return None,
             State::Open { until, .. } => until,
-            State::Trying { since, .. } => since + FIRST_PAUSE,
+            State::HalfOpen { since, .. } => since + PAUSE_MIN,
         };
         (now < until).then(|| until - now)
     }
 
-    /// Whether a new one would do the same, but for a count of good calls.
+    /// Whether forgetting this breaker changes nothing: it is closed and counts no failure.
     pub(crate) fn is_quiet(&self, now: Instant) -> bool {
         matches!(self.state, State::Closed) && self.recent(now).1 == 0
     }
 
-    /// If one of several has to be forgotten, the least: one that lets calls through before one that doesn't, and of those the
-    /// one that was asked longest ago.
-    pub(crate) fn weight(&self, now: Instant) -> (bool, Instant) {
-        (self.pause_left(now).is_some(), self.asked)
+    /// Orders breakers by how much is lost when one is forgotten: the least is one that lets calls through and was asked longest
+    /// ago.
+    pub(crate) fn eviction_rank(&self, now: Instant) -> (bool, Instant) {
+        (self.pause_left(now).is_some(), self.last_asked)
     }
 
     /// A call ended well. Gives whether that closed the breaker.
     pub(crate) fn succeeded(&mut self, now: Instant) -> bool {
         self.bucket(now).calls += 1;
-        self.in_a_row = 0;
-        let closes = matches!(self.state, State::Trying { .. });
+        self.consecutive_failures = 0;
+        let closes = matches!(self.state, State::HalfOpen { .. });
         if closes {
             self.state = State::Closed;
             self.buckets = [Bucket::default(); BUCKETS];
@@ -108,27 +119,27 @@ impl Breaker {
         let bucket = self.bucket(now);
         bucket.calls += 1;
         bucket.failures += 1;
-        self.in_a_row += 1;
+        self.consecutive_failures += 1;
         let pause = match self.state {
             State::Open { .. } => return None,
-            State::Trying { pause, .. } => (pause * 2).min(LONGEST_PAUSE),
-            State::Closed if self.is_too_much(now) => FIRST_PAUSE,
+            State::HalfOpen { pause, .. } => (pause * 2).min(PAUSE_MAX),
+            State::Closed if self.is_tripped(now) => PAUSE_MIN,
             State::Closed => return None,
         };
         self.state = State::Open { until: now + pause, pause };
         Some(pause)
     }
 
-    fn is_too_much(&self, now: Instant) -> bool {
+    fn is_tripped(&self, now: Instant) -> bool {
         let (calls, failures) = self.recent(now);
         let often = failures >= FAILURES && failures * 2 >= calls;
-        often || (self.falls == Falls::Closed && self.in_a_row >= IN_A_ROW)
+        often || (self.on_failure == FailureMode::FailClosed && self.consecutive_failures >= CONSECUTIVE_FAILURES_MAX)
     }
 
     /// Calls and failures within the window.
     fn recent(&self, now: Instant) -> (u32, u32) {
         let newest = self.period(now);
-        // Another thread's `now` may be a little later and have come first.
+        // Threads read the clock before they take the lock, so that `now` may be older than the newest bucket.
         let recent = self.buckets.iter().filter(|b| newest.saturating_sub(b.period) < BUCKETS as u64);
         recent.fold((0, 0), |(calls, failures), b| (calls + b.calls, failures + b.failures))
     }
@@ -156,18 +167,18 @@ mod tests {
     #[test]
     fn five_failures_in_a_minute_open_it_when_they_are_half_of_the_calls() {
         let now = Instant::now();
-        let mut breaker = Breaker::new(Falls::Open, now);
+        let mut breaker = Breaker::new(FailureMode::FailOpen, now);
         for _ in 0..4 {
             assert_eq!(breaker.failed(now), None);
         }
-        assert_eq!(breaker.failed(now), Some(FIRST_PAUSE));
+        assert_eq!(breaker.failed(now), Some(PAUSE_MIN));
         assert!(breaker.admit(now + SECOND).is_err());
     }
 
     #[test]
     fn few_failures_among_many_calls_do_not_open_it() {
         let now = Instant::now();
-        let mut breaker = Breaker::new(Falls::Open, now);
+        let mut breaker = Breaker::new(FailureMode::FailOpen, now);
         for _ in 0..50 {
             breaker.succeeded(now);
             assert!(breaker.failed(now).is_none());
@@ -178,7 +189,7 @@ mod tests {
     #[test]
     fn old_failures_are_forgotten() {
         let now = Instant::now();
-        let mut breaker = Breaker::new(Falls::Open, now);
+        let mut breaker = Breaker::new(FailureMode::FailOpen, now);
         for second in [0, 20, 40, 60, 80, 100] {
             assert_eq!(breaker.failed(now + SECOND * second), None, "after {second} s");
         }
@@ -187,27 +198,27 @@ mod tests {
     #[test]
     fn three_in_a_row_open_it_where_work_waits() {
         let now = Instant::now();
-        let mut breaker = Breaker::new(Falls::Closed, now);
+        let mut breaker = Breaker::new(FailureMode::FailClosed, now);
         breaker.failed(now);
         breaker.failed(now);
         breaker.succeeded(now);
         breaker.failed(now);
         breaker.failed(now);
-        assert_eq!(breaker.failed(now), Some(FIRST_PAUSE));
+        assert_eq!(breaker.failed(now), Some(PAUSE_MIN));
     }
 
     #[test]
     fn one_call_tries_after_the_pause_and_decides() {
         let mut now = Instant::now();
-        let mut breaker = Breaker::new(Falls::Closed, now);
+        let mut breaker = Breaker::new(FailureMode::FailClosed, now);
         for _ in 0..3 {
             breaker.failed(now);
         }
-        now += FIRST_PAUSE;
+        now += PAUSE_MIN;
         assert!(breaker.admit(now).is_ok());
         assert!(breaker.admit(now).is_err(), "a second one while the first tries");
-        assert_eq!(breaker.failed(now), Some(FIRST_PAUSE * 2));
-        now += FIRST_PAUSE * 2;
+        assert_eq!(breaker.failed(now), Some(PAUSE_MIN * 2));
+        now += PAUSE_MIN * 2;
         assert!(breaker.admit(now).is_ok());
         assert!(breaker.succeeded(now));
         assert!(breaker.admit(now).is_ok());
@@ -217,13 +228,13 @@ mod tests {
     #[test]
     fn the_pause_stops_growing() {
         let mut now = Instant::now();
-        let mut breaker = Breaker::new(Falls::Closed, now);
+        let mut breaker = Breaker::new(FailureMode::FailClosed, now);
         let mut pause = (0..3).filter_map(|_| breaker.failed(now)).last().expect("open");
         for _ in 0..10 {
             now += pause;
             breaker.admit(now).expect("a try");
             pause = breaker.failed(now).expect("open again");
         }
-        assert_eq!(pause, LONGEST_PAUSE);
+        assert_eq!(pause, PAUSE_MAX);
     }
 }

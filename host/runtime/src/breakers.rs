@@ -1,6 +1,6 @@
-//! The breakers of one hook, one per tenant: what one tenant's events or settings do to a plugin must not mute it for others.
+//! The circuit breakers of one hook, one per tenant, so that failures that one tenant's events cause do not stop the hook for others.
 //!
-//! There are only so many. A tenant whose breaker was forgotten starts with a new one: it is never turned away for want of room.
+//! Their number is limited. A tenant whose breaker was evicted starts with a new, closed one; no call is refused for lack of room.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,25 +8,25 @@ use std::time::{Duration, Instant};
 
 use portico_core::id::TenantId;
 
-use crate::breaker::{Breaker, Falls};
+use crate::breaker::{Breaker, FailureMode};
 
-/// By tenant. Calls without one (requests without good credentials) share one as well.
+/// Breakers by tenant. Calls without a tenant (requests without valid credentials) share the one under `None`.
 type ByTenant = HashMap<Option<TenantId>, Breaker>;
 
 /// The breakers of one hook of one plugin.
 pub(crate) struct Breakers {
-    falls: Falls,
-    most: usize,
+    on_failure: FailureMode,
+    breakers_max: usize,
     by_tenant: Mutex<ByTenant>,
 }
 
 impl Breakers {
-    /// None yet, and never more than `most`.
-    pub(crate) fn new(falls: Falls, most: usize) -> Self {
-        Self { falls, most, by_tenant: Mutex::default() }
+    /// No breakers yet, and never more than `breakers_max`.
+    pub(crate) fn new(on_failure: FailureMode, breakers_max: usize) -> Self {
+        Self { on_failure, breakers_max, by_tenant: Mutex::default() }
     }
 
-    /// As [`Breaker::admit`]. A tenant that has no breaker has nothing against it.
+    /// As [`Breaker::admit`]. Calls of a tenant without a breaker are admitted.
     pub(crate) fn admit(&self, tenant: &Option<TenantId>, now: Instant) -> Result<(), Duration> {
         self.lock().get_mut(tenant).map_or(Ok(()), |breaker| breaker.admit(now))
     }
@@ -44,9 +44,9 @@ impl Breakers {
     /// The tenant's breaker, made if need be.
     fn of<'a>(&self, by_tenant: &'a mut ByTenant, tenant: &Option<TenantId>, now: Instant) -> &'a mut Breaker {
         if !by_tenant.contains_key(tenant) {
-            make_room(by_tenant, self.most, now);
+            make_room(by_tenant, self.breakers_max, now);
         }
-        by_tenant.entry(tenant.clone()).or_insert_with(|| Breaker::new(self.falls, now))
+        by_tenant.entry(tenant.clone()).or_insert_with(|| Breaker::new(self.on_failure, now))
     }
 
     fn lock(&self) -> MutexGuard<'_, ByTenant> {
@@ -54,17 +54,18 @@ impl Breakers {
     }
 }
 
-/// Makes room for one more. All that are quiet go at once, so that this is not done for every call while there are many
-/// tenants; if none is, one has to go all the same.
-fn make_room(by_tenant: &mut ByTenant, most: usize, now: Instant) {
-    if by_tenant.len() < most {
+/// Makes room for one more breaker. All that count no failure are evicted at once, so that this is not repeated for every call
+/// while there are many tenants. If there is none, the one that is least missed is evicted.
+fn make_room(by_tenant: &mut ByTenant, breakers_max: usize, now: Instant) {
+    if by_tenant.len() < breakers_max {
         return;
     }
     by_tenant.retain(|_, breaker| !breaker.is_quiet(now));
-    if by_tenant.len() < most {
+    if by_tenant.len() < breakers_max {
         return;
     }
-    let least = by_tenant.iter().min_by_key(|(_, breaker)| breaker.weight(now)).map(|(tenant, _)| tenant.clone());
+    let least =
+        by_tenant.iter().min_by_key(|(_, breaker)| breaker.eviction_rank(now)).map(|(tenant, _)| tenant.clone());
     if let Some(tenant) = least {
         by_tenant.remove(&tenant);
     }
@@ -88,8 +89,8 @@ mod tests {
     #[test]
     fn failures_of_one_tenant_open_nobody_elses() {
         let now = Instant::now();
-        for falls in [Falls::Open, Falls::Closed] {
-            let breakers = Breakers::new(falls, 8);
+        for on_failure in [FailureMode::FailOpen, FailureMode::FailClosed] {
+            let breakers = Breakers::new(on_failure, 8);
             for whose in [tenant(1), None] {
                 open(&breakers, &whose, now);
                 assert!(breakers.admit(&whose, now).is_err());
@@ -104,7 +105,7 @@ mod tests {
     #[test]
     fn there_are_never_more_than_so_many_and_everybody_gets_one() {
         let mut now = Instant::now();
-        let breakers = Breakers::new(Falls::Open, 8);
+        let breakers = Breakers::new(FailureMode::FailOpen, 8);
         for n in 0..100 {
             assert!(breakers.admit(&tenant(n), now).is_ok());
             breakers.succeeded(&tenant(n), now);
@@ -122,7 +123,7 @@ mod tests {
     #[test]
     fn quiet_ones_go_first_and_open_ones_last() {
         let now = Instant::now();
-        let breakers = Breakers::new(Falls::Open, 3);
+        let breakers = Breakers::new(FailureMode::FailOpen, 3);
         open(&breakers, &tenant(1), now);
         breakers.failed(&tenant(2), now + SECOND);
         breakers.succeeded(&tenant(3), now + SECOND * 2);
@@ -137,7 +138,7 @@ mod tests {
     #[test]
     fn failures_of_long_ago_are_quiet() {
         let now = Instant::now();
-        let breakers = Breakers::new(Falls::Open, 2);
+        let breakers = Breakers::new(FailureMode::FailOpen, 2);
         breakers.failed(&tenant(1), now);
         breakers.failed(&tenant(2), now);
         breakers.failed(&tenant(3), now + SECOND * 120);

@@ -10,13 +10,13 @@ use wasmtime::component::Instance;
 use wasmtime::{Engine, PoolConcurrencyLimitError, Store, Trap};
 
 use crate::bindings::types::{Context, HookError};
+use crate::call_counts;
 use crate::guest::{self, Guest};
 use crate::import::log::cut;
 use crate::limits::DETAIL_BYTES_MAX;
 use crate::manifest::hook_name;
 use crate::plugin::{Exports, HookState, Plugin};
 use crate::services::{CallInfo, HostServices, Serving};
-use crate::tally::Tally;
 
 /// What every call needs of the runtime.
 pub(crate) struct Host {
@@ -24,29 +24,28 @@ pub(crate) struct Host {
     pub(crate) services: Arc<HostServices>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rng: Arc<dyn Rng>,
-    pub(crate) tally: Tally,
 }
 
-/// Whom and what a call is about.
-pub(crate) struct About {
+/// Whose data a call works on, and on whose behalf it is made.
+pub(crate) struct CallScope {
     pub(crate) tenant: Option<TenantId>,
     pub(crate) device: Option<DeviceId>,
     pub(crate) serving: Serving,
 }
 
-/// What a guest gave back: an answer, or its own no.
-pub(crate) type Said<T> = Result<T, HookError>;
+/// What a guest returned: an answer, or an error of its own.
+pub(crate) type GuestResult<T> = Result<T, HookError>;
 
 /// A fresh instance, with what it takes to call one of its hooks.
-pub(crate) struct Fresh<'a> {
+pub(crate) struct FreshInstance<'a> {
     pub(crate) store: &'a mut Store<Guest>,
     pub(crate) instance: Instance,
     pub(crate) exports: &'a Exports,
     pub(crate) context: &'a Context,
 }
 
-impl<'a> Fresh<'a> {
-    /// Where a hook is. That it is there was checked when the plugin was loaded.
+impl<'a> FreshInstance<'a> {
+    /// The export of a hook. Loading the plugin checked that it exists.
     pub(crate) fn export<I>(&self, of: impl FnOnce(&'a Exports) -> Option<&'a I>) -> wasmtime::Result<&'a I> {
         of(self.exports).ok_or_else(|| wasmtime::format_err!("no such export"))
     }
@@ -58,85 +57,100 @@ pub(crate) trait HookCall: Sync {
     const HOOK: Hook;
     /// Whether the same call may be made twice: a guest that ran out of CPU time on a busy machine gets a second try.
     const PURE: bool;
-    /// What the guest gives back.
+    /// What the guest returns.
     type Raw: Send;
-    /// What the host makes of it.
+    /// The checked answer.
     type Answer: Send;
 
     /// Calls the guest.
-    fn run(&self, guest: Fresh<'_>) -> impl Future<Output = wasmtime::Result<Said<Self::Raw>>> + Send;
+    fn run(&self, guest: FreshInstance<'_>) -> impl Future<Output = wasmtime::Result<GuestResult<Self::Raw>>> + Send;
 
     /// Checks the answer; the error says which rule it breaks.
     fn check(&self, raw: Self::Raw) -> Result<Self::Answer, String>;
 }
 
-/// How a call ended, other than well.
-struct End {
+/// Why a call gave no usable answer.
+struct CallFailure {
     outcome: Outcome,
     detail: String,
 }
 
-impl End {
+impl CallFailure {
     fn new(outcome: Outcome, detail: impl Into<String>) -> Self {
         let detail = detail.into();
         Self { outcome, detail: cut(&detail, DETAIL_BYTES_MAX).to_owned() }
     }
+
+    fn of(self, plugin: &Plugin) -> PluginFailure {
+        PluginFailure { plugin: plugin.info.id.clone(), outcome: self.outcome, detail: self.detail }
+    }
 }
 
 impl Host {
-    /// Makes a call: breaker, gate, guest, checks, count.
+    /// Makes a call: breaker, semaphore, guest, checks, count.
     pub(crate) async fn call<C: HookCall>(
         &self,
         plugin: &Plugin,
-        about: &About,
+        scope: &CallScope,
         call: &C,
     ) -> Result<C::Answer, PluginFailure> {
         let started = Instant::now();
         let result = match plugin.hook(C::HOOK) {
-            None => Err(End::new(Outcome::Missing, format!("it has no hook `{}`", hook_name(C::HOOK)))),
-            Some(state) => self.guarded(plugin, state, about, call).await,
+            None => Err(CallFailure::new(Outcome::Missing, format!("it has no hook `{}`", hook_name(C::HOOK)))),
+            Some(state) => self.call_guarded(plugin, state, scope, call).await,
         };
-        let outcome = result.as_ref().err().map(|end| end.outcome);
-        self.tally.count(&plugin.info.id, C::HOOK, outcome, started.elapsed());
-        result.map_err(|End { outcome, detail }| PluginFailure { plugin: plugin.info.id.clone(), outcome, detail })
+        let outcome = result.as_ref().err().map(|failure| failure.outcome);
+        call_counts::record(&plugin.info.id, C::HOOK, outcome, started.elapsed());
+        result.map_err(|failure| failure.of(plugin))
     }
 
-    async fn guarded<C: HookCall>(
+    /// Makes a call to check a plugin while it is loaded: neither counted nor seen by the breaker.
+    pub(crate) async fn probe<C: HookCall>(
         &self,
         plugin: &Plugin,
         state: &HookState,
-        about: &About,
+        scope: &CallScope,
         call: &C,
-    ) -> Result<C::Answer, End> {
-        let tenant = &about.tenant;
+    ) -> Result<C::Answer, PluginFailure> {
+        self.call_instance(plugin, state, scope, call).await.map_err(|failure| failure.of(plugin))
+    }
+
+    async fn call_guarded<C: HookCall>(
+        &self,
+        plugin: &Plugin,
+        state: &HookState,
+        scope: &CallScope,
+        call: &C,
+    ) -> Result<C::Answer, CallFailure> {
+        let tenant = &scope.tenant;
         state.breakers.admit(tenant, Instant::now()).map_err(|pause| {
-            End::new(Outcome::Breaker, format!("it failed too often; asked again in {} s", pause.as_secs() + 1))
+            CallFailure::new(Outcome::Breaker, format!("it failed too often; asked again in {} s", pause.as_secs() + 1))
         })?;
         let _permit = state
-            .gate
-            .enter(state.limits.wall)
+            .semaphore
+            .acquire(state.limits.wall)
             .await
-            .ok_or_else(|| End::new(Outcome::Busy, "too many calls of it at once"))?;
-        let mut result = self.once(plugin, state, about, call).await;
-        if C::PURE && matches!(&result, Err(end) if end.outcome == Outcome::Cpu) {
-            result = self.once(plugin, state, about, call).await;
+            .ok_or_else(|| CallFailure::new(Outcome::Busy, "too many calls of it at once"))?;
+        let mut result = self.call_instance(plugin, state, scope, call).await;
+        if C::PURE && matches!(&result, Err(failure) if failure.outcome == Outcome::Cpu) {
+            result = self.call_instance(plugin, state, scope, call).await;
         }
         let now = Instant::now();
         match &result {
-            Err(end) if is_the_plugins_fault(end.outcome) => {
+            Err(failure) if is_the_plugins_fault(failure.outcome) => {
                 if let Some(pause) = state.breakers.failed(tenant, now) {
                     tracing::error!(
                         tenant.id = tenant.as_ref().map_or("none", TenantId::as_str),
                         plugin.id = plugin.info.id,
                         plugin.hook = hook_name(C::HOOK),
-                        plugin.outcome = ?end.outcome,
+                        plugin.outcome = ?failure.outcome,
                         pause_s = pause.as_secs(),
                         "a plugin failed too often and is not called for this tenant for a while: {}",
-                        end.detail
+                        failure.detail
                     );
                 }
             }
-            Err(end) if end.outcome == Outcome::Busy => {}
+            Err(failure) if failure.outcome == Outcome::Busy => {}
             _ => {
                 if state.breakers.succeeded(tenant, now) {
                     tracing::info!(
@@ -152,45 +166,45 @@ impl Host {
     }
 
     /// One fresh instance, one call, within the wall-clock limit. The store goes when this returns or is dropped.
-    async fn once<C: HookCall>(
+    async fn call_instance<C: HookCall>(
         &self,
         plugin: &Plugin,
         state: &HookState,
-        about: &About,
+        scope: &CallScope,
         call: &C,
-    ) -> Result<C::Answer, End> {
+    ) -> Result<C::Answer, CallFailure> {
         let limits = &state.limits;
         let call_id = format!("{:032x}", self.rng.bits());
-        let context = self.context(plugin, state, about, &call_id);
+        let context = self.context(plugin, state, scope, &call_id);
         let info = CallInfo {
             plugin: Arc::clone(&plugin.subject),
             hook: C::HOOK,
             call_id,
-            serving: about.serving.clone(),
+            serving: scope.serving.clone(),
             rest_calls: 0,
         };
         let mut store = guest::store(&self.engine, Arc::clone(&self.services), info, limits);
         let running = async {
             let instance = plugin.pre.instantiate_async(&mut store).await?;
-            call.run(Fresh { store: &mut store, instance, exports: &plugin.exports, context: &context }).await
+            call.run(FreshInstance { store: &mut store, instance, exports: &plugin.exports, context: &context }).await
         };
-        let said = match tokio::time::timeout(limits.wall, running).await {
-            Ok(Ok(said)) => said,
+        let returned = match tokio::time::timeout(limits.wall, running).await {
+            Ok(Ok(returned)) => returned,
             Ok(Err(e)) => return Err(ended(&e, store.data())),
             Err(_) => {
-                return Err(End::new(Outcome::Wall, format!("no answer within {:?}", limits.wall)));
+                return Err(CallFailure::new(Outcome::Wall, format!("no answer within {:?}", limits.wall)));
             }
         };
-        let raw = said.map_err(refused)?;
-        call.check(raw).map_err(|why| End::new(Outcome::BadAnswer, why))
+        let raw = returned.map_err(refused)?;
+        call.check(raw).map_err(|why| CallFailure::new(Outcome::BadAnswer, why))
     }
 
-    fn context(&self, plugin: &Plugin, state: &HookState, about: &About, call_id: &str) -> Context {
+    fn context(&self, plugin: &Plugin, state: &HookState, scope: &CallScope, call_id: &str) -> Context {
         let bits = self.rng.bits();
         Context {
             call_id: call_id.to_owned(),
-            tenant: about.tenant.as_ref().map(ToString::to_string),
-            device: about.device.as_ref().map(ToString::to_string),
+            tenant: scope.tenant.as_ref().map(ToString::to_string),
+            device: scope.device.as_ref().map(ToString::to_string),
             now: u64::try_from(self.clock.now().0).unwrap_or(0),
             budget: u32::try_from(state.limits.wall.as_millis()).unwrap_or(u32::MAX),
             seed: ((bits >> 32) as u32, bits as u32),
@@ -219,18 +233,18 @@ fn is_the_plugins_fault(outcome: Outcome) -> bool {
     }
 }
 
-fn refused(error: HookError) -> End {
+fn refused(error: HookError) -> CallFailure {
     match error {
-        HookError::Config(why) => End::new(Outcome::Config, why),
-        HookError::InvalidInput(why) => End::new(Outcome::InvalidInput, why),
-        HookError::Unavailable(why) => End::new(Outcome::Unavailable, why.message),
-        HookError::Denied(why) => End::new(Outcome::Denied, why),
-        HookError::Internal(why) => End::new(Outcome::Internal, why),
+        HookError::Config(why) => CallFailure::new(Outcome::Config, why),
+        HookError::InvalidInput(why) => CallFailure::new(Outcome::InvalidInput, why),
+        HookError::Unavailable(why) => CallFailure::new(Outcome::Unavailable, why.message),
+        HookError::Denied(why) => CallFailure::new(Outcome::Denied, why),
+        HookError::Internal(why) => CallFailure::new(Outcome::Internal, why),
     }
 }
 
 /// What an error of the engine means. What the guest ran into first counts: a guest without memory traps as well.
-fn ended(error: &wasmtime::Error, guest: &Guest) -> End {
+fn ended(error: &wasmtime::Error, guest: &Guest) -> CallFailure {
     let text = error.root_cause().to_string();
     let outcome = if guest.cpu_spent {
         Outcome::Cpu
@@ -247,5 +261,5 @@ fn ended(error: &wasmtime::Error, guest: &Guest) -> End {
         // Strings that are no UTF-8, lists outside of memory, cases that don't exist: found while reading the answer.
         Outcome::BadAnswer
     };
-    End::new(outcome, text)
+    CallFailure::new(outcome, text)
 }

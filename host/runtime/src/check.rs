@@ -7,7 +7,7 @@ use portico_core::ports::plugins::{Hook, PluginFailure, PluginInfo};
 use portico_core::ports::{Clock, Rng};
 use portico_core::time::UtcMs;
 
-use crate::call::{About, Host};
+use crate::call::{CallScope, Host};
 use crate::config::{RuntimeConfig, Source};
 use crate::engine;
 use crate::guest;
@@ -16,28 +16,26 @@ use crate::load::{LoadError, Loader};
 use crate::manifest::hook_name;
 use crate::plugin::Plugin;
 use crate::services::{CallInfo, HostServices, Serving};
-use crate::tally::Tally;
 
 /// Runs every check of an install on a file, without a gateway. Compiles in this process.
 pub async fn check_file(path: &Path) -> Result<PluginInfo, LoadError> {
     let config = RuntimeConfig::new(Arc::new(Fixed), Arc::new(Fixed));
-    let engine = engine::running().map_err(|e| LoadError::Engine(format!("{e:#}")))?;
+    let engine = engine::running(config.limits.instances_max).map_err(|e| LoadError::Engine(format!("{e:#}")))?;
     let host = Host {
         services: Arc::new(HostServices::new(config.limits.clone())),
         clock: Arc::clone(&config.clock),
         rng: Arc::clone(&config.rng),
-        tally: Tally::default(),
         engine,
     };
     let loader = Loader::new(&host.engine, "check", &config)?;
     let plugin = loader.load(&Source::file(path)).await?;
-    try_out(&host, &plugin).await?;
+    smoke_test(&host, &plugin).await?;
     Ok(plugin.info)
 }
 
 /// Instantiates the plugin once and loads every hook, which finds types of another shape; then calls its pure hooks with an
 /// empty batch.
-pub(crate) async fn try_out(host: &Host, plugin: &Plugin) -> Result<(), LoadError> {
+pub(crate) async fn smoke_test(host: &Host, plugin: &Plugin) -> Result<(), LoadError> {
     let shape = |e: wasmtime::Error| LoadError::Shape(format!("{e:#}"));
     for hook in &plugin.info.hooks {
         let Some(state) = plugin.hook(*hook) else { continue };
@@ -58,12 +56,13 @@ pub(crate) async fn try_out(host: &Host, plugin: &Plugin) -> Result<(), LoadErro
         };
         loaded.transpose().map_err(shape)?;
     }
-    let about = About { tenant: None, device: None, serving: Serving::Gateway };
+    let scope = CallScope { tenant: None, device: None, serving: Serving::Gateway };
     for hook in &plugin.info.hooks {
+        let Some(state) = plugin.hook(*hook) else { continue };
         let answer = match hook {
-            Hook::WebhookFormat => host.call(plugin, &about, &webhook_format::empty()).await.map(drop),
-            Hook::Pacing => host.call(plugin, &about, &pacing::empty()).await.map(drop),
-            // It may do anything, so it is not tried.
+            Hook::WebhookFormat => host.probe(plugin, state, &scope, &webhook_format::empty()).await.map(drop),
+            Hook::Pacing => host.probe(plugin, state, &scope, &pacing::empty()).await.map(drop),
+            // A request may have any effect, so that none is made to check the hook.
             Hook::HttpHandler => Ok(()),
         };
         answer.map_err(|PluginFailure { outcome, detail, .. }| LoadError::Smoke {

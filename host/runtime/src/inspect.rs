@@ -1,11 +1,11 @@
-//! Looks into a component without compiling it: is it one, what does it import and export, which manifest does it carry.
+//! Reads a component without compiling it: whether it is one, its imports and exports, and its manifest.
 
 use wasmparser::{Encoding, Parser, Payload};
 
 use crate::load::LoadError;
 use crate::manifest::SECTION;
 
-/// What a component says of itself.
+/// Imports, exports and manifest of a component.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
     pub(crate) imports: Vec<String>,

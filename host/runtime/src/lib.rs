@@ -14,21 +14,21 @@ pub mod load;
 pub mod manifest;
 pub mod runtime;
 
-mod answer;
 mod bindings;
 mod breaker;
 mod breakers;
 mod cache;
 mod call;
+mod call_counts;
 mod engine;
-mod gate;
 mod guest;
 mod import;
 mod inspect;
 mod kind;
 mod plugin;
+mod semaphore;
 mod services;
-mod tally;
+mod validate;
 
 pub use check::check_file;
 pub use compile::compile_main;

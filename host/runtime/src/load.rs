@@ -1,10 +1,11 @@
-//! From a file to a plugin that can be called. The checks run in the order of [`LoadError`]'s variants, cheap ones first; the
-//! expensive one, compiling, comes after everything that can be read off the component.
+//! Loads a plugin from a file or from memory. The checks run in the order of [`LoadError`]'s variants: compiling, the expensive
+//! step, comes after everything that can be read off the component.
 
 use std::path::PathBuf;
 
 use portico_core::ports::plugins::{Hook, PluginInfo};
 use sha2::{Digest, Sha256};
+use tokio::io::AsyncReadExt;
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 
@@ -13,11 +14,11 @@ use crate::cache::Cache;
 use crate::compile::{self, CompileError};
 use crate::config::{ComponentBytes, RuntimeConfig, Source};
 use crate::guest::Guest;
-use crate::import::log::LogGate;
+use crate::import::log::LogQuota;
 use crate::inspect::{self, Facts};
 use crate::manifest::{Manifest, WIT_VERSION, grant_for_import, hook_name};
 use crate::plugin::{Exports, Parts, Plugin};
-use crate::services::Subject;
+use crate::services::Grantee;
 
 /// Why a plugin is refused. Every text says what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -33,9 +34,19 @@ pub enum LoadError {
         /// What happened.
         source: std::io::Error,
     },
+    /// What stands under the name is a folder, a pipe, a socket or a device. Reading it might never end.
+    #[error(
+        "{path} is {what}, not a regular file; put the .wasm file itself there, or take it out of the plugin folder"
+    )]
+    NotAFile {
+        /// Where.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
     /// The file is too large.
     #[error(
-        "it has {bytes} bytes, {limit} are allowed; build it with `opt-level = \"s\"` and `strip = true`; the limit is fixed"
+        "it has {bytes} bytes, {limit} are allowed; build it with `opt-level = \"s\"` and `strip = true`; `plugins.component_bytes` is the limit"
     )]
     TooLarge {
         /// Its size.
@@ -67,7 +78,7 @@ pub enum LoadError {
     #[error(
         "it imports `{import}` without asking for it; add `[[grant]] kind = \"{grant}\"` with a `why` to plugin.toml"
     )]
-    NotAsked {
+    GrantMissing {
         /// The import.
         import: String,
         /// The grant it needs.
@@ -99,7 +110,7 @@ pub enum LoadError {
     },
     /// Two plugins have one id, or one mount.
     #[error("two plugins claim `{0}`; remove one")]
-    Twice(String),
+    Duplicate(String),
     /// Some plugin of several is refused.
     #[error("plugin {plugin}")]
     Plugin {
@@ -154,7 +165,7 @@ impl<'a> Loader<'a> {
                 mount: manifest.to_mount(),
                 grants: manifest.to_granted(),
             },
-            subject: Subject { id: manifest.plugin.id.clone(), grants: manifest.grants(), log: LogGate::default() },
+            subject: Grantee { id: manifest.plugin.id.clone(), grants: manifest.grants(), log: LogQuota::default() },
             pre,
             exports,
             settings: source.settings.to_string(),
@@ -170,11 +181,18 @@ impl<'a> Loader<'a> {
             ComponentBytes::Memory(_, bytes) => Ok(bytes.to_vec()),
             ComponentBytes::File(path) => {
                 let failed = |source| LoadError::Read { path: path.clone(), source };
-                let size = tokio::fs::metadata(path).await.map_err(failed)?.len();
-                if size > limit as u64 {
-                    return Err(too_large(size));
+                let metadata = tokio::fs::metadata(path).await.map_err(failed)?;
+                if !metadata.is_file() {
+                    return Err(LoadError::NotAFile { path: path.clone(), what: kind(metadata.file_type()) });
                 }
-                tokio::fs::read(path).await.map_err(failed)
+                if metadata.len() > limit as u64 {
+                    return Err(too_large(metadata.len()));
+                }
+                let mut bytes = Vec::new();
+                // The file may grow meanwhile.
+                let file = tokio::fs::File::open(path).await.map_err(failed)?;
+                file.take(limit as u64 + 1).read_to_end(&mut bytes).await.map_err(failed)?;
+                if bytes.len() > limit { Err(too_large(bytes.len() as u64)) } else { Ok(bytes) }
             }
         }
     }
@@ -189,7 +207,7 @@ impl<'a> Loader<'a> {
                 }
             }
         }
-        let compiled = compile::compile(&self.config.compiler, bytes, self.config.limits.compiled_bytes).await?;
+        let compiled = compile::compile(&self.config.compiler, bytes, &self.config.limits).await?;
         if let Some(Err(e)) = self.cache.as_ref().map(|cache| cache.put(digest, &compiled)) {
             tracing::warn!(plugin.digest = digest, error = %e, "a compiled plugin could not be kept; the next start compiles it again");
         }
@@ -204,6 +222,18 @@ impl<'a> Loader<'a> {
     }
 }
 
+/// What a path leads to, for the error.
+fn kind(file_type: std::fs::FileType) -> &'static str {
+    use std::os::unix::fs::FileTypeExt;
+    match file_type {
+        t if t.is_dir() => "a folder",
+        t if t.is_fifo() => "a named pipe (FIFO)",
+        t if t.is_socket() => "a socket",
+        t if t.is_block_device() || t.is_char_device() => "a device",
+        _ => "something else",
+    }
+}
+
 fn check_imports(facts: &Facts, manifest: &Manifest) -> Result<(), LoadError> {
     let grants = manifest.grants();
     for import in &facts.imports {
@@ -213,7 +243,7 @@ fn check_imports(facts: &Facts, manifest: &Manifest) -> Result<(), LoadError> {
             .ok_or_else(|| LoadError::Import(import.clone()))?;
         match grant_for_import(interface) {
             Ok(Some(grant)) if !grants.contains(&grant) => {
-                return Err(LoadError::NotAsked { import: import.clone(), grant: grant.as_str() });
+                return Err(LoadError::GrantMissing { import: import.clone(), grant: grant.as_str() });
             }
             Ok(_) => {}
             Err(()) => return Err(LoadError::Import(import.clone())),

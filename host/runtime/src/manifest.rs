@@ -1,4 +1,4 @@
-//! `plugin.toml`: who a plugin is, what it does and what it asks for. It travels in the component's custom section
+//! `plugin.toml`: the id of a plugin, its hooks, and the grants it asks for. It travels in the component's custom section
 //! `portico:manifest`. Unknown keys are errors, so that a typing mistake in a grant is found at install.
 
 use portico_core::ports::plugins::{Grant, Granted, Hook, Mount};
@@ -15,25 +15,25 @@ pub const SECTION: &str = "portico:manifest";
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// Who it is.
-    pub plugin: Identity,
+    /// Section `[plugin]`.
+    pub plugin: PluginSection,
     /// Where a dialect is served.
     #[serde(default)]
     pub mount: Option<MountEntry>,
-    /// What it asks for.
+    /// Grants it asks for.
     #[serde(default)]
     pub grant: Vec<GrantEntry>,
 }
 
-/// Who a plugin is.
+/// Section `[plugin]`: id, version and hooks.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Identity {
+pub struct PluginSection {
     /// `publisher.name`, or a bare name for the gateway's own.
     pub id: String,
-    /// Of the plugin.
+    /// The version of the plugin.
     pub version: Version,
-    /// For people.
+    /// A name to show to people.
     pub name: String,
     /// Must equal the component's exports.
     pub hooks: Vec<HookName>,
@@ -76,13 +76,13 @@ pub struct MountEntry {
     pub key_header: String,
 }
 
-/// Something a plugin asks for.
+/// A grant a plugin asks for.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GrantEntry {
-    /// What.
+    /// Which grant.
     pub kind: Grant,
-    /// What for, told to the operator.
+    /// What the plugin needs it for; shown to the operator.
     pub why: String,
 }
 

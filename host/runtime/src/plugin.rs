@@ -6,17 +6,17 @@ use portico_core::ports::plugins::{Hook, PluginInfo};
 use wasmtime::component::InstancePre;
 
 use crate::bindings::{http_handler, pacing, webhook_format};
-use crate::breaker::Falls;
+use crate::breaker::FailureMode;
 use crate::breakers::Breakers;
-use crate::gate::Gate;
 use crate::guest::Guest;
 use crate::limits::{HookLimits, Limits};
-use crate::services::Subject;
+use crate::semaphore::BoundedSemaphore;
+use crate::services::Grantee;
 
 /// A plugin that passed all checks.
 pub(crate) struct Plugin {
     pub(crate) info: PluginInfo,
-    pub(crate) subject: Arc<Subject>,
+    pub(crate) subject: Arc<Grantee>,
     pub(crate) pre: InstancePre<Guest>,
     pub(crate) exports: Exports,
     pub(crate) settings: String,
@@ -35,14 +35,14 @@ pub(crate) struct Exports {
 pub(crate) struct HookState {
     hook: Hook,
     pub(crate) limits: HookLimits,
-    pub(crate) gate: Gate,
+    pub(crate) semaphore: BoundedSemaphore,
     pub(crate) breakers: Breakers,
 }
 
 /// The parts of a plugin that come out of loading.
 pub(crate) struct Parts {
     pub(crate) info: PluginInfo,
-    pub(crate) subject: Subject,
+    pub(crate) subject: Grantee,
     pub(crate) pre: InstancePre<Guest>,
     pub(crate) exports: Exports,
     pub(crate) settings: String,
@@ -69,15 +69,15 @@ impl Plugin {
 
 impl HookState {
     fn new(hook: Hook, limits: HookLimits) -> Self {
-        let falls = match hook {
-            Hook::Pacing => Falls::Closed,
-            Hook::WebhookFormat | Hook::HttpHandler => Falls::Open,
+        let on_failure = match hook {
+            Hook::Pacing => FailureMode::FailClosed,
+            Hook::WebhookFormat | Hook::HttpHandler => FailureMode::FailOpen,
         };
         Self {
             hook,
             limits,
-            gate: Gate::new(limits.at_once, limits.waiting_max),
-            breakers: Breakers::new(falls, limits.breakers_max),
+            semaphore: BoundedSemaphore::new(limits.at_once, limits.waiting_max),
+            breakers: Breakers::new(on_failure, limits.breakers_max),
         }
     }
 }

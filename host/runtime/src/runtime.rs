@@ -9,12 +9,12 @@ use portico_core::event::Event;
 use portico_core::id::{DeviceId, TenantId};
 use portico_core::ports::Plugins;
 use portico_core::ports::plugins::{
-    CallCount, Decision, Formatted, Hook, Outcome, PaceDevice, PaceQuery, PluginFailure, PluginInfo, PluginRequest,
+    Decision, Formatted, Hook, Outcome, PaceDevice, PaceQuery, PluginFailure, PluginInfo, PluginRequest,
     PluginResponse, Rest,
 };
 
-use crate::call::{About, Host};
-use crate::check::try_out;
+use crate::call::{CallScope, Host};
+use crate::check::smoke_test;
 use crate::config::{RuntimeConfig, Source};
 use crate::engine;
 use crate::kind::dialect::Handle;
@@ -22,7 +22,6 @@ use crate::kind::{pacing, webhook_format};
 use crate::load::{LoadError, Loader};
 use crate::plugin::Plugin;
 use crate::services::{HostServices, Serving};
-use crate::tally::Tally;
 
 /// Loaded plugins, ready to be called.
 pub struct Runtime {
@@ -34,12 +33,11 @@ impl Runtime {
     /// Starts the runtime with these plugins. One that is refused refuses the start: a gateway that quietly lacks a plugin
     /// would surprise more.
     pub async fn start(config: RuntimeConfig, sources: Vec<Source>) -> Result<Arc<Self>, LoadError> {
-        let engine = engine::running().map_err(|e| LoadError::Engine(format!("{e:#}")))?;
+        let engine = engine::running(config.limits.instances_max).map_err(|e| LoadError::Engine(format!("{e:#}")))?;
         let host = Host {
             services: Arc::new(HostServices::new(config.limits.clone())),
             clock: Arc::clone(&config.clock),
             rng: Arc::clone(&config.rng),
-            tally: Tally::default(),
             engine,
         };
         let loader = Loader::new(&host.engine, &engine::fingerprint(&host.engine), &config)?;
@@ -48,12 +46,12 @@ impl Runtime {
             let named =
                 |e: LoadError| LoadError::Plugin { plugin: format!("{:?}", source.component), source: Box::new(e) };
             let plugin = loader.load(source).await.map_err(named)?;
-            try_out(&host, &plugin).await.map_err(named)?;
+            smoke_test(&host, &plugin).await.map_err(named)?;
             check_unclaimed(&plugins, &plugin).map_err(named)?;
             tracing::info!(plugin.id = plugin.info.id, plugin.version = plugin.info.version, "a plugin is loaded");
             plugins.insert(plugin.info.id.clone(), Arc::new(plugin));
         }
-        Ok(Arc::new(Self { host: Host { tally: Tally::default(), ..host }, plugins }))
+        Ok(Arc::new(Self { host, plugins }))
     }
 
     /// Gives the REST core that the import `rest` calls. It comes late because it is built on a runtime.
@@ -78,17 +76,17 @@ impl Runtime {
 /// Ids, mount names and root prefixes belong to one plugin each.
 fn check_unclaimed(plugins: &BTreeMap<String, Arc<Plugin>>, new: &Plugin) -> Result<(), LoadError> {
     if plugins.contains_key(&new.info.id) {
-        return Err(LoadError::Twice(new.info.id.clone()));
+        return Err(LoadError::Duplicate(new.info.id.clone()));
     }
     let Some(mount) = &new.info.mount else {
         return Ok(());
     };
     for other in plugins.values().filter_map(|p| p.info.mount.as_ref()) {
         if other.name == mount.name {
-            return Err(LoadError::Twice(format!("/d/{}", mount.name)));
+            return Err(LoadError::Duplicate(format!("/d/{}", mount.name)));
         }
         if let Some(shared) = mount.root.iter().find(|prefix| other.root.contains(prefix)) {
-            return Err(LoadError::Twice(shared.clone()));
+            return Err(LoadError::Duplicate(shared.clone()));
         }
     }
     Ok(())
@@ -102,10 +100,10 @@ impl Plugins for Runtime {
 
     async fn format(&self, plugin: &str, tenant: &TenantId, events: &[Event]) -> Result<Vec<Formatted>, PluginFailure> {
         let plugin = self.find(plugin)?;
-        let about = About { tenant: Some(tenant.clone()), device: None, serving: Serving::Gateway };
+        let scope = CallScope { tenant: Some(tenant.clone()), device: None, serving: Serving::Gateway };
         let mut all = Vec::with_capacity(events.len());
         for batch in webhook_format::batches(events) {
-            all.extend(self.host.call(plugin, &about, &batch).await?);
+            all.extend(self.host.call(plugin, &scope, &batch).await?);
         }
         Ok(all)
     }
@@ -117,12 +115,12 @@ impl Plugins for Runtime {
         state: PaceDevice,
         queries: Vec<PaceQuery>,
     ) -> Result<Vec<Decision>, PluginFailure> {
-        let about = About { tenant: Some(tenant.clone()), device: Some(device.clone()), serving: Serving::Gateway };
+        let scope = CallScope { tenant: Some(tenant.clone()), device: Some(device.clone()), serving: Serving::Gateway };
         let mut strictest: Option<Vec<Decision>> = None;
         for plugin in self.pacers() {
             let mut all = Vec::with_capacity(queries.len());
             for batch in pacing::batches(&state, &queries) {
-                all.extend(self.host.call(plugin, &about, &batch).await?);
+                all.extend(self.host.call(plugin, &scope, &batch).await?);
             }
             strictest = Some(match strictest {
                 None => all,
@@ -145,11 +143,7 @@ impl Plugins for Runtime {
         let plugin = self.find(plugin)?;
         let call = Handle::new(request, caller.is_some());
         let tenant = caller.as_ref().map(|c| c.tenant().clone());
-        let about = About { tenant, device: None, serving: Serving::Request(caller) };
-        self.host.call(plugin, &about, &call).await
-    }
-
-    fn calls(&self) -> Vec<CallCount> {
-        self.host.tally.list()
+        let scope = CallScope { tenant, device: None, serving: Serving::Request(caller) };
+        self.host.call(plugin, &scope, &call).await
     }
 }

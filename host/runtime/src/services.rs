@@ -1,12 +1,11 @@
-//! What guests may ask of the host. The one place where grants, budgets and quotas are checked: bindings hand calls on and
-//! decide nothing.
+//! The host functions that guests call. Grants, budgets and quotas are checked here and nowhere else.
 
 use std::sync::{Arc, OnceLock};
 
 use portico_core::access::Caller;
 use portico_core::ports::plugins::{Grant, Hook, PluginResponse, Rest};
 
-use crate::import::log::{Line, LogGate};
+use crate::import::log::{Line, LogQuota};
 use crate::import::rest::{self, Refusal};
 use crate::limits::Limits;
 
@@ -16,28 +15,28 @@ pub(crate) struct HostServices {
     limits: Limits,
 }
 
-/// Who calls: one plugin, in one call of one hook.
+/// The call of a hook that a host function is called from.
 pub(crate) struct CallInfo {
-    pub(crate) plugin: Arc<Subject>,
+    pub(crate) plugin: Arc<Grantee>,
     pub(crate) hook: Hook,
     pub(crate) call_id: String,
     pub(crate) serving: Serving,
     pub(crate) rest_calls: u32,
 }
 
-/// A plugin as grants see it.
-pub(crate) struct Subject {
+/// A plugin as the holder of grants and quotas.
+pub(crate) struct Grantee {
     pub(crate) id: String,
     pub(crate) grants: Vec<Grant>,
-    pub(crate) log: LogGate,
+    pub(crate) log: LogQuota,
 }
 
-/// Whose work a call does.
+/// On whose behalf a hook is called.
 #[derive(Clone)]
 pub(crate) enum Serving {
-    /// The gateway's own: there are no credentials to lend.
+    /// The gateway itself: there are no credentials that `rest` could use.
     Gateway,
-    /// A request's; `None` when it came without good credentials.
+    /// The sender of a request; `None` when it came without valid credentials.
     Request(Option<Caller>),
 }
 

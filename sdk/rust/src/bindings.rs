@@ -1,4 +1,4 @@
-//! Generated from `wit/gateway`: the types and functions on the wall between guest and host.
+//! Generated from `wit/gateway`: the types and functions that guest and host share.
 //!
 //! The one place of the SDK where unsafe code is expected: reading and writing the component's linear memory. Natively the
 //! imports are not there; [`crate::log`] and [`crate::http::Host`] keep native code from reaching them.

@@ -41,6 +41,15 @@ impl Database {
         let server = std::env::var("PORTICO_TEST_POSTGRES").expect(
             "PORTICO_TEST_POSTGRES is not set: run the tests with `make test`, or under `tests/postgres.sh run --`",
         );
+        Self::create_on(&server).await
+    }
+
+    /// Makes one on the Postgres server at a URL.
+    ///
+    /// # Panics
+    /// When the server does not answer or refuses.
+    pub async fn create_on(server: &str) -> Self {
+        let server = server.to_owned();
         let name = format!("portico_it_{:016x}", rand::random::<u64>());
         let mut admin = PgConnection::connect(&server).await.expect("the test server answers");
         let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));

@@ -103,6 +103,16 @@ impl Receiver {
         self.seen.deliveries.lock().expect("no panic while held").clone()
     }
 
+    /// How many came since the last [`Self::drain`].
+    pub fn count(&self) -> usize {
+        self.seen.deliveries.lock().expect("no panic while held").len()
+    }
+
+    /// What came since the last call; it is forgotten here.
+    pub fn drain(&self) -> Vec<Delivered> {
+        std::mem::take(&mut *self.seen.deliveries.lock().expect("no panic while held"))
+    }
+
     /// Waits until at least `count` came, and gives all.
     pub async fn at_least(&self, count: usize) -> Vec<Delivered> {
         wait_until(&format!("{count} deliveries"), || async {

@@ -273,24 +273,6 @@ pub trait Plugins: Send + Sync {
         caller: Option<Caller>,
         request: PluginRequest,
     ) -> Result<PluginResponse, PluginFailure>;
-
-    /// Calls so far, by plugin, hook and outcome (`None`: well), for metrics.
-    fn calls(&self) -> Vec<CallCount>;
-}
-
-/// How often a hook ended how.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CallCount {
-    /// The plugin.
-    pub plugin: String,
-    /// The hook.
-    pub hook: Hook,
-    /// `None`: well.
-    pub outcome: Option<Outcome>,
-    /// How often.
-    pub count: u64,
-    /// Time spent in those calls altogether.
-    pub total: Duration,
 }
 
 /// The REST core without a socket in between: what a dialect's `rest` import calls.

@@ -1,8 +1,8 @@
 //! The master key: from the environment, from the data folder, or drawn for a new installation.
 //!
-//! Invariant: a drawn key is written down only after [`MasterKey::opens`] had its chance to refuse it. What is in a database
-//! was sealed under one key, and another one beside it would turn sessions and webhooks into losses. A file that others than
-//! its owner can read is never used.
+//! Invariant: a new key is written to its file only after [`MasterKey::opens`] was asked. The values in a database are sealed under
+//! one key; a second key beside them would make sessions and webhooks unreadable. A file that others than its owner can read is
+//! never used.
 
 use std::fmt;
 use std::fs::{self, File};

@@ -1,6 +1,5 @@
 //! The server itself: health, metrics, version, and this API's description.
 
-use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -9,11 +8,11 @@ use portico_core::ports::Tx;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Answer;
+use super::HandlerResult;
 use crate::api::App;
-use crate::extract::MaybeAs;
+use crate::extract::{Json, OptionalAuth};
 use crate::live::{Part, PartStatus};
-use crate::metrics::text::{self, Snapshot};
+use crate::metrics::{self, Snapshot};
 use crate::peer;
 
 /// How the gateway fares.
@@ -77,9 +76,13 @@ pub(super) async fn openapi(State(app): State<App>) -> Response {
 /// Get figures for Prometheus
 ///
 /// Needs no key from the same machine; from elsewhere (or through a proxy) one with the scope `server:admin`.
-#[utoipa::path(get, path = "/metrics", tag = "server",
+#[utoipa::path(get, path = "/metrics", tag = "server", security(("key" = ["server:admin"]), ()),
     responses((status = 200, description = "Text format 0.0.4", body = String, content_type = "text/plain")))]
-pub(super) async fn metrics(State(app): State<App>, MaybeAs(ctx): MaybeAs, request: Request) -> Answer<Response> {
+pub(super) async fn metrics(
+    State(app): State<App>,
+    OptionalAuth(ctx): OptionalAuth,
+    request: Request,
+) -> HandlerResult<Response> {
     if !is_local(&request) {
         let Some(ctx) = ctx else {
             let why = "metrics need a key with the scope `server:admin`, except from the same machine";
@@ -90,14 +93,8 @@ pub(super) async fn metrics(State(app): State<App>, MaybeAs(ctx): MaybeAs, reque
     let ports = &app.services.ports;
     let count = |tx: &mut dyn Tx| Ok((tx.device_count_by_state()?, tx.delivery_stats()?));
     let (devices, outbox) = ports.read(count).await?;
-    let snapshot = Snapshot {
-        devices,
-        outbox,
-        plugin_calls: app.services.plugins.calls(),
-        rss_bytes: text::rss_bytes(),
-        now: ports.now(),
-    };
-    Ok(([(CONTENT_TYPE, text::CONTENT_TYPE)], text::write(&app.metrics, &snapshot)).into_response())
+    let snapshot = Snapshot { devices, outbox, now: ports.now() };
+    Ok(([(CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics::render(&snapshot)).into_response())
 }
 
 /// Whether the request comes from this machine itself and not through a proxy on it.

@@ -16,7 +16,6 @@ use portico_core::event::Event;
 use portico_core::id::DeliveryId;
 use portico_core::ports::store::AttemptResult;
 use portico_core::webhook::delivery::AttemptEnd;
-use portico_core::webhook::signature::Secret;
 use portico_core::webhook::{Claimed, DeliveryState, Webhook, WebhookState};
 use tokio::time::Instant;
 
@@ -24,6 +23,7 @@ use super::claim::without_attempt;
 use super::format::{self, Body, FORMAT_BATCH};
 use super::post::Poster;
 use super::record::Outcome;
+use super::request::Opened;
 use super::slots::{Followers, Slot, Slots};
 use crate::tasks::cause;
 
@@ -47,7 +47,7 @@ struct Part {
 /// What all parts of a lane have in common.
 struct Work {
     webhook: Arc<Webhook>,
-    secret: Arc<Secret>,
+    opened: Arc<Opened>,
     start_by: Instant,
     /// When a request of any but the first delivery may begin at the latest.
     run_until: Instant,
@@ -98,12 +98,12 @@ impl Lane {
 impl Poster {
     /// Starts the lanes of one webhook, each as a task of its own. Their first parts are formatted together.
     pub(super) async fn start_lanes(self: Arc<Self>, webhook: Arc<Webhook>, lanes: Vec<Lane>) {
-        let secret = match self.open_secret(&webhook) {
-            Ok(secret) => Arc::new(secret),
+        let opened = match self.open(&webhook) {
+            Ok(opened) => Arc::new(opened),
             Err(error) => {
-                tracing::error!(webhook.id = %webhook.id, error = cause(&error), "a webhook's signing key can't be opened; its deliveries fail");
+                tracing::error!(webhook.id = %webhook.id, error = cause(&error), "what a webhook keeps sealed can't be opened; its deliveries fail");
                 for lane in lanes {
-                    let result = self.without_secret(&webhook, &lane.first);
+                    let result = self.unopened(&webhook, &lane.first);
                     self.record(&webhook, vec![result], None, (Some(lane.slot), lane.followers)).await;
                 }
                 return;
@@ -114,16 +114,16 @@ impl Poster {
             let mut bodies = self.format(&webhook, &events).await.into_iter();
             for lane in batch {
                 let bodies = bodies.by_ref().take(lane.len()).collect();
-                self.tasks.spawn(self.clone().deliver_lane(lane, secret.clone(), bodies));
+                self.tasks.spawn(self.clone().deliver_lane(lane, opened.clone(), bodies));
             }
         }
     }
 
     /// Delivers a lane, part by part.
-    async fn deliver_lane(self: Arc<Self>, lane: Lane, secret: Arc<Secret>, bodies: Vec<Body>) {
+    async fn deliver_lane(self: Arc<Self>, lane: Lane, opened: Arc<Opened>, bodies: Vec<Body>) {
         let Lane { webhook, first, behind, followers, slot, start_by } = lane;
         let run_until = start_by.min(Instant::now() + self.config.lane_run_time);
-        let mut work = Work { webhook, secret, start_by, run_until };
+        let mut work = Work { webhook, opened, start_by, run_until };
         let deliveries = std::iter::once(first).chain(behind).zip(bodies).collect();
         let mut part = Part { deliveries, followers };
         loop {
@@ -181,7 +181,7 @@ impl Poster {
             let result = match body.into_request() {
                 None => (without_attempt(&claimed, DeliveryState::Skipped, None, self.now()), None),
                 Some(_) if Instant::now() >= until || self.tasks.stopping().is_cancelled() => return false,
-                Some(sent) => self.attempt(&work.webhook, &work.secret, &claimed, sent).await,
+                Some(sent) => self.attempt(&work.webhook, &work.opened, &claimed, sent).await,
             };
             let goes_on = matches!(result.0.state, DeliveryState::Delivered | DeliveryState::Skipped);
             results.push(result);

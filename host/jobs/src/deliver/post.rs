@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::lane::PartResult;
 use super::record::Outcome;
-use super::request::{self, DEFAULT_BODY, Shape};
+use super::request::{self, DEFAULT_BODY, Opened, Shape};
 use super::slots::Slots;
 use crate::config::DeliverConfig;
 use crate::tasks::Tasks;
@@ -43,30 +43,29 @@ impl Poster {
     pub(super) async fn attempt(
         &self,
         webhook: &Webhook,
-        secret: &Secret,
+        opened: &Opened,
         claimed: &Claimed,
         (parts, shape): (Parts, Shape),
     ) -> PartResult {
         let (at, began) = (self.now(), Instant::now());
-        let request = request::build(webhook, secret, &claimed.event, (parts, shape), (at, self.config.timeout));
+        let request = request::build(webhook, opened, &claimed.event, (parts, shape), (at, self.config.timeout));
         let answer = self.services.outbound.send(request).await;
         self.outcome(webhook, claimed, &Request { at, duration: began.elapsed(), shape, answer })
     }
 
-    /// The failed attempt of a webhook whose signing key can't be opened.
-    pub(super) fn without_secret(&self, webhook: &Webhook, claimed: &Claimed) -> PartResult {
-        let why = "the signing key can't be opened; give the webhook a new one".to_owned();
+    /// The failed attempt of a webhook whose sealed values can't be opened.
+    pub(super) fn unopened(&self, webhook: &Webhook, claimed: &Claimed) -> PartResult {
+        let why = "the signing key or the headers can't be opened; make the webhook anew".to_owned();
         let answer = Err(OutboundError::Other(why));
-        self.outcome(
-            webhook,
-            claimed,
-            &Request { at: self.now(), duration: Duration::ZERO, shape: Shape::Wanted, answer },
-        )
+        let request = Request { at: self.now(), duration: Duration::ZERO, shape: Shape::Wanted, answer };
+        self.outcome(webhook, claimed, &request)
     }
 
-    pub(super) fn open_secret(&self, webhook: &Webhook) -> Result<Secret> {
+    /// Opens what the webhook keeps sealed.
+    pub(super) fn open(&self, webhook: &Webhook) -> Result<Opened> {
         let sealer = &self.services.ports.sealer;
-        sealer.open(&Webhook::seal_place(&webhook.id), &webhook.sealed_secret).map(Secret::from_bytes)
+        let secret = sealer.open(&Webhook::seal_place(&webhook.id), &webhook.sealed_secret).map(Secret::from_bytes)?;
+        Ok(Opened { secret, headers: webhook.headers.open(sealer, &webhook.id)? })
     }
 
     pub(super) fn now(&self) -> UtcMs {

@@ -17,9 +17,9 @@ pub(crate) struct Line {
     pub(crate) fields: Vec<(String, String)>,
 }
 
-/// Counts a plugin's lines by the minute.
+/// Limits the lines that a plugin may log per minute.
 #[derive(Default)]
-pub(crate) struct LogGate(Mutex<Option<Window>>);
+pub(crate) struct LogQuota(Mutex<Option<Window>>);
 
 #[derive(Clone, Copy)]
 struct Window {
@@ -28,7 +28,7 @@ struct Window {
     dropped: u32,
 }
 
-impl LogGate {
+impl LogQuota {
     /// Writes a line unless `per_minute` are written already; says once a minute how many were dropped.
     pub(crate) fn write(&self, call: &CallInfo, line: &Line, per_minute: u32) {
         let (admitted, dropped) = self.admit(Instant::now(), per_minute);
@@ -97,11 +97,11 @@ mod tests {
 
     #[test]
     fn only_so_many_lines_a_minute_are_written_and_the_rest_is_counted() {
-        let gate = LogGate::default();
+        let quota = LogQuota::default();
         let now = Instant::now();
-        let admitted = (0..10).filter(|_| gate.admit(now, 4).0).count();
+        let admitted = (0..10).filter(|_| quota.admit(now, 4).0).count();
         assert_eq!(admitted, 4);
-        assert_eq!(gate.admit(now + WINDOW, 4), (true, 6));
+        assert_eq!(quota.admit(now + WINDOW, 4), (true, 6));
     }
 
     #[test]

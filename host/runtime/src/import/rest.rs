@@ -3,8 +3,8 @@
 use portico_core::access::Caller;
 use portico_core::ports::plugins::{PluginResponse, Rest, RestRequest};
 
-use crate::answer;
 use crate::limits::{HEADER_BYTES_MAX, RESPONSE_HEADERS_MAX};
+use crate::validate;
 
 /// What a guest asks for.
 pub(crate) struct Request {
@@ -55,7 +55,7 @@ fn checked(request: Request, body_bytes_max: usize) -> Result<RestRequest, Refus
     let mut kept = Vec::with_capacity(headers.len());
     for (name, value) in headers {
         let name = name.to_ascii_lowercase();
-        answer::check_header(&name, &value, HEADER_BYTES_MAX).map_err(Refusal::Invalid)?;
+        validate::check_header(&name, &value, HEADER_BYTES_MAX).map_err(Refusal::Invalid)?;
         if !CREDENTIALS.contains(&name.as_str()) {
             kept.push((name, value));
         }

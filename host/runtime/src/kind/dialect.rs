@@ -2,10 +2,10 @@
 
 use portico_core::ports::plugins::{Hook, PluginRequest, PluginResponse};
 
-use crate::answer::check_headers;
 use crate::bindings::http_handler as wit;
-use crate::call::{Fresh, HookCall, Said};
+use crate::call::{FreshInstance, GuestResult, HookCall};
 use crate::limits::{HEADER_BYTES_MAX, RESPONSE_BODY_BYTES_MAX, RESPONSE_HEADERS_MAX};
+use crate::validate::check_headers;
 
 /// One request.
 pub(crate) struct Handle(wit::Request);
@@ -25,7 +25,7 @@ impl HookCall for Handle {
     type Raw = wit::Response;
     type Answer = PluginResponse;
 
-    async fn run(&self, guest: Fresh<'_>) -> wasmtime::Result<Said<Self::Raw>> {
+    async fn run(&self, guest: FreshInstance<'_>) -> wasmtime::Result<GuestResult<Self::Raw>> {
         let hook = guest.export(|exports| exports.http_handler.as_ref())?.load(&mut *guest.store, &guest.instance)?;
         hook.call_handle(guest.store, guest.context, &self.0).await
     }

@@ -5,11 +5,11 @@ use std::time::Duration;
 use portico_core::address::ChatKind;
 use portico_core::ports::plugins::{Decision, Hook, PaceDevice, PaceQuery};
 
-use crate::answer::one_each;
 use crate::bindings::{pacing as wit, types};
-use crate::call::{Fresh, HookCall, Said};
+use crate::call::{FreshInstance, GuestResult, HookCall};
 use crate::import::log::cut;
 use crate::limits::{BATCH_ITEMS_MAX, DELAY_MAX, DETAIL_BYTES_MAX};
+use crate::validate::check_batch;
 
 /// One batch of queries of one device.
 pub(crate) struct Pace {
@@ -65,13 +65,13 @@ impl HookCall for Pace {
     type Raw = Vec<wit::Decision>;
     type Answer = Vec<Decision>;
 
-    async fn run(&self, guest: Fresh<'_>) -> wasmtime::Result<Said<Self::Raw>> {
+    async fn run(&self, guest: FreshInstance<'_>) -> wasmtime::Result<GuestResult<Self::Raw>> {
         let hook = guest.export(|exports| exports.pacing.as_ref())?.load(&mut *guest.store, &guest.instance)?;
         hook.call_decide(guest.store, guest.context, self.device, &self.queries).await
     }
 
     fn check(&self, raw: Self::Raw) -> Result<Self::Answer, String> {
-        one_each(raw, self.queries.len(), decision)
+        check_batch(raw, self.queries.len(), decision)
     }
 }
 

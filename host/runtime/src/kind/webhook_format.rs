@@ -3,13 +3,13 @@
 use portico_core::event::Event;
 use portico_core::ports::plugins::{Formatted, Hook, Parts, Signing, SigningScheme};
 
-use crate::answer::{check_delivery_header, check_header, check_headers, one_each};
 use crate::bindings::webhook_format as wit;
-use crate::call::{Fresh, HookCall, Said};
+use crate::call::{FreshInstance, GuestResult, HookCall};
 use crate::import::log::cut;
 use crate::limits::{
     BATCH_BYTES_MAX, BATCH_ITEMS_MAX, DETAIL_BYTES_MAX, HEADER_BYTES_MAX, WEBHOOK_BODY_BYTES_MAX, WEBHOOK_HEADERS_MAX,
 };
+use crate::validate::{check_batch, check_delivery_header, check_header, check_headers};
 
 /// One batch of events of one subscription.
 pub(crate) struct Format(Vec<wit::Event>);
@@ -56,13 +56,13 @@ impl HookCall for Format {
     type Raw = Vec<wit::Outcome>;
     type Answer = Vec<Formatted>;
 
-    async fn run(&self, guest: Fresh<'_>) -> wasmtime::Result<Said<Self::Raw>> {
+    async fn run(&self, guest: FreshInstance<'_>) -> wasmtime::Result<GuestResult<Self::Raw>> {
         let hook = guest.export(|exports| exports.webhook_format.as_ref())?.load(&mut *guest.store, &guest.instance)?;
         hook.call_format(guest.store, guest.context, &self.0).await
     }
 
     fn check(&self, raw: Self::Raw) -> Result<Self::Answer, String> {
-        one_each(raw, self.0.len(), formatted)
+        check_batch(raw, self.0.len(), formatted)
     }
 }
 

@@ -48,6 +48,24 @@ async fn refusal(bytes: Vec<u8>) -> LoadError {
 }
 
 #[tokio::test]
+async fn what_is_no_regular_file_is_refused_before_it_is_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    assert!(std::process::Command::new("mkfifo").arg(path("pipe.wasm")).status().unwrap().success());
+    std::fs::create_dir(path("folder.wasm")).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(path("socket.wasm")).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", path("device.wasm")).unwrap();
+    for (name, what) in [("pipe", "pipe"), ("folder", "folder"), ("socket", "socket"), ("device", "device")] {
+        let path = path(&format!("{name}.wasm"));
+        let start = Runtime::start(config(), vec![Source::file(&path)]);
+        let start = tokio::time::timeout(Duration::from_secs(20), start).await.expect("nobody waits for a writer");
+        let Err(refused) = start else { panic!("installed") };
+        let told = told(&refused);
+        assert!(told.contains(what) && told.contains(&path.display().to_string()), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn files_that_are_no_plugins_are_refused_by_name() {
     assert!(matches!(refusal(b"#!/bin/sh".to_vec()).await, LoadError::NotWasm));
     assert!(matches!(refusal(b"\0asm\x01\0\0\0".to_vec()).await, LoadError::NotComponent));
@@ -62,7 +80,7 @@ async fn a_plugin_gets_nothing_it_did_not_ask_for() {
     let silent = edited(hostile(), "[[grant]]", "#[grant]]");
     let silent = edited(edited(silent, "kind = \"rest\"", "#ind = \"rest\""), "why = \"to", "#hy = \"to");
     let refused = refusal(silent).await;
-    assert!(matches!(refused, LoadError::NotAsked { grant: "rest", .. }), "{refused}");
+    assert!(matches!(refused, LoadError::GrantMissing { grant: "rest", .. }), "{refused}");
     let foreign = edited(hostile(), "portico:plugin/log", "vanillo:plugin/log");
     let refused = refusal(foreign).await;
     assert!(matches!(&refused, LoadError::Import(name) if name.starts_with("vanillo:")), "{refused}");
@@ -88,7 +106,8 @@ async fn a_compiling_child_that_fails_or_hangs_costs_one_refusal() {
     let refused = async |program: &str, args: Vec<OsString>| {
         let mut config = config();
         config.limits.compiled_bytes = 1 << 20;
-        config.compiler = Compiler::Child { program: program.into(), args, wall: Duration::from_millis(500) };
+        config.limits.compile_timeout = Duration::from_millis(500);
+        config.compiler = Compiler::Child { program: program.into(), args };
         match refusal_with(config, hostile()).await {
             LoadError::Compile(why) => why,
             other => panic!("{program}: {other}"),
@@ -119,7 +138,7 @@ async fn a_child_compiles_under_its_limits() {
     let child = |bytes: Vec<u8>| {
         let mut config = config();
         let program = target.join("examples/plugin_compile");
-        config.compiler = Compiler::Child { program, args: Vec::new(), wall: Duration::from_secs(60) };
+        config.compiler = Compiler::Child { program, args: Vec::new() };
         Runtime::start(config, vec![Source::memory("test", bytes)])
     };
     child(hostile()).await.expect("a runtime");

@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use portico_sandbox::{Config, Sandbox};
 
 use crate::Outcome;
-use crate::client::TestClient;
+use portico_client::TestClient;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 

@@ -11,7 +11,7 @@ use whatsapp_rust::wacore::types::jid::JidExt as _;
 use whatsapp_rust::wacore_binary::builder::NodeBuilder;
 
 use crate::Outcome;
-use crate::client::{TestClient, wait_until};
+use portico_client::{TestClient, wait_until};
 
 const CLIENT: &str = "15550100001";
 const OTHER: &str = "15550100002";

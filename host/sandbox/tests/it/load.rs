@@ -6,7 +6,7 @@ use portico_sandbox::{Config, Sandbox};
 use whatsapp_rust::prelude::{Event, MessageExt};
 
 use crate::Outcome;
-use crate::client::{TestClient, wait_until};
+use portico_client::{TestClient, wait_until};
 
 const CLIENT: &str = "15550100001";
 const PHONES: usize = 5;

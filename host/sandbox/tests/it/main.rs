@@ -3,7 +3,6 @@
 
 mod admin;
 mod chat;
-mod client;
 mod load;
 mod offline;
 mod pairing;

@@ -7,7 +7,7 @@ use whatsapp_rust::prelude::{Event, MessageExt};
 use whatsapp_rust::wacore::store::in_memory::InMemoryBackend;
 
 use crate::Outcome;
-use crate::client::{TestClient, wait_until};
+use portico_client::{TestClient, wait_until};
 
 #[tokio::test]
 async fn an_offline_phone_gets_its_messages_on_return_and_confirms_only_then() -> Outcome {

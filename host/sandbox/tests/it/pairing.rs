@@ -7,7 +7,7 @@ use whatsapp_rust::pair_code::PairCodeOptions;
 use whatsapp_rust::prelude::Event;
 
 use crate::Outcome;
-use crate::client::TestClient;
+use portico_client::TestClient;
 
 #[tokio::test]
 async fn two_clients_pair_by_qr_and_text_both_ways() -> Outcome {

@@ -9,7 +9,7 @@ use whatsapp_rust::wacore::store::in_memory::InMemoryBackend;
 
 use crate::Outcome;
 use crate::admin::call;
-use crate::client::TestClient;
+use portico_client::TestClient;
 
 /// How clients have connected to this sandbox.
 async fn handshakes(sandbox: &Sandbox) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {

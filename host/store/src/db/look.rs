@@ -1,14 +1,33 @@
 //! Looking at a database without changing it: nothing is made, migrated or locked.
 
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
+
 use portico_core::error::Result;
 use portico_core::ports::keys::seal_place;
 use portico_core::webhook::Webhook;
+use rusqlite::{Connection, ErrorCode};
 use sqlx::migrate::Migrator;
 
-use super::{Db, DbTx, Mode, SEALED_RECORD, SEALED_SECRET, STEPS_DONE, postgres, sqlite};
-use crate::config::{StoreConfig, Target};
+use super::readers::read;
+use super::{Db, DbTx, Extent, Mode, SEALED_RECORD, SEALED_SECRET, STEPS_DONE};
 use crate::error::OpenError;
-use crate::row::Place;
+use crate::migrate;
+use crate::row::RowRef;
+
+/// What checking the pages of a database found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Integrity {
+    /// Nothing was checked: there is no file, or a server looks after its own.
+    #[default]
+    Unchecked,
+    /// All is as it should be.
+    Sound,
+    /// It is damaged; what SQLite said first.
+    Damaged(String),
+    /// The check was ended after this time, and had found nothing until then.
+    Unfinished(Duration),
+}
 
 /// What a look at a database found.
 #[derive(Debug, Default)]
@@ -21,6 +40,8 @@ pub struct Look {
     pub pending: usize,
     /// One of its sealed values.
     pub sealed: Option<Sealed>,
+    /// Whether the file is damaged.
+    pub integrity: Integrity,
 }
 
 /// A sealed value with the place it is bound to.
@@ -38,56 +59,77 @@ impl std::fmt::Debug for Sealed {
     }
 }
 
-/// What the two kinds of database find out each in its own way.
-pub(super) struct Glance {
-    pub(super) in_use: bool,
-    /// Whether any migration ever ran.
-    pub(super) migrated: bool,
-    /// For reading on.
-    pub(super) tx: DbTx,
-    pub(super) steps: &'static Migrator,
+/// Looks on at an SQLite file that was opened for it. `migrated` says whether any migration ever ran.
+pub(super) fn of_sqlite(connection: &mut Connection, migrated: bool, in_use: bool) -> Result<Look, OpenError> {
+    let (sender, found) = std::sync::mpsc::sync_channel(1);
+    let task = Box::new(move |tx: &mut DbTx<'_>| {
+        // The receiver waits below until this has run.
+        let _ = sender.send(of(tx, &migrate::SQLITE, migrated, in_use));
+        Ok(())
+    });
+    read(connection, task).map_err(|e| OpenError::Unreadable(e.into()))?;
+    found.try_recv().map_err(|e| OpenError::Unreadable(e.into()))?
+}
+
+/// Checks every page of an SQLite file, for `limit` at most. Changes nothing.
+pub(super) fn integrity(connection: &Connection, limit: Duration) -> rusqlite::Result<Integrity> {
+    let interrupt = connection.get_interrupt_handle();
+    let (done, ended) = std::sync::mpsc::channel::<()>();
+    let timer = std::thread::spawn(move || {
+        // The sender is dropped when the check has ended.
+        if ended.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
+            interrupt.interrupt();
+        }
+    });
+    // Unlike `integrity_check` it does not compare indexes with their tables, which takes far longer.
+    let found: rusqlite::Result<String> = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
+    drop(done);
+    // It can't panic, and has nothing to say.
+    let _ = timer.join();
+    match found {
+        Ok(text) if text == "ok" => Ok(Integrity::Sound),
+        Ok(text) => Ok(Integrity::Damaged(text)),
+        Err(error) => match error.sqlite_error_code() {
+            Some(ErrorCode::OperationInterrupted) => Ok(Integrity::Unfinished(limit)),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Ok(Integrity::Damaged(error.to_string())),
+            _ => Err(error),
+        },
+    }
+}
+
+/// Looks on in a transaction.
+pub(super) fn of(tx: &mut DbTx<'_>, steps: &Migrator, migrated: bool, in_use: bool) -> Result<Look, OpenError> {
+    let unreadable = |e: portico_core::Error| OpenError::Unreadable(e.into());
+    let done = if migrated { tx.steps_done().map_err(unreadable)? } else { Vec::new() };
+    if let Some(version) = done.iter().copied().find(|done| !steps.version_exists(*done)) {
+        return Err(OpenError::Newer { version, known: migrate::newest(steps) });
+    }
+    let sealed = if done.is_empty() { None } else { tx.sealed().map_err(unreadable)? };
+    let pending = steps.iter().filter(|step| !done.contains(&step.version)).count();
+    Ok(Look { exists: true, in_use, pending, sealed, integrity: Integrity::Unchecked })
 }
 
 impl Db {
-    /// Looks at a database as it is, also while a gateway runs on it.
-    pub async fn look(config: &StoreConfig) -> Result<Look, OpenError> {
-        let glance = match config.check()? {
-            Target::Sqlite(path) => match sqlite::glance(config, path).await? {
-                Some(glance) => glance,
-                None => return Ok(Look::default()),
-            },
-            Target::Postgres(url) => postgres::glance(config, url).await?,
-        };
-        let Glance { in_use, migrated, mut tx, steps } = glance;
-        let done = if migrated { tx.steps_done().await.map_err(OpenError::Unreadable)? } else { Vec::new() };
-        if let Some(version) = done.iter().copied().find(|done| !steps.version_exists(*done)) {
-            return Err(OpenError::Newer { version, known: steps.iter().map(|m| m.version).max().unwrap_or(0) });
-        }
-        let sealed = if done.is_empty() { None } else { tx.sealed().await.map_err(OpenError::Unreadable)? };
-        let pending = steps.iter().filter(|step| !done.contains(&step.version)).count();
-        Ok(Look { exists: true, in_use, pending, sealed })
-    }
-
     /// One of the sealed values, if there are any: the master key must open it.
     pub async fn sealed(&self) -> Result<Option<Sealed>> {
-        self.begin(Mode::Read).await?.sealed().await
+        self.with(Mode::Read, Extent::Transaction, |tx| tx.sealed()).await
     }
 }
 
-impl DbTx {
-    async fn steps_done(&mut self) -> Result<Vec<i64>> {
+impl DbTx<'_> {
+    fn steps_done(&mut self) -> Result<Vec<i64>> {
         let rows = rows!(self.conn(), (i64,), STEPS_DONE, [], fetch_all)?;
         Ok(rows.into_iter().map(|(version,)| version).collect())
     }
 
-    async fn sealed(&mut self) -> Result<Option<Sealed>> {
+    fn sealed(&mut self) -> Result<Option<Sealed>> {
         if let Some((id, value)) = rows!(self.conn(), (String, Vec<u8>), SEALED_SECRET, [], fetch_optional)? {
-            let id = Place::new("webhooks", &id).id("id", &id)?;
+            let id = RowRef::new("webhooks", &id).id("id", &id)?;
             return Ok(Some(Sealed { place: Webhook::seal_place(&id), value }));
         }
         let row = rows!(self.conn(), (String, String, String, Vec<u8>), SEALED_RECORD, [], fetch_optional)?;
         let Some((device, kind, id, value)) = row else { return Ok(None) };
-        let device = Place::new("key_records", &device).id("device_id", &device)?;
+        let device = RowRef::new("key_records", &device).id("device_id", &device)?;
         Ok(Some(Sealed { place: seal_place(&device, &kind, &id), value }))
     }
 }
@@ -97,13 +139,14 @@ mod tests {
     use portico_core::ports::keys::{KeyRecords, KeyWrite};
 
     use super::*;
+    use crate::StoreConfig;
     use crate::testing::{Fixture, Kind, with_db};
 
-    async fn a_look_sees_what_is_there(fx: Fixture) {
+    async fn a_look_sees_what_is_there(fx: &'static Fixture) {
         let look = Db::look(&fx.config).await.unwrap();
         assert!(look.exists && look.in_use && look.pending == 0 && look.sealed.is_none(), "{look:?}");
 
-        let device = fx.device(&fx.tenant("t").await).await;
+        let device = fx.device(fx.tenant("t").await).await;
         let write = KeyWrite::Put { kind: "k", id: "a".to_owned(), value: vec![1, 2], expires: None };
         fx.db.apply(&device.id, vec![write]).await.unwrap();
         let sealed = fx.db.sealed().await.unwrap().expect("a sealed value");
@@ -111,10 +154,32 @@ mod tests {
 
         fx.execute("DELETE FROM _sqlx_migrations WHERE version > 1").await;
         fx.db.close().await;
-        let config = fx.config.clone();
-        drop(fx);
-        let look = Db::look(&config).await.unwrap();
+        let look = Db::look(&fx.config).await.unwrap();
         assert!(!look.in_use && look.pending > 0 && look.sealed.is_some(), "{look:?}");
+    }
+
+    #[tokio::test]
+    async fn a_damaged_file_is_seen_and_a_long_check_ends() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("portico.db");
+        let config = StoreConfig::at(format!("sqlite:{}", path.display()));
+        Db::open(&config).await.unwrap().close().await;
+        let connection = Connection::open(&path).unwrap();
+        let fill = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
+             INSERT INTO tenants SELECT 'tenant ' || i, 'name ' || i, 0, i FROM n";
+        connection.execute_batch(fill).unwrap();
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        let page: u64 = connection
+            .query_row("SELECT MAX(pageno) FROM dbstat WHERE name = 'tenants'", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(integrity(&connection, Duration::ZERO).unwrap(), Integrity::Unfinished(Duration::ZERO));
+        drop(connection);
+        assert_eq!(Db::look(&config).await.unwrap().integrity, Integrity::Sound);
+
+        let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&file, &[0xff; 4096], (page - 1) * 4096).unwrap();
+        let look = Db::look(&config).await.unwrap();
+        assert!(matches!(look.integrity, Integrity::Damaged(_)), "{look:?}");
     }
 
     #[tokio::test]

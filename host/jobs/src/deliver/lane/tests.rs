@@ -5,6 +5,8 @@ use async_trait::async_trait;
 use portico_core::id::WebhookId;
 use portico_core::ports::Outbound;
 use portico_core::ports::outbound::{OutboundError, OutboundRequest, OutboundResponse};
+use portico_core::webhook::Headers;
+use portico_core::webhook::signature::Secret;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::*;
@@ -65,7 +67,13 @@ async fn delivered(answers: &[u16], config: DeliverConfig, start_by: Instant) ->
     let lane = lane_of(&slots, claimed(1), (2..5).map(claimed).collect(), start_by);
     let parts = || format::default_parts(&testing::event(1));
     let bodies = vec![Body::Formatted(parts()), Body::Skip, Body::Default(parts()), Body::Formatted(parts())];
-    poster.deliver_lane(lane, Arc::new(Secret::from_bytes(vec![7; 32])), bodies).await;
+    poster
+        .deliver_lane(
+            lane,
+            Arc::new(Opened { secret: Secret::from_bytes(vec![7; 32]), headers: Headers::new() }),
+            bodies,
+        )
+        .await;
     let outcome = received.try_recv().expect("one outcome for the whole part");
     assert!(received.try_recv().is_err());
     assert!(outcome.goes_on_with.is_none(), "the store of this test has no next part");

@@ -1,0 +1,76 @@
+//! Queries.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use portico_core::page::PageRequest;
+use portico_core::{Error, OpContext};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use url::form_urlencoded;
+use utoipa::IntoParams;
+
+use super::wording;
+use crate::api::App;
+use crate::problem::Problem;
+
+/// The query, as the type the route takes.
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
+        parse(parts.uri.query().unwrap_or_default()).map(Self)
+    }
+}
+
+fn parse<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
+    let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
+    serde_path_to_error::deserialize(pairs).map_err(|e| wording::problem(&e.path().to_string(), &e.inner().to_string()))
+}
+
+/// The part of a list that is wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PageParams {
+    /// Rows at most.
+    pub(crate) limit: Option<u32>,
+    /// The `next` of the page before.
+    pub(crate) cursor: Option<String>,
+}
+
+/// Checks which part of a list is wanted.
+pub(crate) fn page(ctx: &OpContext, limit: Option<u32>, cursor: Option<String>) -> Result<PageRequest, Error> {
+    PageRequest::new(limit, cursor, ctx.limits())
+}
+
+/// The header that makes a request safe to repeat.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "described here, read where the operation is made")]
+pub(crate) struct IdempotencyKey {
+    /// Any text of 1 to 255 printable characters, fresh for each new request: a repetition makes nothing twice and answers
+    /// with the first result and `Idempotent-Replay: true`.
+    #[param(rename = "Idempotency-Key")]
+    idempotency_key: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_complaint_names_the_parameter() {
+        for (query, field) in [("limit=many", "limit"), ("cursor=a&offset=5", "offset"), ("limit=-1", "limit")] {
+            let problem = parse::<PageParams>(query).unwrap_err();
+            assert_eq!((problem.code, problem.field.as_deref()), ("invalid_request", Some(field)), "{query}");
+        }
+    }
+
+    #[test]
+    fn an_empty_query_is_fine() {
+        assert!(parse::<PageParams>("").unwrap().limit.is_none());
+        assert_eq!(parse::<PageParams>("limit=5&cursor=dev_1").unwrap().cursor.as_deref(), Some("dev_1"));
+    }
+}
