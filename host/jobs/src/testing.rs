@@ -1,6 +1,5 @@
 //! Nouns and ports for the tests of this crate. No store: what needs rows is tested through the whole gateway.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
