@@ -33,8 +33,9 @@ const ALLOWED: [(&str, &[&str]); 9] = [
 ];
 
 /// The heavy libraries, and the one crate of the host that may name each.
-const HEAVY: [(&str, &[&str]); 5] = [
+const HEAVY: [(&str, &[&str]); 6] = [
     ("sqlx", &["portico-store"]),
+    ("rusqlite", &["portico-store"]),
     ("whatsapp-rust", &["portico-whatsapp", "portico-sandbox"]),
     ("wasmtime", &["portico-runtime"]),
     ("reqwest", &["portico-net"]),
@@ -42,7 +43,7 @@ const HEAVY: [(&str, &[&str]); 5] = [
 ];
 
 /// What would make `core` do I/O.
-const IO: [&str; 8] = ["tokio", "reqwest", "axum", "sqlx", "wasmtime", "hyper", "whatsapp-rust", "mio"];
+const IO: [&str; 9] = ["tokio", "reqwest", "axum", "sqlx", "rusqlite", "wasmtime", "hyper", "whatsapp-rust", "mio"];
 
 /// The normal dependencies of every crate of the workspace, by name.
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {

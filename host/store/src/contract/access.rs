@@ -5,7 +5,6 @@ use portico_core::access::{AccessKey, Scope};
 use portico_core::id::{KeyId, TenantId};
 use portico_core::page::PageRequest;
 use portico_core::ports::store::{AccessTx, DeviceTx, IdempotencyEntry, Store, WebhookTx};
-use portico_core::time::UtcMs;
 
 use crate::testing::{Fixture, leak, page};
 

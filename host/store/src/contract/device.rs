@@ -5,7 +5,7 @@ use portico_core::id::DeviceId;
 use portico_core::message::Direction;
 use portico_core::page::PageRequest;
 use portico_core::ports::keys::{KeyRecords, KeyWrite};
-use portico_core::ports::store::DeviceChange;
+use portico_core::ports::store::{DeviceChange, DeviceTx, Store};
 use portico_core::ports::whatsapp::Account;
 use portico_core::time::UtcMs;
 
@@ -13,7 +13,7 @@ use crate::testing::{Fixture, page};
 
 pub(super) async fn a_device_survives_the_round_trip(fx: &'static Fixture) {
     let tenant = fx.tenant("t").await;
-    let mut device = fx.device(&tenant).await;
+    let mut device = fx.device(tenant).await.clone();
     device.id = DeviceId::new(fx.now().0, 1);
     device.state = DeviceState::PasskeyRequired;
     device.reason = Some(StateReason::new("qr_expired", "nobody scanned"));
@@ -26,7 +26,7 @@ pub(super) async fn a_device_survives_the_round_trip(fx: &'static Fixture) {
         tx.device_insert(&device).unwrap();
         let found = tx.device_find(&tenant, &device.id).unwrap().unwrap();
         assert_eq!(serde_json::to_value(&found).unwrap(), serde_json::to_value(&device).unwrap());
-        assert_eq!(found.tenant, tenant);
+        assert_eq!(found.tenant, *tenant);
         assert!(tx.device_rename(&tenant, &device.id, "support").unwrap());
         tx.device_forget_account(&device.id).unwrap();
         let found = tx.device_load(&device.id).unwrap().unwrap();
@@ -69,7 +69,7 @@ pub(super) async fn pages_go_back_in_time(fx: &'static Fixture) {
     let tenant = fx.tenant("t").await;
     let mut ids = Vec::new();
     for _ in 0..5 {
-        ids.push(fx.device(&tenant).await.id);
+        ids.push(fx.device(tenant).await.id.clone());
     }
     ids.reverse();
     fx.read(move |tx| {

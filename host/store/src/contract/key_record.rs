@@ -79,7 +79,7 @@ pub(super) async fn a_record_is_taken_once(fx: &'static Fixture) {
     fx.db.apply(&d, vec![put("prekey", "1", 7)]).await.unwrap();
     let takers: Vec<_> = (0..8)
         .map(|_| {
-            let (fx, d) = (fx.clone(), d.clone());
+            let d = d.clone();
             tokio::spawn(async move { fx.db.take(&d, "prekey", "1").await.unwrap() })
         })
         .collect();
@@ -133,10 +133,11 @@ pub(super) async fn a_write_for_a_missing_device_fails_alone(fx: &'static Fixtur
     let d = device(fx).await.id.clone();
     let missing = DeviceId::new(1, 1);
     // Held up, so that all of them come to share a commit on SQLite.
-    let tx = fx.write().await;
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    // An error means that the sender was dropped.
+    let held = tokio::spawn(fx.write(move |_| released.recv().is_err()));
     let writers: Vec<_> = (0..9)
         .map(|n| {
-            let fx = fx.clone();
             let target = if n % 3 == 1 { missing.clone() } else { d.clone() };
             tokio::spawn(async move {
                 let writes = vec![put("k", &format!("{n}a"), n), put("k", &format!("{n}b"), n)];
@@ -144,7 +145,8 @@ pub(super) async fn a_write_for_a_missing_device_fails_alone(fx: &'static Fixtur
             })
         })
         .collect();
-    tx.commit().await.unwrap();
+    drop(release);
+    assert!(held.await.unwrap());
     for (n, writer) in writers.into_iter().enumerate() {
         assert_eq!(writer.await.unwrap(), n % 3 != 1, "writer {n}");
     }

@@ -57,7 +57,7 @@ pub(super) async fn what_waits_behind_a_head_comes_along(fx: &'static Fixture) {
     // An event that is gone is left to the claim.
     fx.execute(&format!("DELETE FROM events WHERE id = '{}'", events[2])).await;
     assert_eq!(events_of(&followers(fx, &heads, 2).await), [3, 5].map(|n: usize| events[n].clone()));
-    assert!(heads.iter().chain(&behind).all(|c| c.tenant == tenant && c.attempts == 0));
+    assert!(heads.iter().chain(&behind).all(|c| c.tenant == *tenant && c.attempts == 0));
 }
 
 pub(super) async fn a_run_that_fails_leaves_its_lane_in_order(fx: &'static Fixture) {

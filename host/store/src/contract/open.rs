@@ -37,7 +37,7 @@ pub(super) async fn a_database_of_a_newer_version_is_refused(fx: &'static Fixtur
 }
 
 pub(super) async fn a_second_gateway_on_one_database_is_refused(fx: &'static Fixture) {
-    let error = Db::open(fx.config).await.err().expect("it is refused");
+    let error = Db::open(&fx.config).await.err().expect("it is refused");
     assert!(matches!(error, OpenError::InUse { .. } | OpenError::Shared), "{error}");
     fx.db.close().await;
     Db::open(&fx.config).await.unwrap().close().await;
@@ -45,7 +45,7 @@ pub(super) async fn a_second_gateway_on_one_database_is_refused(fx: &'static Fix
 
 pub(super) async fn a_second_gateway_migrates_nothing(fx: &'static Fixture) {
     fx.execute("DELETE FROM _sqlx_migrations").await;
-    let error = Db::open(fx.config).await.err().expect("it is refused");
+    let error = Db::open(&fx.config).await.err().expect("it is refused");
     assert!(matches!(error, OpenError::InUse { .. } | OpenError::Shared), "{error}");
     assert_eq!(fx.number("SELECT COUNT(*) FROM _sqlx_migrations").await, 0);
 }
