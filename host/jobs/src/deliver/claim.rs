@@ -123,10 +123,12 @@ impl Round {
             let lanes_before = self.lanes.len();
             let limit = u32::try_from(limit).unwrap_or(u32::MAX);
             let claimed = tx.delivery_claim_of(&webhook.id, self.now, self.config.lease, limit)?;
-            self.more |= claimed.len() == limit as usize;
+            let all_of_limit = claimed.len() == limit as usize;
             for claimed in claimed {
                 self.assign(claimed);
             }
+            // What had to be put back would only be claimed and put back again.
+            self.more |= all_of_limit && !self.full.contains(&webhook.id);
             left = left.saturating_sub(self.lanes.len() - lanes_before);
         }
         let is_last_page = waiting.len() < TURNS as usize;
