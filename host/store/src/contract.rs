@@ -71,6 +71,7 @@ store_contract! {
         a_retry_holds_its_lane_back
         what_waits_behind_a_head_comes_along
         a_run_that_fails_leaves_its_lane_in_order
+        a_lane_whose_worker_goes_on_is_given_to_nobody_else
         a_run_that_dies_is_made_again
         rival_workers_neither_share_nor_overtake
         random_work_keeps_every_lane_in_order;
@@ -93,6 +94,7 @@ store_contract! {
         many_transactions_wait_for_their_turn;
     outbox:
         a_claim_falls_due_again_when_its_lease_ends
+        a_claim_of_one_webhook_passes_over_the_backlog_of_another
         claims_of_a_dead_process_are_released_and_retries_are_not
         finishing_records_attempts
         a_result_for_a_removed_subscription_is_dropped

@@ -18,7 +18,7 @@ pub use access::{AccessTx, IdempotencyEntry};
 pub use devices::{DeviceChange, DeviceTx};
 pub use events::EventTx;
 pub use messages::{MessageFilter, MessageTx};
-pub use outbox::{AttemptResult, DeliveryFilter, NewDelivery, OutboxStats, OutboxTx};
+pub use outbox::{AttemptResult, DeliveryFilter, LaneResult, NewDelivery, OutboxStats, OutboxTx, WaitingWebhook};
 pub use webhooks::{WebhookChange, WebhookTx};
 
 use crate::access::AccessKey;

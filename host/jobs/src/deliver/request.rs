@@ -1,4 +1,4 @@
-//! The HTTP request of an attempt: whose header wins, and the signatures.
+//! The HTTP request of an attempt: its headers, and which of them win, and its signatures.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,12 +17,12 @@ const FORMAT_HEADER: &str = "x-portico-format";
 /// What [`FORMAT_HEADER`] and the attempt's `format` say then.
 pub(super) const DEFAULT_BODY: &str = "default";
 
-/// Whether the body has the shape the subscription asked for.
+/// Whether the body has the format the webhook asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
-    /// It has.
+    /// It has, as its plugin made it.
     Wanted,
-    /// It is the gateway's own.
+    /// It has the gateway's default format, because the plugin failed.
     Default,
 }
 

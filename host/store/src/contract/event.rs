@@ -185,7 +185,7 @@ pub(super) async fn old_events_go_unless_a_delivery_needs_them(fx: &'static Fixt
             due: None,
             at,
         };
-        tx.delivery_finish(&[done]).unwrap();
+        tx.delivery_finish(&[done.into()], fx.now()).unwrap();
         assert_eq!(tx.event_purge(needed.timestamp, 10).unwrap(), 1);
         let left = tx.event_list(&tenant, 0, 10).unwrap();
         assert_eq!(left.into_iter().map(|e| e.id).collect::<Vec<_>>(), [young.id]);

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use portico_core::id::{DeliveryId, EventId};
-use portico_core::ports::store::OutboxTx;
+use portico_core::ports::store::{LaneResult, OutboxTx};
 use portico_core::time::UtcMs;
 use portico_core::webhook::{Claimed, DeliveryState};
 
-use super::outbox::{LEASE, claim, disorder, end, events_of, finish, followers, lanes, next_due, result};
+use super::outbox::{LEASE, claim, disorder, end, events_of, finish, finish_lanes, followers, lanes, next_due, result};
 use crate::testing::{Fixture, leak};
 
 pub(super) async fn only_the_oldest_of_a_lane_is_claimed(fx: &'static Fixture) {
@@ -81,6 +81,26 @@ pub(super) async fn a_run_that_fails_leaves_its_lane_in_order(fx: &'static Fixtu
     assert_eq!([events_of(&head), events_of(&behind)].concat(), events[3..]);
     finish(fx, &[done(&head[0]), done(&behind[0])]).await;
     assert_eq!((disorder(fx).await, next_due(fx).await), (0, None));
+}
+
+pub(super) async fn a_lane_whose_worker_goes_on_is_given_to_nobody_else(fx: &'static Fixture) {
+    let (tenant, events) = lanes(fx, &["a", "a", "a", "a"]).await;
+    let dead = leak(claim(fx, fx.now(), 9).await.remove(0));
+    end(fx, dead, DeliveryState::Dead).await;
+    let mut run = claim(fx, fx.now(), 9).await;
+    run.extend(followers(fx, &run, 9).await);
+    assert_eq!(events_of(&run), events[1..]);
+    // While the lane is being worked on, its dead letter is revived; it waits.
+    let at = fx.now();
+    assert!(fx.write(move |tx| tx.delivery_replay(tenant, &dead.id, at).unwrap()).await);
+    let done = |c: &Claimed| result(&c.id, 1, DeliveryState::Delivered, None, fx.now());
+    let first = LaneResult { results: vec![done(&run[0])], goes_on_with: Some(run[1].id.clone()) };
+    finish_lanes(fx, vec![first]).await;
+    assert!(claim(fx, fx.now(), 9).await.is_empty(), "the lane is still being worked on");
+    assert_eq!((disorder(fx).await, next_due(fx).await.is_some_and(|due| due > fx.now())), (0, true));
+    finish(fx, &[done(&run[1])]).await;
+    assert_eq!(disorder(fx).await, 0);
+    assert_eq!(events_of(&claim(fx, fx.now(), 9).await), events[..1], "the revived one goes before what is left");
 }
 
 pub(super) async fn a_run_that_dies_is_made_again(fx: &'static Fixture) {

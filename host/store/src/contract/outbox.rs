@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use portico_core::id::{DeliveryId, EventId, TenantId};
-use portico_core::ports::store::{AttemptResult, DeliveryFilter, EventTx, OutboxStats, OutboxTx, WebhookTx};
+use portico_core::ports::store::{
+    AttemptResult, DeliveryFilter, EventTx, LaneResult, OutboxStats, OutboxTx, WaitingWebhook, WebhookTx,
+};
 use portico_core::time::UtcMs;
 use portico_core::webhook::{Attempt, Claimed, DeliveryState};
 
@@ -35,8 +37,12 @@ pub(super) async fn claim(fx: &'static Fixture, now: UtcMs, limit: u32) -> Vec<C
 }
 
 pub(super) async fn finish(fx: &'static Fixture, results: &[AttemptResult]) {
-    let results = results.to_vec();
-    fx.write(move |tx| tx.delivery_finish(&results).unwrap()).await;
+    finish_lanes(fx, results.iter().cloned().map(LaneResult::from).collect()).await;
+}
+
+pub(super) async fn finish_lanes(fx: &'static Fixture, lanes: Vec<LaneResult>) {
+    let lease_end = fx.now() + LEASE;
+    fx.write(move |tx| tx.delivery_finish(&lanes, lease_end).unwrap()).await;
 }
 
 pub(super) async fn end(fx: &'static Fixture, claimed: &Claimed, state: DeliveryState) {
@@ -92,6 +98,29 @@ pub(super) async fn a_claim_falls_due_again_when_its_lease_ends(fx: &'static Fix
     assert_eq!(claim(fx, now, 1).await.len(), 1);
     assert!(claim(fx, UtcMs((now + LEASE).0 - 1), 1).await.is_empty());
     assert_eq!(events_of(&claim(fx, now + LEASE, 1).await), events);
+}
+
+pub(super) async fn a_claim_of_one_webhook_passes_over_the_backlog_of_another(fx: &'static Fixture) {
+    let names: Vec<_> = (0..20).map(|n| format!("chat {n}")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    lanes_of("busy", fx, &names).await;
+    let (_, events) = lanes_of("quiet", fx, &["a", "a", "b"]).await;
+    let waiting = leak(fx.read(|tx| tx.delivery_waiting(None, 9).unwrap()).await);
+    let (busy, quiet) = (&waiting[0].id, &waiting[1].id);
+    let pages = fx.read(move |tx| {
+        [(None, 1), (Some(busy), 9), (Some(quiet), 9)].map(|(after, limit)| tx.delivery_waiting(after, limit).unwrap())
+    });
+    assert_eq!(pages.await, [waiting[..1].to_vec(), waiting[1..].to_vec(), Vec::new()]);
+    let now = fx.now();
+    let claim_of = move |webhook, limit| fx.write(move |tx| tx.delivery_claim_of(webhook, now, LEASE, limit).unwrap());
+    let claimed = claim_of(quiet, 9).await;
+    assert_eq!(events_of(&claimed), [events[0].clone(), events[2].clone()], "the heads of its lanes");
+    assert!(claim_of(quiet, 9).await.is_empty());
+    assert_eq!(claim_of(busy, 3).await.len(), 3);
+    let claimed_until = WaitingWebhook { id: quiet.clone(), next_due: now + LEASE };
+    let left = fx.read(move |tx| tx.delivery_waiting(Some(busy), 9).unwrap()).await;
+    assert_eq!(left, [claimed_until], "a claim ends with its lease");
+    assert_eq!(disorder(fx).await, 0);
 }
 
 pub(super) async fn claims_of_a_dead_process_are_released_and_retries_are_not(fx: &'static Fixture) {
