@@ -5,6 +5,7 @@ pub mod outbound;
 pub mod plugins;
 pub mod sessions;
 pub mod store;
+mod view;
 
 use std::fmt::Debug;
 use std::time::Duration;

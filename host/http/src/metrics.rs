@@ -1,4 +1,4 @@
-//! Figures about requests and streams, kept in memory; [`text`] writes them in Prometheus' format.
+//! Counters of requests and streams, kept in memory; [`text`] writes them in Prometheus' format.
 //!
 //! Invariant: labels come from closed sets (route patterns, dialects, methods, statuses), so the memory is bounded.
 
@@ -17,7 +17,7 @@ pub(crate) const BUCKETS_MS: [u64; 11] = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_
 /// How long the requests of one route took.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Latency {
-    /// Requests per bucket, not cumulated; those over the last bound are in `count` only.
+    /// Requests per bucket, not cumulative. Requests over the last bound are counted in `count` alone.
     pub(crate) buckets: [u64; BUCKETS_MS.len()],
     pub(crate) count: u64,
     pub(crate) total: Duration,

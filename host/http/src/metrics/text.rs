@@ -128,13 +128,13 @@ fn plugins(page: &mut Page, calls: &[CallCount]) {
     let name = "portico_plugin_calls_total";
     page.family(name, "counter", "Calls of plugins by outcome.");
     for call in calls {
-        let labels = [("plugin", call.plugin.as_str()), ("hook", &name_of(&call.hook)), ("outcome", &outcome(call))];
+        let labels = [("plugin", call.plugin.as_str()), ("hook", call.hook.as_str()), ("outcome", &outcome(call))];
         page.sample(name, &labels, call.count);
     }
     let name = "portico_plugin_seconds_total";
     page.family(name, "counter", "Time spent in plugins.");
     for call in calls {
-        let labels = [("plugin", call.plugin.as_str()), ("hook", &name_of(&call.hook)), ("outcome", &outcome(call))];
+        let labels = [("plugin", call.plugin.as_str()), ("hook", call.hook.as_str()), ("outcome", &outcome(call))];
         page.sample(name, &labels, call.total.as_secs_f64());
     }
 }
