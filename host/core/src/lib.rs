@@ -12,6 +12,7 @@ pub mod context;
 pub mod device;
 pub mod error;
 pub mod event;
+pub mod header;
 pub mod id;
 pub mod idempotency;
 pub mod intake;
@@ -20,6 +21,9 @@ pub mod message;
 pub mod page;
 pub mod ports;
 pub mod seal;
+pub mod setting;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod time;
 pub mod transaction;
 pub mod webhook;

@@ -1,33 +1,52 @@
-//! Limits of the core, each with its default. The binary's configuration overrides them.
+//! Limits of the core: section `[limits]` of the configuration.
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 /// Every limit that a rule of the core applies.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct Limits {
     /// Devices of one tenant.
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub devices_per_tenant: u32,
-    /// Access keys of one tenant, revoked ones not counted.
+    /// Access keys of one tenant; revoked ones are not counted.
+    #[schemars(range(min = 1))]
     pub keys_per_tenant: u32,
     /// Webhook subscriptions of one tenant.
     pub webhooks_per_tenant: u32,
     /// Messages of one device that wait to be sent.
+    #[schemars(range(min = 1))]
     pub queued_per_device: u32,
     /// Characters of a text message. WhatsApp itself stops at 65,536.
+    #[schemars(range(min = 1, max = 65_536))]
     pub text_chars_max: usize,
     /// Characters of a name (device, key).
+    #[schemars(range(min = 1, max = 1_000))]
     pub name_chars_max: usize,
-    /// Rows of a page when the caller names no limit.
+    /// Rows of a page when the caller names no limit; at most `page_max`.
+    #[schemars(range(min = 1, max = 10_000))]
     pub page_default: u32,
     /// Rows of a page at most.
+    #[schemars(range(min = 1, max = 10_000))]
     pub page_max: u32,
-    /// Bytes of text in the rows of a page of messages or events, which ends early at it; one row it holds in any case.
+    /// Maximum payload bytes of a page of messages or events, which ends early at it; at least one row is always returned.
+    #[schemars(range(min = 1))]
     pub page_bytes: u64,
-    /// How long an `Idempotency-Key` is remembered.
+    /// How long an `Idempotency-Key` is remembered, in seconds.
+    #[serde(rename = "idempotency_ttl_s", with = "crate::setting::Seconds")]
+    #[schemars(range(min = 60))]
     pub idempotency_ttl: Duration,
-    /// Attempts after which a delivery becomes a dead letter: the first one and one per step of the schedule.
+    /// Waiting times before the second and further attempts of a delivery, in seconds. When the attempt after the last of
+    /// them fails, the delivery becomes a dead letter.
+    #[serde(rename = "delivery_schedule_s", with = "crate::setting::SecondsList")]
+    #[schemars(length(max = 100))]
     pub delivery_schedule: Vec<Duration>,
-    /// An endpoint that fails for this long is disabled.
+    /// A webhook whose deliveries have failed for this long, in seconds, is disabled.
+    #[serde(rename = "webhook_disable_after_s", with = "crate::setting::Seconds")]
+    #[schemars(range(min = 60))]
     pub webhook_disable_after: Duration,
 }
 

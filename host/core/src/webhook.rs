@@ -1,12 +1,11 @@
 //! Webhooks: who wants which events (subscriptions), one event on its way to one of them (deliveries), one HTTP try (attempts).
 
 pub mod delivery;
+pub mod headers;
 pub mod replay;
 pub mod signature;
 pub mod subscription;
 mod view;
-
-use std::collections::BTreeMap;
 
 use serde::Serialize;
 
@@ -15,6 +14,7 @@ use crate::id::{DeliveryId, DeviceId, TenantId, WebhookId};
 use crate::time::UtcMs;
 
 pub use delivery::{Attempt, Delivery, DeliveryState};
+pub use headers::{Headers, SealedHeaders};
 
 /// The plugin that shapes bodies when a subscription names none.
 pub const DEFAULT_FORMAT: &str = "webhook-format";
@@ -41,8 +41,8 @@ pub struct Webhook {
     pub url: String,
     /// Names of events, `message.*` or `*`.
     pub events: Vec<EventFilter>,
-    /// Sent along with every delivery.
-    pub headers: BTreeMap<String, String>,
+    /// Names of the headers that are sent along with every delivery. Their values are never shown.
+    pub headers: SealedHeaders,
     /// The plugin that shapes the body.
     pub format: String,
     /// Whether it gets deliveries.

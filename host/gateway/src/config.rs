@@ -1,93 +1,59 @@
 //! Configuration: defaults, then the file, then `PORTICO_…` of the environment, then flags.
 //!
-//! Only this module reads the environment; every other crate is handed plain structs. Unknown keys are errors, so a typing
-//! mistake is not a silent default.
+//! Only this module reads the environment; every other crate is handed plain structs. A setting is declared once, in the struct
+//! of the crate that obeys it: name, type, doc comment, range and default. Sections are made of those structs, and their JSON
+//! schemas tell which keys there are and which values they take. Unknown keys are errors, so that a typing mistake is not a
+//! silent default.
 
 mod master_key;
 mod merge;
-mod outbound;
 mod plugins;
 mod print;
+mod sandbox;
+mod schema;
 mod secrets;
 mod server;
 mod storage;
-mod tuning;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use portico_core::limits::Limits;
+use portico_jobs::JobsConfig;
+use portico_net::NetConfig;
+use portico_whatsapp::WhatsAppConfig;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use toml::Table;
 
 pub use master_key::{Exposed, MasterKey};
-pub use outbound::OutboundSection;
 pub use plugins::PluginsSection;
+pub use sandbox::SandboxSection;
 pub use secrets::{Secrets, folder_exposed, make_folder, variable};
 pub use server::{RateLimits, ServerSection, SignUpPolicy};
-pub use storage::{StorageSection, Synchronous};
-pub use tuning::TuningSection;
+pub use storage::StorageSection;
 
 /// Everything that can be set, apart from secrets (those come from the environment or the data folder only).
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct Config {
-    /// Listeners and what requests may cost.
+    /// Listeners, and what requests may cost.
     pub server: ServerSection,
     /// The data folder and the database.
     pub storage: StorageSection,
+    /// Limits of tenants, devices, messages and pages.
+    pub limits: Limits,
+    /// Sessions with WhatsApp.
+    pub whatsapp: WhatsAppConfig,
     /// HTTP to other people's servers.
-    pub outbound: OutboundSection,
-    /// Plugins beside the built-in ones.
+    pub outbound: NetConfig,
+    /// Background tasks.
+    pub jobs: JobsConfig,
+    /// Plugins beside the built-in ones, and what calls of plugins may use.
     pub plugins: PluginsSection,
-    /// Limits and spans that rarely need a change.
-    pub tuning: TuningSection,
     /// The sandbox network (sandbox builds only).
     pub sandbox: SandboxSection,
-}
-
-/// The sandbox network.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct SandboxSection {
-    /// Run it inside this process, and talk to it alone.
-    pub enabled: bool,
-    /// Where its admin API listens; loopback only.
-    pub bind: SocketAddr,
-    /// Use a sandbox that runs elsewhere on this machine instead (`portico sandbox`): the address of its network listener,
-    /// such as `127.0.0.1:8081`.
-    pub network: Option<String>,
-}
-
-impl Default for SandboxSection {
-    fn default() -> Self {
-        Self { enabled: false, bind: ([127, 0, 0, 1], 8080).into(), network: None }
-    }
-}
-
-impl SandboxSection {
-    /// Whether any sandbox, inside or beside, is in use.
-    pub fn in_use(&self) -> bool {
-        self.enabled || self.network.is_some()
-    }
-
-    fn validate(&self) -> Result<()> {
-        self.network_address().map(drop)
-    }
-
-    /// `HOST:PORT` of the sandbox that runs elsewhere.
-    pub fn network_address(&self) -> Result<Option<SocketAddr>> {
-        let Some(text) = &self.network else { return Ok(None) };
-        // Whatever `portico sandbox` prints may be pasted here.
-        let bare = ["ws://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme)).unwrap_or(text);
-        let bare = bare.trim_end_matches('/').trim_end_matches("/ws/chat");
-        match bare.replace("localhost:", "127.0.0.1:").parse::<SocketAddr>() {
-            Ok(address) if address.ip().is_loopback() && address.port() != 0 => Ok(Some(address)),
-            _ => bail!(
-                "--sandbox-network (`sandbox.network`) is `{text}`; write the address that `portico sandbox` prints, a loopback \
-                 address of this machine such as 127.0.0.1:8081"
-            ),
-        }
-    }
 }
 
 /// Flags of `portico serve` that override the rest.
@@ -129,19 +95,32 @@ impl Config {
     }
 
     fn merge(file: Option<&Path>, overrides: Overrides) -> Result<Self> {
-        let mut table = match file {
-            None => toml::Table::new(),
+        let mut given = match file {
+            None => Table::new(),
             Some(path) => {
                 let text = std::fs::read_to_string(path)
                     .with_context(|| format!("the configuration file {} can't be read", path.display()))?;
                 text.parse().with_context(|| format!("{} is no valid TOML", path.display()))?
             }
         };
-        merge::environment(&mut table, secrets::environment())?;
-        let mut config: Self = toml::Value::Table(table).try_into().context("the configuration has a mistake")?;
+        merge::environment(&mut given, secrets::environment())?;
+        let mut config = Self::from_table(given)?;
         config.apply(overrides);
         config.validate()?;
         Ok(config)
+    }
+
+    /// The defaults with what was given laid over them.
+    fn from_table(mut given: Table) -> Result<Self> {
+        merge::moved(&mut given);
+        schema::check(&given)?;
+        let mut all = Self::default().to_table()?;
+        merge::overlay(&mut all, given);
+        toml::Value::Table(all).try_into().context("the configuration has a mistake")
+    }
+
+    fn to_table(&self) -> Result<Table> {
+        Table::try_from(self).context("writing the configuration")
     }
 
     fn apply(&mut self, o: Overrides) {
@@ -178,15 +157,6 @@ impl Config {
     }
 
     fn validate(&self) -> Result<()> {
-        if self.sandbox.enabled && self.sandbox.network.is_some() {
-            bail!(
-                "--sandbox and --sandbox-network exclude each other: run the network inside, or name the one that runs beside"
-            );
-        }
-        self.sandbox.validate()?;
-        self.storage.validate()?;
-        self.server.validate()?;
-        self.outbound.validate()?;
-        self.tuning.validate()
+        self.sandbox.validate()
     }
 }

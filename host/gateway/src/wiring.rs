@@ -14,7 +14,6 @@ use portico_core::access::bootstrap::{PresetKeys, first_keys};
 use portico_core::access::secret::KeySecret;
 use portico_core::context::MonotonicUlid;
 use portico_core::intake::Intake;
-use portico_core::limits::Limits;
 use portico_core::message::queue_length::QueueLengths;
 use portico_core::ports::{Clock, Rng};
 use portico_core::{Ports, Services};
@@ -22,7 +21,7 @@ use portico_http::{Live, Part, PartStatus, ServeLimits};
 use portico_jobs::{JobState, JobStatus, Jobs, LocalWaker};
 use portico_runtime::{Compiler, Runtime, RuntimeConfig, Source};
 use portico_store::{Db, LockLost};
-use portico_whatsapp::{Network, WhatsAppConfig, WhatsAppLimits, WhatsAppSessions};
+use portico_whatsapp::{Network, WhatsAppConfig, WhatsAppSessions};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -31,11 +30,7 @@ use tokio::time::timeout;
 use crate::bundle;
 use crate::config::{Config, MasterKey, Secrets};
 use crate::machine::{SystemClock, SystemRng};
-pub(crate) use settings::store_config;
-use settings::{http_config, jobs_config, net_config};
-
-/// How long compiling one plugin may take. The largest allowed one takes a few seconds.
-const PLUGIN_COMPILE_WALL: Duration = Duration::from_secs(60);
+use settings::{http_config, net_config};
 
 /// How long transactions that are under way may take when the gateway stops at once.
 const ABANDON_TIMEOUT: Duration = Duration::from_secs(3);
@@ -65,7 +60,7 @@ impl Running {
             bail!("this binary accepts a forged WhatsApp certificate chain; it was built wrongly and must not be used");
         }
         let listeners = Listeners::bind(&config).await?;
-        let db = Db::open(&store_config(&config.storage)).await.context("the database can't be opened")?;
+        let db = Db::open(&config.storage.to_store_config()).await.context("the database can't be opened")?;
         keep_master_key(&secrets.master_key, &db).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let rng: Arc<dyn Rng> = Arc::new(SystemRng);
@@ -76,28 +71,25 @@ impl Running {
             rng: Arc::clone(&rng),
             waker: Arc::clone(&waker) as _,
             sealer: secrets.master_key.sealer(),
-            limits: Limits { devices_per_tenant: config.tuning.devices_per_tenant, ..Limits::default() },
+            limits: config.limits.clone(),
             ulids: MonotonicUlid::default(),
             queue_lengths: QueueLengths::default(),
         });
         refuse_strangers(&ports, &config, &secrets.preset).await?;
         portico_core::device::session::after_start(&ports).await.context("looking at the devices of before")?;
+        portico_core::webhook::headers::seal_unsealed(&ports).await.context("sealing the headers of webhooks")?;
         portico_core::webhook::delivery::after_start(&ports).await.context("looking at the deliveries of before")?;
 
         let plugins = runtime(Some(&config), bundle::sources(config.plugins.dir.as_deref())?).await?;
         let world = World::start(&config).await?;
         let sessions = WhatsAppSessions::new(
-            WhatsAppConfig {
-                pre_key_count: config.tuning.pre_keys,
-                limits: WhatsAppLimits { sessions_max: config.tuning.sessions_max, ..WhatsAppLimits::default() },
-                ..WhatsAppConfig::new(world.network.clone())
-            },
+            WhatsAppConfig { network: world.network.clone(), ..config.whatsapp.clone() },
             Arc::new(db.clone()),
             ports.sealer.clone(),
             Arc::new(Intake(Arc::clone(&ports))),
             clock,
         )?;
-        let outbound = portico_net::Client::new(net_config(&config)?).context("the outbound client can't be made")?;
+        let outbound = portico_net::Client::new(net_config(&config)).context("the outbound client can't be made")?;
         // After all that can fail: a key that was made and never shown would lock everybody out.
         let first_key = first_keys(&ports, &secrets.preset).await.context("making the first keys")?;
         let services = Arc::new(Services {
@@ -108,15 +100,14 @@ impl Running {
         });
 
         let (stop, stopping) = watch::channel(false);
-        let jobs = Arc::new(Jobs::start(Arc::clone(&services), Arc::clone(&waker), jobs_config(&config)));
+        let jobs = Arc::new(Jobs::start(Arc::clone(&services), Arc::clone(&waker), config.jobs.clone()));
         let live = Live { events: waker.events(), stopping: stopping.clone(), parts: parts(&jobs) };
         let api = portico_http::api(Arc::clone(&services), http_config(&config), live);
         plugins.set_rest(api.rest());
-        let grace = Duration::from_secs(config.server.shutdown_grace_s);
+        let limits = config.server.listener.clone();
+        let grace = limits.grace;
         let (http, ws) =
             (listeners.http.local_addr()?, listeners.ws.as_ref().map(TcpListener::local_addr).transpose()?);
-        let connections_per_peer = config.server.connections_per_peer;
-        let limits = ServeLimits { connections_per_peer, grace, ..ServeLimits::default() };
         let mut servers = vec![serve(listeners.http, api.router(), stopping.clone(), limits.clone())];
         servers.extend(listeners.ws.map(|l| serve(l, api.ws_router(), stopping, limits)));
         Ok(Self {
@@ -294,6 +285,7 @@ pub(crate) async fn runtime(config: Option<&Config>, sources: Vec<Source>) -> Re
     }
     let mut settings = RuntimeConfig::new(Arc::new(SystemClock), Arc::new(SystemRng));
     if let Some(config) = config {
+        settings.limits = config.plugins.limits.clone();
         settings.cache_dir = Some(config.storage.data.clone());
         settings.compiler = compiler()?;
     }
@@ -304,7 +296,7 @@ pub(crate) async fn runtime(config: Option<&Config>, sources: Vec<Source>) -> Re
 fn compiler() -> Result<Compiler> {
     let program = std::env::current_exe().context("this program's own path")?;
     if program.file_name().is_some_and(|name| name == "portico") {
-        return Ok(Compiler::Child { program, args: vec!["plugin-compile".into()], wall: PLUGIN_COMPILE_WALL });
+        return Ok(Compiler::Child { program, args: vec!["plugin-compile".into()] });
     }
     Ok(Compiler::InProcess)
 }

@@ -1,6 +1,10 @@
-//! Settings of the HTTP side: limits, each with its default, and the few choices an operator has.
+//! Settings of the REST API: most of section `[server]` of the configuration.
 
 use std::time::Duration;
+
+use portico_core::setting::Seconds;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// Whether strangers may make a tenant of their own with `POST /v1/keys`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -12,8 +16,11 @@ pub enum SignUp {
     Open,
 }
 
-/// How many requests may come: a bucket of `burst` requests that refills at `per_minute`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How many requests may come: a bucket of `burst` requests that refills at `per_minute`. As a setting it is the number of
+/// requests a minute, and a quarter of them may come at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(from = "u32", into = "u32")]
+#[schemars(with = "u32")]
 pub struct Rate {
     /// Requests a minute in the long run, at least 1.
     pub per_minute: u32,
@@ -21,54 +28,96 @@ pub struct Rate {
     pub burst: u32,
 }
 
-/// The settings of the HTTP side.
-#[derive(Clone, Debug)]
+impl From<u32> for Rate {
+    fn from(per_minute: u32) -> Self {
+        Self { per_minute, burst: per_minute.div_ceil(4) }
+    }
+}
+
+impl From<Rate> for u32 {
+    fn from(rate: Rate) -> Self {
+        rate.per_minute
+    }
+}
+
+/// Everything the listener can be told.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct HttpConfig {
-    /// Whether strangers may make keys.
+    /// Whether strangers may make keys. No setting of its own: the gateway decides it by `server.sign_up`.
+    #[serde(skip)]
     pub sign_up: SignUp,
-    /// A line on top of every page, such as a warning that this is no real WhatsApp.
+    /// A line on top of every page, such as a warning that this is no real WhatsApp. No setting.
+    #[serde(skip)]
     pub sandbox_banner: Option<String>,
     /// Bytes of a request body at most.
+    #[schemars(range(min = 1024, max = 67_108_864))]
     pub body_bytes_max: usize,
-    /// How long a request may take until its answer begins, body included.
+    /// How long a request may take until its answer begins, body included; in seconds.
+    #[serde(rename = "request_timeout_s", with = "Seconds")]
+    #[schemars(range(min = 1, max = 600))]
     pub request_timeout: Duration,
     /// Requests that run at once; further ones wait.
+    #[schemars(range(min = 1))]
     pub concurrent_requests: usize,
     /// Requests of one tenant under way at once, bodies still coming included; further ones are refused with 429.
+    #[schemars(range(min = 1))]
     pub concurrent_per_tenant: u32,
     /// Requests of one tenant to routes that need `keys:write` or `server:admin`, under way at once. They count here and not
     /// in `concurrent_per_tenant`, so that a key can be revoked while it takes up everything else.
+    #[schemars(range(min = 1))]
     pub reserved_per_tenant: u32,
     /// Permits kept for such requests, beside `concurrent_requests`.
+    #[schemars(range(min = 1))]
     pub reserved_requests: usize,
     /// Requests of one key whose bodies are still coming; further ones are refused with 429.
+    #[schemars(range(min = 1))]
     pub bodies_per_key: u32,
-    /// How long a body may take to arrive, on top of what `body_bytes_per_second_min` allows for its length.
+    /// How long a body may take to arrive, on top of what `body_bytes_per_second_min` allows for its length; in seconds.
+    #[serde(rename = "body_grace_s", with = "Seconds")]
+    #[schemars(range(min = 1))]
     pub body_grace: Duration,
     /// Bytes a second at which a body has to arrive; a slower one is refused with 408. 0: no such limit.
     pub body_bytes_per_second_min: usize,
     /// Keys looked up at once, to find out who sends a request.
+    #[schemars(range(min = 1))]
     pub key_lookups: usize,
-    /// How long a request waits for a permit before it is refused with 503.
+    /// How long a request waits for a permit before it is refused with 503; in seconds.
+    #[serde(rename = "queue_timeout_s", with = "Seconds")]
+    #[schemars(range(min = 1))]
     pub queue_timeout: Duration,
     /// Bytes of request bodies held at once for all requests without good credentials together, at least one whole body.
+    #[schemars(range(min = 1))]
     pub anonymous_bodies_bytes: usize,
-    /// Requests of one key; `None`: no limit.
+    /// Requests a key may make per minute; a quarter of them may come at once.
+    #[serde(rename = "requests_per_minute")]
+    #[schemars(range(min = 1))]
     pub rate_per_key: Option<Rate>,
-    /// Requests of all keys of one tenant together; `None`: no limit.
+    /// Requests all keys of a tenant may make per minute together; at least as many as one key.
+    #[serde(rename = "tenant_requests_per_minute")]
+    #[schemars(range(min = 1))]
     pub rate_per_tenant: Option<Rate>,
-    /// Requests without good credentials from one address; `None`: no limit.
+    /// Requests without good credentials that one address may make per minute.
+    #[serde(rename = "anonymous_requests_per_minute")]
+    #[schemars(range(min = 1))]
     pub rate_anonymous: Option<Rate>,
     /// Keys, tenants and addresses whose rate is remembered at once.
+    #[schemars(range(min = 1))]
     pub rate_callers_max: usize,
     /// Event streams (WebSocket and SSE) of one tenant at once.
+    #[schemars(range(min = 1))]
     pub streams_per_tenant: u32,
-    /// Events read from the store at once for a stream or a page, at most; [`portico_core::limits::Limits::page_bytes`]
+    /// Events read from the store at once for a stream or a page, at most; `limits.page_bytes`
     /// may end it earlier.
+    #[schemars(range(min = 1))]
     pub events_page: u32,
-    /// Silence after which a stream is shown to be alive.
+    /// Silence after which a stream is shown to be alive; in seconds.
+    #[serde(rename = "stream_heartbeat_s", with = "Seconds")]
+    #[schemars(range(min = 1))]
     pub stream_heartbeat: Duration,
-    /// How long a stream's client may take to accept what is sent before it is dropped; it resumes by `seq`.
+    /// How long a stream's client may take to accept what is sent before it is dropped; it resumes by `seq`; in seconds.
+    #[serde(rename = "stream_send_timeout_s", with = "Seconds")]
+    #[schemars(range(min = 1))]
     pub stream_send_timeout: Duration,
 }
 
@@ -78,7 +127,7 @@ impl Default for HttpConfig {
             sign_up: SignUp::Closed,
             sandbox_banner: None,
             body_bytes_max: 1 << 20,
-            request_timeout: Duration::from_secs(30),
+            request_timeout: Duration::from_secs(60),
             concurrent_requests: 512,
             concurrent_per_tenant: 256,
             reserved_per_tenant: 16,
@@ -89,11 +138,11 @@ impl Default for HttpConfig {
             key_lookups: 64,
             queue_timeout: Duration::from_secs(5),
             anonymous_bodies_bytes: 32 << 20,
-            rate_per_key: Some(Rate { per_minute: 6_000, burst: 1_000 }),
-            rate_per_tenant: Some(Rate { per_minute: 30_000, burst: 5_000 }),
-            rate_anonymous: Some(Rate { per_minute: 120, burst: 60 }),
+            rate_per_key: Some(Rate::from(1_200)),
+            rate_per_tenant: Some(Rate::from(6_000)),
+            rate_anonymous: Some(Rate::from(120)),
             rate_callers_max: 10_000,
-            streams_per_tenant: 100,
+            streams_per_tenant: 50,
             events_page: 200,
             stream_heartbeat: Duration::from_secs(20),
             stream_send_timeout: Duration::from_secs(10),

@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use portico_core::Services;
 use portico_core::access::Caller;
+use portico_core::header;
 use portico_core::ports::plugins::{Hook, Mount, Outcome, PluginFailure, PluginInfo, PluginRequest, PluginResponse};
 use url::form_urlencoded;
 
@@ -28,43 +29,6 @@ use portico_api::ProblemCode;
 const OWN: &str = "/d/";
 /// Paths that belong to the host, with everything below them.
 const NATIVE: [&str; 5] = ["/v1", "/health", "/metrics", "/docs", "/d"];
-/// Request headers that guests don't see: credentials, and what concerns one connection only.
-const HIDDEN: [&str; 14] = [
-    "authorization",
-    "proxy-authorization",
-    "x-api-key",
-    "cookie",
-    "host",
-    "connection",
-    "keep-alive",
-    "transfer-encoding",
-    "te",
-    "trailer",
-    "upgrade",
-    "expect",
-    "content-length",
-    "sec-websocket-protocol",
-];
-/// Response headers that the host sets itself, or that would reach beyond the answer.
-const FILTERED: [&str; 17] = [
-    "connection",
-    "keep-alive",
-    "transfer-encoding",
-    "te",
-    "trailer",
-    "upgrade",
-    "content-length",
-    "date",
-    "server",
-    "set-cookie",
-    "x-request-id",
-    "content-security-policy",
-    "strict-transport-security",
-    "ratelimit-limit",
-    "ratelimit-remaining",
-    "ratelimit-reset",
-    "proxy-authenticate",
-];
 
 /// A dialect and the path below its mount.
 #[derive(Debug, PartialEq, Eq)]
@@ -166,7 +130,7 @@ async fn translated(found: &MountMatch, request: Request) -> Result<PluginReques
 fn shown(headers: &HeaderMap, key_header: &str) -> Vec<(String, String)> {
     let text = |(name, value): (&HeaderName, &HeaderValue)| {
         let name = name.as_str();
-        let hidden = HIDDEN.contains(&name) || name == key_header;
+        let hidden = header::is_hidden_from_plugins(name) || name == key_header;
         (!hidden).then(|| Some((name.to_owned(), value.to_str().ok()?.to_owned())))?
     };
     headers.iter().filter_map(text).collect()
@@ -186,7 +150,7 @@ fn answered(answer: PluginResponse) -> Result<Response, Problem> {
     let headers = response.headers_mut();
     for (name, value) in &answer.headers {
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unusable("a header"))?;
-        if FILTERED.contains(&name.as_str()) {
+        if header::is_kept_from_answers(name.as_str()) {
             continue;
         }
         headers.append(name, HeaderValue::from_str(value).map_err(|_| unusable("a header"))?);

@@ -16,6 +16,9 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use portico_core::setting::Seconds;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -36,17 +39,25 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// answer that nobody reads would stay in memory for ever.
 const WRITE_STALL: Duration = Duration::from_secs(60);
 
-/// Limits of a listener.
-#[derive(Clone, Debug)]
+/// Limits of a listener, settings of section `[server]`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct ServeLimits {
     /// Connections open at once; further ones wait in the system's queue.
+    #[schemars(range(min = 1))]
     pub connections_max: usize,
     /// Connections open at once from one address (IPv6: one /64 network); further ones are closed right away. Those from
-    /// this machine itself are not counted: there a reverse proxy brings everybody's.
+    /// this machine itself are not counted: there a reverse proxy brings everybody's. Raise it for a reverse proxy on
+    /// another machine.
+    #[schemars(range(min = 1))]
     pub connections_per_peer: u32,
-    /// How long a client may take for a request's head; an idle connection is closed after as long.
+    /// How long a client may take for a request's head; an idle connection is closed after as long; in seconds.
+    #[serde(rename = "head_timeout_s", with = "Seconds")]
+    #[schemars(range(min = 1, max = 600))]
     pub head_timeout: Duration,
-    /// How long requests under way may take once the listener stops; then they are cut off.
+    /// How long requests under way may take once the gateway stops, in seconds; then they are cut off.
+    #[serde(rename = "shutdown_grace_s", with = "Seconds")]
+    #[schemars(range(max = 300))]
     pub grace: Duration,
 }
 

@@ -1,9 +1,14 @@
-//! Limits of the tasks, each with its default.
+//! Settings of the background tasks: the sections `[jobs.…]` of the configuration.
 
 use std::time::Duration;
 
+use portico_core::setting::{Days, Seconds};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 /// All tasks.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct JobsConfig {
     /// Taking events to webhooks.
     pub deliver: DeliverConfig,
@@ -16,30 +21,45 @@ pub struct JobsConfig {
 }
 
 /// Taking events to webhooks.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct DeliverConfig {
-    /// Deliveries claimed at once. Default: 256.
+    /// Deliveries claimed at once.
+    #[schemars(range(min = 1))]
     pub batch: u32,
-    /// Deliveries claimed and not finished. Default: 1024.
+    /// Deliveries claimed and not finished.
+    #[schemars(range(min = 1))]
     pub claimed_max: usize,
-    /// HTTP requests under way. Default: 256.
+    /// HTTP requests under way.
+    #[schemars(range(min = 1, max = 1024))]
     pub requests_max: usize,
-    /// HTTP requests under way to one webhook. Default: 32.
+    /// HTTP requests under way to one webhook.
+    #[schemars(range(min = 1))]
     pub requests_per_webhook: usize,
-    /// HTTP requests under way for one tenant. Default: 128.
+    /// HTTP requests under way for one tenant.
+    #[schemars(range(min = 1))]
     pub requests_per_tenant: usize,
-    /// Claimed deliveries of one webhook, those under way included. Default: 256.
+    /// Claimed deliveries of one webhook, those under way included.
+    #[schemars(range(min = 1))]
     pub claimed_per_webhook: usize,
-    /// Claimed deliveries of one tenant. Default: 512.
+    /// Claimed deliveries of one tenant.
+    #[schemars(range(min = 1))]
     pub claimed_per_tenant: usize,
     /// Deliveries of one chat made in one go, one after the other, before their results are recorded; 100 at most, which is
-    /// what a format plugin takes at once. If this process dies meanwhile, they are made again. Default: 32.
+    /// what a format plugin takes at once. If this process dies meanwhile, they are made again.
+    #[schemars(range(min = 1, max = 100))]
     pub lane_run: u32,
-    /// How long a lane's run goes on to begin requests; results are recorded at its end. Default: 2 s.
+    /// How long a lane's run goes on to begin requests; results are recorded at its end.
+    #[serde(rename = "lane_run_time_s", with = "Seconds")]
+    #[schemars(range(min = 1))]
     pub lane_run_time: Duration,
-    /// How long one request may take. Default: 20 s.
+    /// How long one request may take.
+    #[serde(rename = "timeout_s", with = "Seconds")]
+    #[schemars(range(min = 1))]
     pub timeout: Duration,
-    /// How long a claim lasts if this process dies; well above `timeout`. Default: 45 s.
+    /// How long a claim lasts if this process dies; well above `timeout`.
+    #[serde(rename = "lease_s", with = "Seconds")]
+    #[schemars(range(min = 1))]
     pub lease: Duration,
 }
 
@@ -62,21 +82,32 @@ impl Default for DeliverConfig {
 }
 
 /// Taking messages to WhatsApp.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct SendConfig {
-    /// Devices that send at the same time. Default: 32.
+    /// Devices that send at the same time.
+    #[schemars(range(min = 1))]
     pub devices_at_once: usize,
-    /// Messages of one device looked at, and pacing asked about, at once; the plugin interface takes 100. Default: 64.
+    /// Messages of one device looked at, and pacing asked about, at once; the plugin interface takes 100.
+    #[schemars(range(min = 1))]
     pub batch: u32,
-    /// Messages of one device written to the socket and not acknowledged. Default: 512.
+    /// Messages of one device written to the socket and not acknowledged.
+    #[schemars(range(min = 1))]
     pub unacknowledged_max: usize,
-    /// Messages of one device that pacing holds back; while so many wait, those after them wait too. Default: 512.
+    /// Messages of one device that pacing holds back; while so many wait, those after them wait too.
+    #[schemars(range(min = 1))]
     pub held_max: usize,
-    /// After this long without WhatsApp's acknowledgement a message is written again, under the same id. Default: 60 s.
+    /// After this long without WhatsApp's acknowledgement a message is written again, under the same id.
+    #[serde(rename = "acknowledge_timeout_s", with = "Seconds")]
+    #[schemars(range(min = 1))]
     pub acknowledge_timeout: Duration,
-    /// How long writing one message may take. Default: 60 s.
+    /// How long writing one message may take.
+    #[serde(rename = "write_timeout_s", with = "Seconds")]
+    #[schemars(range(min = 1))]
     pub write_timeout: Duration,
-    /// How often queued messages of connected devices are looked for without a ring. Default: 5 min.
+    /// How often queued messages of connected devices are looked for without a ring.
+    #[serde(rename = "sweep_every_s", with = "Seconds")]
+    #[schemars(range(min = 1))]
     pub sweep_every: Duration,
 }
 
@@ -95,13 +126,19 @@ impl Default for SendConfig {
 }
 
 /// Starting and stopping sessions.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct SessionsConfig {
-    /// Sessions being started or stopped at the same time. Default: 8.
+    /// Sessions being started or stopped at the same time.
+    #[schemars(range(min = 1, max = 64))]
     pub at_once: usize,
-    /// How long a starting session holds its place among those before the next one begins. Default: 15 s.
+    /// How long a starting session holds its place among those before the next one begins.
+    #[serde(rename = "settle_timeout_s", with = "Seconds")]
+    #[schemars(range(min = 1))]
     pub settle_timeout: Duration,
-    /// How often sessions that should run and don't are looked for without a ring. Default: 5 min.
+    /// How often sessions that should run and don't are looked for without a ring.
+    #[serde(rename = "sweep_every_s", with = "Seconds")]
+    #[schemars(range(min = 1))]
     pub sweep_every: Duration,
 }
 
@@ -112,15 +149,23 @@ impl Default for SessionsConfig {
 }
 
 /// Removing what is old.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct ReapConfig {
-    /// How long finished deliveries and their attempts are kept, dead letters included. Default: 7 days.
+    /// How long finished deliveries and their attempts are kept, dead letters included.
+    #[serde(rename = "keep_deliveries_days", with = "Days")]
+    #[schemars(range(min = 1))]
     pub deliveries: Duration,
-    /// How long events are kept. Default: 30 days.
+    /// How long events are kept.
+    #[serde(rename = "keep_events_days", with = "Days")]
+    #[schemars(range(min = 1))]
     pub events: Duration,
-    /// Rows removed in one transaction. Default: 500.
+    /// Rows removed in one transaction.
+    #[schemars(range(min = 1))]
     pub batch: u32,
-    /// How often there is a look. Default: 10 min.
+    /// How often there is a look.
+    #[serde(rename = "every_s", with = "Seconds")]
+    #[schemars(range(min = 1))]
     pub every: Duration,
 }
 

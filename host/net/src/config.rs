@@ -1,25 +1,35 @@
-//! Limits of the client and the exceptions from its address rule, each with its default.
+//! Settings of the client: section `[outbound]` of the configuration.
 
 use std::time::Duration;
 
 use ipnet::IpNet;
+use portico_core::setting::Seconds;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// How the client behaves.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct NetConfig {
-    /// Networks it may talk to although they are private or reserved. Default: none.
+    /// Networks that webhooks may reach although they are private or reserved, such as "10.1.0.0/16".
+    #[schemars(with = "Vec<String>")]
     pub allow: Vec<IpNet>,
-    /// Whether it may talk to this machine. Only for trials with the sandbox. Default: no.
+    /// Whether the client may connect to this machine's loopback addresses. No setting: the gateway decides it by the network
+    /// it runs on.
+    #[serde(skip)]
     pub allow_loopback: bool,
-    /// How long resolving a name and making a connection, TLS included, may take. Default: 10 s.
+    /// How long resolving a name and making a connection, TLS included, may take, in seconds.
+    #[serde(rename = "connect_timeout_s", with = "Seconds")]
+    #[schemars(range(min = 1, max = 600))]
     pub connect_timeout: Duration,
-    /// Bytes of an answer's body that are read; the rest is left. Default: 64 KiB.
+    /// Bytes of an answer's body that are read; the rest is left.
     pub response_bytes_max: usize,
-    /// Connections per host that are kept open for the next request. Default: 64.
+    /// Idle connections per host that are kept for the next request.
     pub idle_per_host_max: usize,
-    /// How long such a connection is kept. Default: 60 s.
+    /// How long an idle connection is kept, in seconds.
+    #[serde(rename = "idle_timeout_s", with = "Seconds")]
     pub idle_timeout: Duration,
-    /// The `User-Agent` where a request has none. Default: `Portico/<version>`.
+    /// The `User-Agent` of requests that bring none of their own.
     pub user_agent: String,
 }
 

@@ -1,20 +1,6 @@
 //! Rules that every answer of a guest has to keep before the host uses it.
 
-/// Headers that are the host's own business.
-const HOSTS_OWN: [&str; 9] = [
-    "host",
-    "content-length",
-    "transfer-encoding",
-    "connection",
-    "keep-alive",
-    "upgrade",
-    "te",
-    "trailer",
-    "proxy-connection",
-];
-
-/// Headers of a delivery that the host signs with or the subscription's owner relies on.
-const DELIVERYS_OWN: [&str; 5] = ["content-type", "webhook-id", "webhook-timestamp", "webhook-signature", "user-agent"];
+use portico_core::header;
 
 /// Checks each answer of a batch, of which there have to be as many as questions.
 pub(crate) fn one_each<R, A>(
@@ -50,7 +36,7 @@ pub(crate) fn check_headers(headers: &[(String, String)], count_max: usize, byte
     }
     for (name, value) in headers {
         check_header(name, value, bytes_max)?;
-        if HOSTS_OWN.contains(&name.to_ascii_lowercase().as_str()) {
+        if header::is_of_connection(name) {
             return Err(format!("the header `{name}` is set by the host"));
         }
     }
@@ -59,8 +45,7 @@ pub(crate) fn check_headers(headers: &[(String, String)], count_max: usize, byte
 
 /// Checks the name of a header that a delivery may carry.
 pub(crate) fn check_delivery_header(name: &str) -> Result<(), String> {
-    let lower = name.to_ascii_lowercase();
-    if HOSTS_OWN.contains(&lower.as_str()) || DELIVERYS_OWN.contains(&lower.as_str()) {
+    if header::is_of_delivery(name) {
         return Err(format!("the header `{name}` is set by the host"));
     }
     Ok(())

@@ -21,7 +21,7 @@ use crate::tally::Tally;
 /// Runs every check of an install on a file, without a gateway. Compiles in this process.
 pub async fn check_file(path: &Path) -> Result<PluginInfo, LoadError> {
     let config = RuntimeConfig::new(Arc::new(Fixed), Arc::new(Fixed));
-    let engine = engine::running().map_err(|e| LoadError::Engine(format!("{e:#}")))?;
+    let engine = engine::running(config.limits.instances_max).map_err(|e| LoadError::Engine(format!("{e:#}")))?;
     let host = Host {
         services: Arc::new(HostServices::new(config.limits.clone())),
         clock: Arc::clone(&config.clock),

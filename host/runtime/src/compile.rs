@@ -12,6 +12,7 @@ use tokio::process::Command;
 
 use crate::config::Compiler;
 use crate::engine;
+use crate::limits::Limits;
 
 /// CPU time of a compiling child, in seconds.
 const CHILD_CPU_SECONDS: u64 = 60;
@@ -71,21 +72,18 @@ fn compile_here(component: &[u8]) -> Result<Vec<u8>, CompileError> {
 }
 
 /// Compiles as configured.
-pub(crate) async fn compile(
-    compiler: &Compiler,
-    component: Vec<u8>,
-    bytes_max: usize,
-) -> Result<Vec<u8>, CompileError> {
+pub(crate) async fn compile(compiler: &Compiler, component: Vec<u8>, limits: &Limits) -> Result<Vec<u8>, CompileError> {
+    let (bytes_max, timeout) = (limits.compiled_bytes, limits.compile_timeout);
     let compiled = match compiler {
         Compiler::InProcess => tokio::task::spawn_blocking(move || compile_here(&component))
             .await
             .map_err(|e| CompileError::Child(e.to_string()))??,
-        Compiler::Child { program, args, wall } => {
+        Compiler::Child { program, args } => {
             let mut command = Command::new(program);
             command.args(args);
-            tokio::time::timeout(*wall, run_child(command, component, bytes_max))
+            tokio::time::timeout(timeout, run_child(command, component, bytes_max))
                 .await
-                .map_err(|_| CompileError::TooLong(*wall))??
+                .map_err(|_| CompileError::TooLong(timeout))??
         }
     };
     if compiled.len() > bytes_max {

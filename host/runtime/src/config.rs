@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use portico_core::ports::{Clock, Rng};
 use serde_json::Value;
@@ -42,8 +41,6 @@ pub enum Compiler {
         program: PathBuf,
         /// Its arguments, usually `plugin-compile`.
         args: Vec<OsString>,
-        /// How long it may take.
-        wall: Duration,
     },
     /// In this process. For tests and for checking one's own plugin.
     InProcess,

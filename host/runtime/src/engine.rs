@@ -5,12 +5,12 @@ use std::thread;
 
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmFeatures};
 
-use crate::limits::{POOL_INSTANCES, POOL_MEMORY_BYTES_MAX, TABLE_ELEMENTS_MAX, TICK};
+use crate::limits::{POOL_MEMORY_BYTES_MAX, TABLE_ELEMENTS_MAX, TICK};
 
-/// An engine that runs guests, with its ticker. Instances come from a pool; where the pool's address space can't be had
+/// An engine that runs at most `instances_max` guests at once, with its ticker. Instances come from a pool; where the pool's address space can't be had
 /// (a small address space, `ulimit -v`), each is allocated on demand, which is slower.
-pub(crate) fn running() -> wasmtime::Result<Engine> {
-    let engine = match Engine::new(config().allocation_strategy(pool())) {
+pub(crate) fn running(instances_max: u32) -> wasmtime::Result<Engine> {
+    let engine = match Engine::new(config().allocation_strategy(pool(instances_max))) {
         Ok(engine) => engine,
         Err(e) => {
             tracing::warn!(error = %e, "no address space for the plugin pool; plugin calls will be slower");
@@ -60,13 +60,13 @@ fn config() -> Config {
     config
 }
 
-fn pool() -> InstanceAllocationStrategy {
+fn pool(instances_max: u32) -> InstanceAllocationStrategy {
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(POOL_INSTANCES)
-        .total_stacks(POOL_INSTANCES)
-        .total_memories(POOL_INSTANCES * 2)
-        .total_tables(POOL_INSTANCES * 8)
-        .total_core_instances(POOL_INSTANCES * 16)
+    pool.total_component_instances(instances_max)
+        .total_stacks(instances_max)
+        .total_memories(instances_max.saturating_mul(2))
+        .total_tables(instances_max.saturating_mul(8))
+        .total_core_instances(instances_max.saturating_mul(16))
         .table_elements(TABLE_ELEMENTS_MAX)
         .max_memory_size(POOL_MEMORY_BYTES_MAX)
         .max_core_instances_per_component(64)

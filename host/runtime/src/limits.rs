@@ -1,10 +1,14 @@
-//! Every limit of the runtime, with its default.
+//! Every limit of the runtime: section `[plugins]` of the configuration, and those that are part of the plugin interface and
+//! therefore constants.
 
 use std::time::Duration;
 
 use portico_core::ports::plugins::Hook;
+use portico_core::setting::{Millis, Seconds};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-/// How often running guests are looked at. CPU limits count in these.
+/// How often running guests are interrupted to check their CPU time, which is counted in these ticks.
 pub(crate) const TICK: Duration = Duration::from_millis(10);
 
 /// Items of one call at most; the host cuts longer batches.
@@ -31,46 +35,63 @@ pub(crate) const LOG_LINE_BYTES_MAX: usize = 1 << 10;
 pub(crate) const TABLE_ELEMENTS_MAX: usize = 20_000;
 /// Linear memory that the pool's slots have room for; hooks are allowed no more.
 pub(crate) const POOL_MEMORY_BYTES_MAX: usize = 64 << 20;
-/// Component instances alive at once in the pool, over all plugins.
-pub(crate) const POOL_INSTANCES: u32 = 256;
 
 /// What one call of a hook may use.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct HookLimits {
-    /// Wall-clock time, waiting for host calls included.
+    /// Wall-clock time of one call in milliseconds, waiting for host calls included.
+    #[serde(rename = "wall_ms", with = "Millis")]
+    #[schemars(range(min = 1, max = 600_000))]
     pub wall: Duration,
-    /// Time spent running, in steps of 10 ms.
+    /// CPU time of one call in milliseconds, counted in steps of 10 ms.
+    #[serde(rename = "cpu_ms", with = "Millis")]
+    #[schemars(range(min = 10, max = 600_000))]
     pub cpu: Duration,
-    /// Linear memory.
+    /// Linear memory of one instance, in bytes; at most 64 MiB.
+    #[schemars(range(min = 65_536, max = 67_108_864))]
     pub memory_bytes: usize,
-    /// Bytes copied out of the guest, per crossing.
+    /// Bytes copied out of the guest in one call of a function, either way.
+    #[schemars(range(min = 1_024))]
     pub copy_bytes: usize,
     /// Calls of one plugin at once.
+    #[schemars(range(min = 1, max = 10_000))]
     pub at_once: usize,
-    /// Calls of one plugin that may wait for their turn; more are refused as busy.
+    /// Calls of one plugin that may wait for a permit; more are refused as busy.
     pub waiting_max: usize,
-    /// Tenants of one plugin whose failures are kept apart; with more, those without recent failures are forgotten first.
+    /// Tenants whose failures are counted separately, per plugin. With more tenants than this, those without recent failures
+    /// are forgotten first.
+    #[schemars(range(min = 1))]
     pub breakers_max: usize,
 }
 
-/// The limits of a runtime. The gateway takes the defaults: no setting changes them.
-#[derive(Clone, Debug)]
+/// The limits of a runtime.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct Limits {
-    /// Of `webhook-format`, per batch.
+    /// One call of the hook `webhook-format`, which takes a batch of events.
     pub webhook_format: HookLimits,
-    /// Of `pacing`, per batch.
+    /// One call of the hook `pacing`, which takes a batch of messages.
     pub pacing: HookLimits,
-    /// Of `http-handler`, per request.
+    /// One call of the hook `http-handler`, which takes one request.
     pub http_handler: HookLimits,
-    /// Size of a component.
+    /// Bytes of a component at most.
+    #[schemars(range(min = 1_024))]
     pub component_bytes: usize,
-    /// Size of what the compiler makes of one.
+    /// Bytes of the machine code compiled from one component, at most.
+    #[schemars(range(min = 1_024))]
     pub compiled_bytes: usize,
+    /// How long compiling one component may take, in seconds. The largest allowed one takes a few seconds.
+    #[serde(rename = "compile_timeout_s", with = "Seconds")]
+    #[schemars(range(min = 1, max = 600))]
+    pub compile_timeout: Duration,
+    /// Instances alive at once, over all plugins; further calls are refused as busy.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub instances_max: u32,
     /// Lines a plugin may log in a minute.
     pub log_lines_per_minute: u32,
-    /// Requests of the REST core in one call.
+    /// Requests of the REST core that one call may make.
     pub rest_calls: u32,
-    /// Bytes of a request to the REST core, and of its answer.
+    /// Bytes of the body of such a request, and of its answer.
     pub rest_body_bytes: usize,
 }
 
@@ -102,6 +123,8 @@ impl Default for Limits {
             },
             component_bytes: 4 << 20,
             compiled_bytes: 64 << 20,
+            compile_timeout: Duration::from_secs(60),
+            instances_max: 256,
             log_lines_per_minute: 120,
             rest_calls: 32,
             rest_body_bytes: 4 << 20,

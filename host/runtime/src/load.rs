@@ -35,7 +35,7 @@ pub enum LoadError {
     },
     /// The file is too large.
     #[error(
-        "it has {bytes} bytes, {limit} are allowed; build it with `opt-level = \"s\"` and `strip = true`; the limit is fixed"
+        "it has {bytes} bytes, {limit} are allowed; build it with `opt-level = \"s\"` and `strip = true`; `plugins.component_bytes` is the limit"
     )]
     TooLarge {
         /// Its size.
@@ -189,7 +189,7 @@ impl<'a> Loader<'a> {
                 }
             }
         }
-        let compiled = compile::compile(&self.config.compiler, bytes, self.config.limits.compiled_bytes).await?;
+        let compiled = compile::compile(&self.config.compiler, bytes, &self.config.limits).await?;
         if let Some(Err(e)) = self.cache.as_ref().map(|cache| cache.put(digest, &compiled)) {
             tracing::warn!(plugin.digest = digest, error = %e, "a compiled plugin could not be kept; the next start compiles it again");
         }

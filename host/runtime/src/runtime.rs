@@ -34,7 +34,7 @@ impl Runtime {
     /// Starts the runtime with these plugins. One that is refused refuses the start: a gateway that quietly lacks a plugin
     /// would surprise more.
     pub async fn start(config: RuntimeConfig, sources: Vec<Source>) -> Result<Arc<Self>, LoadError> {
-        let engine = engine::running().map_err(|e| LoadError::Engine(format!("{e:#}")))?;
+        let engine = engine::running(config.limits.instances_max).map_err(|e| LoadError::Engine(format!("{e:#}")))?;
         let host = Host {
             services: Arc::new(HostServices::new(config.limits.clone())),
             clock: Arc::clone(&config.clock),

@@ -1,27 +1,56 @@
-//! What the store is told: where the database is and its limits, each with a default.
+//! Settings of the store: section `[storage]` of the configuration.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use portico_core::setting::Seconds;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::error::OpenError;
 
 /// How the store is opened.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct StoreConfig {
-    /// Where the database is.
+    /// Where the database is. No setting of its own: the gateway makes it out of data folder and URL.
+    #[serde(skip)]
     pub location: Location,
-    /// SQLite: when a commit counts as durable.
+    /// SQLite: when a commit counts as durable. With `full`, what was acknowledged survives a power cut.
     pub synchronous: Synchronous,
     /// SQLite: connections for reading. One more is for writing.
+    #[schemars(range(min = 1, max = 500))]
     pub sqlite_readers: u32,
-    /// Postgres: connections in all.
+    /// Postgres: connections in all. Two at least, so that one long transaction does not stop everything; a server takes 100
+    /// unless it is told otherwise.
+    #[schemars(range(min = 2, max = 500))]
     pub postgres_connections: u32,
-    /// How long a statement waits for a lock held by somebody else.
+    /// How long a statement waits for a lock held by somebody else, in seconds.
+    #[serde(rename = "busy_timeout_s", with = "Seconds")]
+    #[schemars(range(min = 1, max = 600))]
     pub busy_timeout: Duration,
-    /// How long an operation waits for a free connection; on SQLite, for its turn to write.
+    /// How long a transaction waits to begin: on SQLite for a database thread, on Postgres for a free connection; in seconds.
+    #[serde(rename = "acquire_timeout_s", with = "Seconds")]
+    #[schemars(range(min = 1, max = 600))]
     pub acquire_timeout: Duration,
     /// SQLite: transactions that share one commit at most.
+    #[schemars(range(min = 1))]
     pub transactions_per_commit: usize,
+    /// SQLite: transactions that wait for the writing thread at most. Further callers wait for a place among them.
+    #[schemars(range(min = 1))]
+    pub write_queue: usize,
+    /// SQLite: transactions that wait for a reading thread at most. Further callers wait for a place among them.
+    #[schemars(range(min = 1))]
+    pub read_queue: usize,
+    /// Access keys kept in memory at most.
+    #[schemars(range(min = 1))]
+    pub keys_cached: usize,
+    /// Devices kept in memory at most.
+    #[schemars(range(min = 1))]
+    pub devices_cached: usize,
+    /// SQLite: tenants whose subscriptions are kept in memory at most.
+    #[schemars(range(min = 1))]
+    pub tenants_cached: usize,
 }
 
 /// Where a database is.
@@ -34,7 +63,8 @@ pub enum Location {
 }
 
 /// SQLite: when a commit counts as durable.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Synchronous {
     /// When the disk has it: nothing is lost when the power fails.
     #[default]
@@ -49,11 +79,16 @@ impl Default for StoreConfig {
         Self {
             location: Location::File("portico.db".into()),
             synchronous: Synchronous::Full,
-            sqlite_readers: 4,
+            sqlite_readers: 8,
             postgres_connections: 16,
             busy_timeout: Duration::from_secs(5),
             acquire_timeout: Duration::from_secs(10),
             transactions_per_commit: 256,
+            write_queue: 1024,
+            read_queue: 1024,
+            keys_cached: 10_000,
+            devices_cached: 10_000,
+            tenants_cached: 1_000,
         }
     }
 }
@@ -96,7 +131,16 @@ impl StoreConfig {
         least("store.sqlite_readers", self.sqlite_readers.into(), 1)?;
         // Two, so that one long transaction does not stop everything.
         least("store.postgres_connections", self.postgres_connections.into(), 2)?;
-        least("store.transactions_per_commit", self.transactions_per_commit as u64, 1)?;
+        for (field, value) in [
+            ("store.transactions_per_commit", self.transactions_per_commit),
+            ("store.write_queue", self.write_queue),
+            ("store.read_queue", self.read_queue),
+            ("store.keys_cached", self.keys_cached),
+            ("store.devices_cached", self.devices_cached),
+            ("store.tenants_cached", self.tenants_cached),
+        ] {
+            least(field, value as u64, 1)?;
+        }
         match &self.location {
             Location::File(path) => Ok(Target::Sqlite(path)),
             Location::Url(url) => target(url),

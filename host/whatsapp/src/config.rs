@@ -1,6 +1,10 @@
-//! What sessions are configured with. Plain values: reading files and the environment is the binary's work.
+//! Settings of sessions: section `[whatsapp]` of the configuration.
 
 use std::time::Duration;
+
+use portico_core::setting::Seconds;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// One-time keys a device uploads at once: what WhatsApp's own web client does.
 pub const PRE_KEYS_DEFAULT: usize = 812;
@@ -9,9 +13,10 @@ pub const PRE_KEYS_DEFAULT: usize = 812;
 pub const SANDBOX_MEDIA_HOST: &str = "media.sandbox.invalid";
 
 /// Which network sessions dial.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Network {
     /// WhatsApp. Refused by a binary built with the feature `sandbox`: its certificate check is gone.
+    #[default]
     WhatsApp,
     /// The sandbox network on loopback.
     #[cfg(feature = "sandbox")]
@@ -24,25 +29,37 @@ pub enum Network {
 }
 
 /// How sessions behave, for all devices of the process.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct WhatsAppConfig {
-    /// Which network.
+    /// Which network. No setting of its own: it follows from `[sandbox]`.
+    #[serde(skip)]
     pub network: Network,
-    /// The web client version to claim; without one it is asked of WhatsApp once a day. The sandbox takes any.
+    /// The web client version to claim, as three numbers. Without one it is asked of WhatsApp once a day.
+    #[schemars(example = [2, 3000, 1_023_000_000_u32])]
     pub version: Option<(u32, u32, u32)>,
     /// The name in the phone's list of linked devices.
     pub device_name: String,
-    /// One-time keys uploaded at once, 1 to 812. Fewer save memory and are used up sooner.
+    /// One-time keys a fresh device uploads at once. WhatsApp Web uploads 812; fewer save memory and are used up sooner.
+    #[serde(rename = "pre_keys")]
+    #[schemars(range(min = 5, max = 812))]
     pub pre_key_count: usize,
     /// Limits.
+    #[serde(flatten)]
     pub limits: WhatsAppLimits,
 }
 
 impl WhatsAppConfig {
     /// The defaults, for `network`.
     pub fn new(network: Network) -> Self {
+        Self { network, ..Self::default() }
+    }
+}
+
+impl Default for WhatsAppConfig {
+    fn default() -> Self {
         Self {
-            network,
+            network: Network::default(),
             version: None,
             device_name: "Portico".to_owned(),
             pre_key_count: PRE_KEYS_DEFAULT,
@@ -52,26 +69,41 @@ impl WhatsAppConfig {
 }
 
 /// Limits of sessions.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct WhatsAppLimits {
     /// Sessions in this process.
+    #[schemars(range(min = 1, max = 100_000))]
     pub sessions_max: usize,
-    /// Resolved recipients remembered per session.
+    /// Resolved recipients cached per session.
+    #[schemars(range(min = 1))]
     pub resolve_cache_max: usize,
-    /// How long a resolved recipient is believed.
+    /// How long a resolved recipient stays in the cache, in seconds.
+    #[serde(rename = "resolve_ttl_s", with = "Seconds")]
+    #[schemars(range(min = 1))]
     pub resolve_ttl: Duration,
-    /// How long "not on WhatsApp" is believed.
+    /// How long "not on WhatsApp" stays in the cache, in seconds.
+    #[serde(rename = "resolve_absent_ttl_s", with = "Seconds")]
+    #[schemars(range(min = 1))]
     pub resolve_absent_ttl: Duration,
-    /// How long resolving may take.
+    /// How long resolving may take, in seconds.
+    #[serde(rename = "resolve_timeout_s", with = "Seconds")]
+    #[schemars(range(min = 1))]
     pub resolve_timeout: Duration,
-    /// How long encrypting and writing one message may take, waiting for its chat's turn included.
+    /// How long encrypting and writing one message may take, in seconds.
+    #[serde(rename = "send_timeout_s", with = "Seconds")]
+    #[schemars(range(min = 1))]
     pub send_timeout: Duration,
     /// Pairings a phone may begin and fail before the session is ended.
+    #[schemars(range(min = 1))]
     pub pairing_attempts_max: u32,
-    /// How long WhatsApp may take to answer a request for a pairing code.
+    /// How long WhatsApp may take to answer a request for a pairing code, in seconds.
+    #[serde(rename = "pairing_code_timeout_s", with = "Seconds")]
+    #[schemars(range(min = 1))]
     pub pairing_code_timeout: Duration,
-    /// Happenings of one session that wait for the core. When nearly as many wait, nothing more is read from the socket:
-    /// WhatsApp keeps what it has not delivered.
+    /// Events of one session that may wait for the core. When nearly as many wait, the socket is not read any more: WhatsApp
+    /// keeps what it has not delivered.
+    #[schemars(range(min = 24))]
     pub events_max: usize,
 }
 

@@ -1,7 +1,5 @@
 //! Webhooks: who gets which events posted.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::{BoundedMap, BoundedVec, Timestamp};
@@ -36,8 +34,8 @@ pub struct Webhook {
     pub url: String,
     /// Names of events, `message.*` or `*`.
     pub events: Vec<String>,
-    /// Sent along with every delivery.
-    pub headers: BTreeMap<String, String>,
+    /// Names of the headers that are sent along with every delivery. Their values are never shown.
+    pub header_names: Vec<String>,
     /// The plugin that shapes the body.
     pub format: String,
     /// Whether it gets deliveries.
@@ -66,7 +64,8 @@ pub struct NewWebhook {
     /// Names of events, `<noun>.*` or `*`.
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>, max_items = 100, example = json!(["message.*"])))]
     pub events: BoundedVec<String, EVENTS_MAX>,
-    /// Sent along with every delivery.
+    /// Sent along with every delivery, such as `Authorization`. Values are stored sealed and never shown again: answers have
+    /// `header_names` only.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, String>))]
     pub headers: BoundedMap<String, HEADERS_MAX>,
@@ -102,7 +101,7 @@ pub struct WebhookPatch {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Vec<String>>, max_items = 100))]
     pub events: Option<BoundedVec<String, EVENTS_MAX>>,
-    /// Sent along with every delivery; replaces all of them.
+    /// Sent along with every delivery; replaces all that were set before, so name those again that are to stay.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<BTreeMap<String, String>>))]
     pub headers: Option<BoundedMap<String, HEADERS_MAX>>,

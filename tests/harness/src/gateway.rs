@@ -58,7 +58,7 @@ impl TestGateway {
         config.storage.database = Some(database.url().to_owned());
         config.sandbox.enabled = true;
         config.sandbox.bind = any;
-        config.tuning.pre_keys = 30;
+        config.whatsapp.pre_key_count = 30;
         change(&mut config);
         let running = Self::run(&config).await;
         let key = running.first_key.as_ref().expect("the first start makes a key").reveal().to_owned();

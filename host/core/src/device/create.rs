@@ -30,7 +30,7 @@ pub async fn create(ctx: &OpContext, name: &str) -> Result<Device> {
         let limit = tx.limits().devices_per_tenant;
         if tx.device_count(tenant)? >= limit {
             let why = format!(
-                "this tenant has {limit} devices, the limit; delete one first or raise `tuning.devices_per_tenant`"
+                "this tenant has {limit} devices, the limit; delete one first or raise `limits.devices_per_tenant`"
             );
             return Err(Error::Conflict { code: "too_many_devices", why });
         }

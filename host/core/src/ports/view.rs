@@ -3,7 +3,7 @@
 use portico_api as api;
 
 use super::plugins::{Grant, Granted, Hook, Mount, PluginInfo};
-use super::sessions::{PairingCode, Resources};
+use super::whatsapp::{PairingCode, Resources};
 
 same_variants!(Hook, api::Hook: WebhookFormat, Pacing, HttpHandler);
 

@@ -1,11 +1,10 @@
 //! Subscriptions: make, change, delete, try out.
 
-use std::collections::BTreeMap;
+use portico_api::EVENTS_MAX;
 
-use portico_api::{EVENTS_MAX, HEADERS_MAX};
-
+use super::headers;
 use super::signature::Secret;
-use super::{EventFilter, Webhook, WebhookState};
+use super::{EventFilter, Headers, SealedHeaders, Webhook, WebhookState};
 use crate::access::Caller;
 use crate::access::authorize::{self, Action};
 use crate::context::{OpContext, Services};
@@ -19,13 +18,8 @@ use crate::ports::plugins::Hook;
 use crate::ports::store::WebhookChange;
 use crate::transaction::Write;
 
-/// Characters of a header's name and value together at most.
-const HEADER_CHARS_MAX: usize = 1024;
 /// Characters of a URL at most.
 const URL_CHARS_MAX: usize = 2048;
-/// Headers that belong to the host.
-const HEADERS_OF_THE_HOST: [&str; 6] =
-    ["host", "content-length", "content-type", "transfer-encoding", "connection", "user-agent"];
 
 /// What a subscription is to be.
 #[derive(Clone)]
@@ -36,8 +30,8 @@ pub struct NewWebhook {
     pub url: String,
     /// Names of events, `<noun>.*` or `*`.
     pub events: Vec<String>,
-    /// Sent along.
-    pub headers: BTreeMap<String, String>,
+    /// Sent along with every delivery.
+    pub headers: Headers,
     /// The format plugin; `None`: the default one.
     pub format: Option<String>,
     /// `whsec_…`; `None`: one is generated.
@@ -45,14 +39,14 @@ pub struct NewWebhook {
 }
 
 /// What is to change; what is `None` stays.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct WebhookPatch {
     /// Where deliveries go.
     pub url: Option<String>,
     /// Names of events.
     pub events: Option<Vec<String>>,
-    /// Headers.
-    pub headers: Option<BTreeMap<String, String>>,
+    /// Headers, in the place of all those before.
+    pub headers: Option<Headers>,
     /// The format plugin.
     pub format: Option<String>,
     /// Enabled or not.
@@ -80,12 +74,12 @@ pub async fn create(ctx: &OpContext, new: NewWebhook) -> Result<MadeWebhook> {
     };
     let webhook = Webhook {
         sealed_secret: ports.sealer.seal(&Webhook::seal_place(&id), secret.bytes())?,
+        headers: sealed_headers(access.services(), &id, new.headers)?,
         id,
         tenant: ctx.tenant().clone(),
         device: new.device,
         url: checked_url(access.services(), new.url)?,
         events,
-        headers: checked_headers(new.headers)?,
         format: checked_format(access.services(), new.format)?,
         state: WebhookState::Enabled,
         reason: None,
@@ -133,7 +127,7 @@ pub async fn change(ctx: &OpContext, id: &WebhookId, patch: WebhookPatch) -> Res
     let change = WebhookChange {
         url: patch.url.map(|u| checked_url(access.services(), u)).transpose()?,
         events: patch.events.map(|e| checked_events(&e)).transpose()?,
-        headers: patch.headers.map(checked_headers).transpose()?,
+        headers: patch.headers.map(|h| sealed_headers(access.services(), id, h)).transpose()?,
         format: patch.format.map(|f| checked_format(access.services(), Some(f))).transpose()?,
         state: patch.state.map(|s| (s, reason(s))),
         sealed_secret: None,
@@ -221,21 +215,8 @@ fn require_seen(caller: &Caller, events: &[EventFilter]) -> Result<()> {
     Ok(())
 }
 
-fn checked_headers(headers: BTreeMap<String, String>) -> Result<BTreeMap<String, String>> {
-    if headers.len() > HEADERS_MAX {
-        return Err(Error::invalid("headers", format!("must be at most {HEADERS_MAX}")));
-    }
-    for (name, value) in &headers {
-        let lower = name.to_ascii_lowercase();
-        let token = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-        let reserved = HEADERS_OF_THE_HOST.contains(&lower.as_str()) || lower.starts_with("webhook-");
-        let printable = value.bytes().all(|b| b == b' ' || b.is_ascii_graphic());
-        if !token || reserved || !printable || name.len() + value.len() > HEADER_CHARS_MAX {
-            let why = "must be a printable ASCII header that the gateway does not set itself";
-            return Err(Error::invalid(format!("headers.{name}"), why));
-        }
-    }
-    Ok(headers)
+fn sealed_headers(services: &Services, id: &WebhookId, headers: Headers) -> Result<SealedHeaders> {
+    SealedHeaders::seal(&services.ports.sealer, id, &headers::checked(headers)?)
 }
 
 fn checked_format(services: &Services, format: Option<String>) -> Result<String> {

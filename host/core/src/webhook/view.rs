@@ -14,7 +14,7 @@ impl From<&Webhook> for api::Webhook {
             device: webhook.device.as_ref().map(ToString::to_string),
             url: webhook.url.clone(),
             events: webhook.events.iter().map(|filter| filter.as_str().to_owned()).collect(),
-            headers: webhook.headers.clone(),
+            header_names: webhook.headers.names.clone(),
             format: webhook.format.clone(),
             state: webhook.state.into(),
             reason: webhook.reason.clone(),

@@ -84,7 +84,7 @@ fn look(config: &Config) -> Result<Look> {
     if config.storage.database.is_none() && !config.storage.data.is_dir() {
         return Ok(Look::default());
     }
-    block_on(async { Ok(Db::look(&wiring::store_config(&config.storage)).await?) })
+    block_on(async { Ok(Db::look(&config.storage.to_store_config()).await?) })
 }
 
 fn describe(database: &Look) -> String {

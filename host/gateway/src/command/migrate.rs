@@ -7,14 +7,13 @@ use portico_store::Db;
 
 use super::{Listen, Setup, block_on};
 use crate::config::make_folder;
-use crate::wiring;
 
 pub(super) fn run(setup: &Setup) -> Result<ExitCode> {
     let config = setup.inspect(&Listen::default())?;
     // SQLite needs it.
     make_folder(&config.storage.data)?;
     block_on(async {
-        let db = Db::open(&wiring::store_config(&config.storage)).await?;
+        let db = Db::open(&config.storage.to_store_config()).await?;
         db.close().await;
         println!("the database is up to date");
         Ok(ExitCode::SUCCESS)

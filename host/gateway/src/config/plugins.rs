@@ -1,13 +1,19 @@
-//! `[plugins]`: plugins beside the built-in ones.
+//! `[plugins]`: plugins beside the built-in ones, and what calls of plugins may use.
 
 use std::path::PathBuf;
 
+use portico_runtime::Limits;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// `[plugins]`
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct PluginsSection {
-    /// A folder of further components (`*.wasm`); each needs an id and a mount of its own.
+    /// A folder of further plugins (*.wasm); each needs an id and a mount of its own.
+    #[schemars(example = "/etc/portico/plugins")]
     pub dir: Option<PathBuf>,
+    /// What calls of plugins may use.
+    #[serde(flatten)]
+    pub limits: Limits,
 }

@@ -1,135 +1,102 @@
 //! The configuration as `portico config` prints it: every setting with what it is for, also those that are not set.
 //!
-//! What it prints can be used as a configuration file, apart from a database's password, which is hidden.
+//! Descriptions, ranges and choices come from the schema of [`Config`], defaults from `Config::default()`. What is printed can be
+//! used as a configuration file, apart from a database's password, which is hidden.
 
 use std::fmt::Write;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use serde_json::Value as Schema;
 use toml::{Table, Value};
 
-use super::Config;
+use super::{Config, schema};
 
-/// A key and what it is for; for a key that has no default also an example.
-type Line = (&'static str, &'static str, Option<&'static str>);
-
-const SERVER: &[Line] = &[
-    ("bind", "Where the REST API listens. An address other than loopback needs a key first.", None),
-    (
-        "ws_bind",
-        "A second listener for event streams alone, as clients of some dialects expect it.",
-        Some("127.0.0.1:3001"),
-    ),
-    ("body_bytes_max", "Largest request body, in bytes.", None),
-    ("requests_per_minute", "Requests a key may make per minute.", None),
-    (
-        "tenant_requests_per_minute",
-        "Requests all keys of a tenant may make per minute together; at least as many as one key.",
-        None,
-    ),
-    (
-        "rate_limits",
-        "Whether these are enforced: on, or (in sandbox mode only) off. PORTICO_LIMITS=off does the same.",
-        None,
-    ),
-    ("request_timeout_s", "Seconds a request may take.", None),
-    ("streams_per_tenant", "Event streams of one tenant at once.", None),
-    (
-        "connections_per_peer",
-        "Connections from one address at once (IPv6: one /64 network), this machine's own not counted. Raise it for a reverse proxy on another machine.",
-        None,
-    ),
-    ("shutdown_grace_s", "Seconds that requests under way get when the gateway stops.", None),
-    (
-        "sign_up",
-        "Who may make a key without having one: closed, open, or auto (open in sandbox mode while only this machine can reach the API).",
-        None,
-    ),
-];
-
-const STORAGE: &[Line] = &[
-    ("data", "Folder for the database, the master key, compiled plugins and the sandbox's state.", None),
-    ("database", "Another database than portico.db in that folder.", Some("postgres://USER:PASSWORD@HOST/NAME")),
-    ("connections", "Connections to the database (readers, for SQLite).", None),
-    (
-        "synchronous",
-        "When SQLite waits for the disk: full (what was acknowledged survives a power cut) or normal.",
-        None,
-    ),
-];
-
-const OUTBOUND: &[Line] =
-    &[("allow", "Private networks that webhooks may reach all the same, such as \"10.1.0.0/16\".", None)];
-
-const PLUGINS: &[Line] = &[(
-    "dir",
-    "A folder of further plugins (*.wasm); each needs an id and a mount of its own.",
-    Some("/etc/portico/plugins"),
-)];
-
-const TUNING: &[Line] = &[
-    ("devices_per_tenant", "Devices of one tenant.", None),
-    ("sessions_max", "Sessions of this process.", None),
-    ("restore_parallel", "Sessions restored at once after a start.", None),
-    (
-        "pre_keys",
-        "One-time keys a fresh device uploads. WhatsApp Web uploads 812; fewer are cheaper for load runs.",
-        None,
-    ),
-    ("deliveries_at_once", "Webhook deliveries under way at once.", None),
-    ("keep_events_days", "Days that events are kept.", None),
-    ("keep_deliveries_days", "Days that finished deliveries are kept.", None),
-];
-
-const SANDBOX: &[Line] = &[
-    ("enabled", "Run the sandbox network inside, and talk to it alone.", None),
-    ("bind", "Where its admin API listens; loopback only.", None),
-    ("network", "Use a sandbox that runs beside instead (`portico sandbox`): its address.", Some("127.0.0.1:8081")),
-];
-
-/// In the order in which they are printed.
-const SECTIONS: &[(&str, &str, &[Line])] = &[
-    ("server", "Listeners, and what requests may cost.", SERVER),
-    ("storage", "The data folder and the database.", STORAGE),
-    ("outbound", "HTTP to other people's servers.", OUTBOUND),
-    ("plugins", "Plugins beside the built-in ones.", PLUGINS),
-    ("tuning", "Limits and spans that rarely need a change.", TUNING),
-    ("sandbox", "The sandbox network (sandbox builds only).", SANDBOX),
-];
+/// Characters of a comment line.
+const COLUMNS: usize = 110;
 
 impl Config {
     /// The merged configuration as TOML with a comment for every setting. It holds no secrets.
+    ///
+    /// # Errors
+    /// When a value can't be written as TOML.
     pub fn to_toml(&self) -> Result<String> {
-        let (mut config, defaults) = (self.clone(), table(&Self::default())?);
-        config.storage.database = config.storage.database.as_deref().map(without_password);
-        let values = table(&config)?;
+        let mut shown = self.clone();
+        shown.storage.database = shown.storage.database.as_deref().map(without_password);
+        let (values, defaults) = (shown.to_table()?, Self::default().to_table()?);
         let mut out = String::new();
-        for (section, what, lines) in SECTIONS {
-            let gap = if out.is_empty() { "" } else { "\n" };
-            writeln!(out, "{gap}# {what}\n[{section}]")?;
-            for (key, what, example) in *lines {
-                let default = find(&defaults, section, key);
-                match (find(&values, section, key), example) {
-                    (Some(value), _) if default.is_some_and(|d| d != value) => {
-                        let default = default.map(Value::to_string).unwrap_or_default();
-                        writeln!(out, "# {what} Default: {default}\n{key} = {value}")?;
-                    }
-                    (Some(value), _) => writeln!(out, "# {what}\n{key} = {value}")?,
-                    (None, example) => {
-                        writeln!(out, "# {what} Not set.\n# {key} = \"{}\"", example.unwrap_or_default())?;
-                    }
-                }
-            }
-        }
+        section(&mut out, "", &schema::of_config(), &values, &defaults)?;
         Ok(out)
     }
 }
 
-fn table(config: &Config) -> Result<Table> {
-    Table::try_from(config).context("writing the configuration")
+/// Writes the settings of a section, then the sections within it.
+fn section(out: &mut String, path: &str, schema: &Schema, values: &Table, defaults: &Table) -> Result<()> {
+    let properties = schema["properties"].as_object();
+    let (sections, settings): (Vec<_>, Vec<_>) =
+        properties.into_iter().flatten().partition(|(_, schema)| schema::is_section(schema));
+    if !path.is_empty() {
+        let gap = if out.is_empty() { "" } else { "\n" };
+        out.push_str(gap);
+        comment(out, &description(schema))?;
+        // A section that only holds sections needs no header of its own.
+        if !settings.is_empty() {
+            writeln!(out, "[{path}]")?;
+        }
+    }
+    for (key, schema) in settings {
+        setting(out, key, schema, values.get(key), defaults.get(key))?;
+    }
+    let empty = Table::new();
+    let inner = |table: &'_ Table, key: &str| table.get(key).and_then(Value::as_table).cloned();
+    for (key, schema) in sections {
+        let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        let values = inner(values, key).unwrap_or_else(|| empty.clone());
+        let defaults = inner(defaults, key).unwrap_or_else(|| empty.clone());
+        section(out, &path, schema, &values, &defaults)?;
+    }
+    Ok(())
 }
 
-fn find<'a>(table: &'a Table, section: &str, key: &str) -> Option<&'a Value> {
-    table.get(section)?.get(key)
+fn setting(out: &mut String, key: &str, schema: &Schema, value: Option<&Value>, default: Option<&Value>) -> Result<()> {
+    let mut about = description(schema);
+    let choices = schema::choices(schema);
+    if !choices.is_empty() {
+        write!(about, " One of: {}.", choices.join(", "))?;
+    }
+    if let Some(range) = schema::range(schema, "minimum", "maximum") {
+        write!(about, " Range: {range}.")?;
+    }
+    let Some(value) = value else {
+        comment(out, &format!("{about} Not set."))?;
+        let example = schema["examples"].get(0).map(Schema::to_string).unwrap_or_else(|| "\"\"".to_owned());
+        writeln!(out, "# {key} = {example}")?;
+        return Ok(());
+    };
+    if let Some(default) = default.filter(|default| *default != value) {
+        write!(about, " Default: {default}.")?;
+    }
+    comment(out, &about)?;
+    writeln!(out, "{key} = {value}")?;
+    Ok(())
+}
+
+fn description(schema: &Schema) -> String {
+    schema["description"].as_str().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Writes a text as comment lines.
+fn comment(out: &mut String, text: &str) -> Result<()> {
+    let mut line = String::from("#");
+    for word in text.split(' ') {
+        if line.len() + word.len() >= COLUMNS {
+            writeln!(out, "{line}")?;
+            line = String::from("#");
+        }
+        line.push(' ');
+        line.push_str(word);
+    }
+    writeln!(out, "{line}")?;
+    Ok(())
 }
 
 /// A database's URL with `***` in place of the password.
@@ -147,49 +114,63 @@ fn without_password(url: &str) -> String {
 mod tests {
     use super::*;
 
-    /// A configuration in which nothing is absent.
-    fn full() -> Config {
-        let mut config = Config::default();
-        config.server.ws_bind = Some(([127, 0, 0, 1], 3001).into());
-        config.storage.database = Some("postgres://gateway:secret-word@db/portico".to_owned());
-        config.plugins.dir = Some("plugins".into());
-        config.sandbox.network = Some("127.0.0.1:8081".to_owned());
-        config
+    /// Every setting by its path, with its part of the schema.
+    fn settings(path: &str, schema: &Schema) -> Vec<(String, Schema)> {
+        let properties = schema["properties"].as_object().unwrap();
+        let each = properties.iter().flat_map(|(key, inner)| {
+            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            if schema::is_section(inner) { settings(&path, inner) } else { vec![(path, inner.clone())] }
+        });
+        each.collect()
     }
 
     #[test]
-    fn every_setting_is_described_and_every_description_has_a_setting() {
-        let table = table(&full()).unwrap();
-        let mut settings: Vec<String> = Vec::new();
-        for (section, keys) in &table {
-            settings.extend(keys.as_table().unwrap().keys().map(|key| format!("{section}.{key}")));
+    fn every_setting_is_described_and_durations_have_a_unit() {
+        let all = settings("", &schema::of_config());
+        assert!(all.len() > 80, "{}", all.len());
+        for (path, schema) in &all {
+            assert!(description(schema).len() > 10, "{path} needs a doc comment");
+            // A duration without `with = "Seconds"` would be a section of `secs` and `nanos`.
+            assert!(!path.ends_with(".secs") && !path.ends_with(".nanos"), "{path} needs a unit");
         }
-        let mut described: Vec<String> = Vec::new();
-        for (section, _, lines) in SECTIONS {
-            described.extend(lines.iter().map(|(key, ..)| format!("{section}.{key}")));
+        for path in ["server.bind", "server.shutdown_grace_s", "plugins.pacing.wall_ms", "jobs.reap.keep_events_days"] {
+            assert!(all.iter().any(|(name, _)| name == path), "{path}");
         }
-        settings.sort();
-        described.sort();
-        assert_eq!(settings, described, "`SECTIONS` lists what the sections of the configuration have");
     }
 
     #[test]
     fn what_is_not_set_is_a_comment_and_the_rest_can_be_read_back() {
         let text = Config::default().to_toml().unwrap();
-        for unset in ["# ws_bind = ", "# database = ", "# dir = ", "# network = "] {
+        for unset in ["# ws_bind = \"127.0.0.1:3001\"", "# database = ", "# dir = ", "# network = ", "# version = [2,"]
+        {
             assert!(text.contains(unset), "{unset}: {text}");
         }
-        assert!(text.contains("enabled = false"), "{text}");
-        let again: Config = toml::from_str(&text).unwrap();
-        assert_eq!(table(&again).unwrap(), table(&Config::default()).unwrap());
+        assert!(text.contains("\nenabled = false\n") && text.contains("\n[jobs.deliver]\n"), "{text}");
+        let again = Config::from_table(text.parse().unwrap()).unwrap();
+        assert_eq!(again.to_table().unwrap(), Config::default().to_table().unwrap());
+    }
+
+    #[test]
+    fn every_setting_can_be_changed() {
+        let mut changed = Config::default().to_table().unwrap();
+        let (section, key) = ("pacing", "wall_ms");
+        changed["plugins"][section][key] = Value::Integer(300);
+        let given: Table = "[plugins.pacing]\nwall_ms = 300\n".parse().unwrap();
+        assert_eq!(Config::from_table(given).unwrap().to_table().unwrap(), changed, "the hook's other limits stay");
+        let given: Table =
+            "[server]\nrequests_per_minute = 60\n[limits]\ndelivery_schedule_s = [1, 2]\n".parse().unwrap();
+        let config = Config::from_table(given).unwrap();
+        assert_eq!(config.server.http.rate_per_key.map(|rate| (rate.per_minute, rate.burst)), Some((60, 15)));
+        assert_eq!(config.limits.delivery_schedule.len(), 2);
     }
 
     #[test]
     fn a_changed_setting_shows_its_default_and_a_password_is_hidden() {
-        let mut config = full();
-        config.storage.connections = 9;
+        let mut config = Config::default();
+        config.storage.database = Some("postgres://gateway:secret-word@db/portico".to_owned());
+        config.storage.store.sqlite_readers = 9;
         let text = config.to_toml().unwrap();
-        assert!(text.contains("Default: 8\nconnections = 9"), "{text}");
+        assert!(text.contains("Default: 8.\nsqlite_readers = 9"), "{text}");
         assert!(text.contains("postgres://gateway:***@db/portico") && !text.contains("secret-word"), "{text}");
     }
 }

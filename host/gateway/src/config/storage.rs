@@ -1,47 +1,38 @@
 //! `[storage]`: the data folder and the database.
 
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use anyhow::{Result, ensure};
+use portico_store::{Location, StoreConfig};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// When SQLite waits for the disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Synchronous {
-    /// At every commit: what was acknowledged survives a power cut.
-    Full,
-    /// Now and then: what was acknowledged survives a crash of the program, not always one of the machine.
-    Normal,
-}
-
 /// `[storage]`
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct StorageSection {
-    /// Where everything is kept: SQLite's file, the master key, compiled plugins, the sandbox's state.
+    /// Folder for the database, the master key, compiled plugins and the sandbox's state.
     pub data: PathBuf,
-    /// `postgres://…`, or `sqlite:PATH`; absent: `portico.db` in the data folder.
+    /// Another database than `portico.db` in that folder: `postgres://…`, or `sqlite:PATH`.
+    #[schemars(example = "postgres://USER:PASSWORD@HOST/NAME")]
     pub database: Option<String>,
-    /// Connections to the database (readers, for SQLite).
-    pub connections: u32,
-    /// When SQLite waits for the disk.
-    pub synchronous: Synchronous,
+    /// Connections, durability and timeouts.
+    #[serde(flatten)]
+    pub store: StoreConfig,
 }
 
 impl Default for StorageSection {
     fn default() -> Self {
-        Self { data: "portico-data".into(), database: None, connections: 8, synchronous: Synchronous::Full }
+        Self { data: "portico-data".into(), database: None, store: StoreConfig::default() }
     }
 }
 
-/// Two at least, so that one long transaction does not stop everything. Postgres serves 100 unless it is told otherwise.
-const CONNECTIONS: RangeInclusive<u32> = 2..=500;
-
 impl StorageSection {
-    pub(super) fn validate(&self) -> Result<()> {
-        ensure!(CONNECTIONS.contains(&self.connections), "storage.connections must be 2 to 500");
-        Ok(())
+    /// What the store is opened with.
+    pub(crate) fn to_store_config(&self) -> StoreConfig {
+        let location = match &self.database {
+            Some(url) => Location::Url(url.clone()),
+            None => Location::File(self.data.join("portico.db")),
+        };
+        StoreConfig { location, ..self.store.clone() }
     }
 }

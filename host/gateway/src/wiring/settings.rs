@@ -1,36 +1,12 @@
-//! What each adapter is told, out of the configuration.
+//! What follows from several settings together. Everything else reaches its adapter as it was read.
 
-use std::time::Duration;
-
-use anyhow::Result;
 use portico_http::{HttpConfig, Rate, SignUp};
-use portico_jobs::JobsConfig;
 use portico_net::NetConfig;
-use portico_store::{Location, StoreConfig};
 
-use crate::config::{Config, RateLimits, SignUpPolicy, StorageSection, Synchronous};
+use crate::config::{Config, RateLimits, SignUpPolicy};
 
-/// The store's settings.
-pub(crate) fn store_config(storage: &StorageSection) -> StoreConfig {
-    let synchronous = match storage.synchronous {
-        Synchronous::Full => portico_store::Synchronous::Full,
-        Synchronous::Normal => portico_store::Synchronous::Normal,
-    };
-    let location = match &storage.database {
-        Some(url) => Location::Url(url.clone()),
-        None => Location::File(storage.data.join("portico.db")),
-    };
-    StoreConfig {
-        location,
-        synchronous,
-        sqlite_readers: storage.connections,
-        postgres_connections: storage.connections,
-        ..StoreConfig::default()
-    }
-}
-
-/// Those of the way out.
-pub(super) fn net_config(config: &Config) -> Result<NetConfig> {
+/// The outbound client may reach this machine only where nobody else can reach the API.
+pub(super) fn net_config(config: &Config) -> NetConfig {
     let allow_loopback = config.sandbox.in_use() && config.server.is_local();
     if allow_loopback {
         tracing::info!("sandbox mode: webhooks may go to this machine's loopback addresses");
@@ -40,44 +16,28 @@ pub(super) fn net_config(config: &Config) -> Result<NetConfig> {
              some through), and sign-up is closed (`server.sign_up` opens it)"
         );
     }
-    Ok(NetConfig { allow: config.outbound.networks()?, allow_loopback, ..NetConfig::default() })
+    NetConfig { allow_loopback, ..config.outbound.clone() }
 }
 
-/// Those of the HTTP side.
+/// Sign-up, the banner of the pages, and rates that fit together.
 pub(super) fn http_config(config: &Config) -> HttpConfig {
     let server = &config.server;
-    let limited = server.rate_limits == RateLimits::On;
     let open = match server.sign_up {
         SignUpPolicy::Open => true,
         SignUpPolicy::Closed => false,
         SignUpPolicy::Auto => config.sandbox.in_use() && server.is_local(),
     };
-    let defaults = HttpConfig::default();
-    let rate = |per_minute: u32| limited.then_some(Rate { per_minute, burst: per_minute.div_ceil(4) });
+    let limited = |rate: Option<Rate>| rate.filter(|_| server.rate_limits == RateLimits::On);
+    let http = server.http.clone();
     HttpConfig {
         sign_up: if open { SignUp::Open } else { SignUp::Closed },
         sandbox_banner: config.sandbox.in_use().then(|| "Sandbox network: nothing here reaches WhatsApp.".to_owned()),
-        body_bytes_max: server.body_bytes_max,
-        request_timeout: Duration::from_secs(server.request_timeout_s),
-        rate_per_key: rate(server.requests_per_minute),
-        rate_per_tenant: rate(server.tenant_requests_per_minute.max(server.requests_per_minute)),
-        rate_anonymous: if limited { defaults.rate_anonymous } else { None },
-        streams_per_tenant: server.streams_per_tenant,
-        ..defaults
+        rate_per_key: limited(http.rate_per_key),
+        // A tenant gets no less than one of its keys.
+        rate_per_tenant: limited(http.rate_per_tenant.max(http.rate_per_key)),
+        rate_anonymous: limited(http.rate_anonymous),
+        ..http
     }
-}
-
-/// Those of the background tasks.
-pub(super) fn jobs_config(config: &Config) -> JobsConfig {
-    let tuning = &config.tuning;
-    let days = |n: u32| Duration::from_secs(u64::from(n) * 86_400);
-    let mut jobs = JobsConfig::default();
-    jobs.sessions.at_once = tuning.restore_parallel;
-    jobs.deliver.requests_max = tuning.deliveries_at_once;
-    jobs.deliver.requests_per_tenant = tuning.deliveries_at_once.div_ceil(2);
-    jobs.reap.events = days(tuning.keep_events_days);
-    jobs.reap.deliveries = days(tuning.keep_deliveries_days);
-    jobs
 }
 
 #[cfg(test)]
@@ -87,7 +47,7 @@ mod tests {
     #[test]
     fn rate_limits_are_lifted_together_and_a_tenant_gets_no_less_than_a_key() {
         let mut config = Config::default();
-        config.server.requests_per_minute = 60_000;
+        config.server.http.rate_per_key = Some(Rate::from(60_000));
         let http = http_config(&config);
         assert_eq!(http.rate_per_key, Some(Rate { per_minute: 60_000, burst: 15_000 }));
         assert_eq!(http.rate_per_tenant, http.rate_per_key);

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use portico_api::{PairingCode, PairingPhone, QrCode, QrFormat};
 use portico_core::device::session;
 use portico_core::id::DeviceId;
-use portico_core::ports::sessions;
+use portico_core::ports::whatsapp;
 use portico_core::{Error, OpContext};
 use serde::Deserialize;
 use tokio::time::Instant;
@@ -89,7 +89,7 @@ pub(super) async fn show(
     Ok(([(CONTENT_TYPE, content_type), (VARY, "accept")], body).into_response())
 }
 
-async fn awaited(ctx: &OpContext, id: &DeviceId, wait_seconds: u64) -> Result<sessions::QrCode, Error> {
+async fn awaited(ctx: &OpContext, id: &DeviceId, wait_seconds: u64) -> Result<whatsapp::QrCode, Error> {
     if wait_seconds > WAIT_MAX {
         return Err(Error::invalid("wait", format!("must be 0 to {WAIT_MAX} seconds")));
     }

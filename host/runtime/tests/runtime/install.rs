@@ -88,7 +88,8 @@ async fn a_compiling_child_that_fails_or_hangs_costs_one_refusal() {
     let refused = async |program: &str, args: Vec<OsString>| {
         let mut config = config();
         config.limits.compiled_bytes = 1 << 20;
-        config.compiler = Compiler::Child { program: program.into(), args, wall: Duration::from_millis(500) };
+        config.limits.compile_timeout = Duration::from_millis(500);
+        config.compiler = Compiler::Child { program: program.into(), args };
         match refusal_with(config, hostile()).await {
             LoadError::Compile(why) => why,
             other => panic!("{program}: {other}"),
@@ -119,7 +120,7 @@ async fn a_child_compiles_under_its_limits() {
     let child = |bytes: Vec<u8>| {
         let mut config = config();
         let program = target.join("examples/plugin_compile");
-        config.compiler = Compiler::Child { program, args: Vec::new(), wall: Duration::from_secs(60) };
+        config.compiler = Compiler::Child { program, args: Vec::new() };
         Runtime::start(config, vec![Source::memory("test", bytes)])
     };
     child(hostile()).await.expect("a runtime");

@@ -66,11 +66,7 @@ async fn a_second_start_takes_the_machine_code_from_the_cache() {
     assert_eq!(engines.len(), 1);
     let mut again = cached();
     // A compiler that can't work proves that it is not asked.
-    again.compiler = portico_runtime::Compiler::Child {
-        program: "/nonexistent".into(),
-        args: Vec::new(),
-        wall: Duration::from_secs(1),
-    };
+    again.compiler = portico_runtime::Compiler::Child { program: "/nonexistent".into(), args: Vec::new() };
     let runtime = Runtime::start(again, vec![source.clone()]).await.expect("a runtime");
     assert!(runtime.format("webhook-format", &tenant(), &[]).await.is_ok());
 }

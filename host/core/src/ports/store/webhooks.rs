@@ -1,12 +1,10 @@
 //! Webhook subscriptions in the store.
 
-use std::collections::BTreeMap;
-
 use crate::error::Result;
 use crate::id::{DeviceId, TenantId, WebhookId};
 use crate::page::PageRequest;
 use crate::time::UtcMs;
-use crate::webhook::{EventFilter, Webhook, WebhookState};
+use crate::webhook::{EventFilter, Headers, SealedHeaders, Webhook, WebhookState};
 
 /// What a subscription is changed to; what is `None` stays.
 #[derive(Clone, Debug, Default)]
@@ -15,8 +13,8 @@ pub struct WebhookChange {
     pub url: Option<String>,
     /// What is wanted.
     pub events: Option<Vec<EventFilter>>,
-    /// Headers.
-    pub headers: Option<BTreeMap<String, String>>,
+    /// Headers, all of them.
+    pub headers: Option<SealedHeaders>,
     /// The format plugin.
     pub format: Option<String>,
     /// Enabled or not, and why not. Enabling clears `failing_since`.
@@ -53,6 +51,9 @@ pub trait WebhookTx {
 
     /// Changes a subscription; `false` when there is none.
     fn webhook_change(&mut self, tenant: &TenantId, id: &WebhookId, change: &WebhookChange) -> Result<bool>;
+
+    /// Subscriptions of any tenant whose headers an earlier version stored in the clear. Giving one new headers seals it.
+    fn webhook_unsealed(&mut self, limit: u32) -> Result<Vec<(TenantId, WebhookId, Headers)>>;
 
     /// Records that attempts fail since `since`, or (`None`) that one succeeded.
     fn webhook_failing(&mut self, id: &WebhookId, since: Option<UtcMs>) -> Result<()>;
