@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Serialize, Serializer};
+use portico_api::HEADERS_MAX;
 
 use crate::context::Ports;
 use crate::error::{Error, Result};
@@ -15,8 +15,6 @@ use crate::ports::Tx;
 use crate::ports::store::WebhookChange;
 use crate::seal::Sealer;
 
-/// Headers of one subscription at most.
-const HEADERS_MAX: usize = 20;
 /// Bytes of a header's name and value together at most.
 const HEADER_BYTES_MAX: usize = 1024;
 
@@ -37,11 +35,6 @@ impl std::fmt::Debug for SealedHeaders {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(&self.names).finish()
     }
-}
-
-/// Writes the names alone, as an answer of the API shows them.
-pub(super) fn names_of<S: Serializer>(headers: &SealedHeaders, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-    headers.names.serialize(serializer)
 }
 
 impl SealedHeaders {

@@ -390,7 +390,7 @@ mod tests {
     fn only_what_can_never_work_fails_a_message() {
         let busy = Error::Busy { why: "a limit".into(), retry_after: Duration::from_secs(9) };
         assert_eq!(failure(&busy), Failure::Later(Duration::from_secs(9)));
-        let gone = Error::NotReady { state: DeviceState::Reconnecting, hint: "wait" };
+        let gone = Error::NotReady { state: DeviceState::Reconnecting, hint: portico_core::error::Hint::Wait };
         assert_eq!(failure(&gone), Failure::NoSession);
         assert_eq!(failure(&Error::unavailable("the session", "broken")), Failure::Unreachable);
         let refused = Error::Refused { code: "not_on_whatsapp", why: "nobody there".into() };
