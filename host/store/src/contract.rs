@@ -3,12 +3,14 @@
 mod access;
 mod device;
 mod event;
+mod filter;
 mod key_record;
 mod lane;
 mod message;
 mod open;
 mod outbox;
 mod webhook;
+mod webhook_headers;
 
 /// Makes a test on each database of every function named.
 macro_rules! store_contract {
@@ -70,6 +72,8 @@ store_contract! {
         a_run_that_dies_is_made_again
         rival_workers_neither_share_nor_overtake
         random_work_keeps_every_lane_in_order;
+    filter:
+        text_that_postgres_refuses_is_looked_for_without_it;
     message:
         a_message_survives_the_round_trip
         a_message_is_stored_once
@@ -77,8 +81,7 @@ store_contract! {
         a_list_tells_the_bytes_of_its_contents
         steps_set_their_time_and_clear_nothing
         the_queue_keeps_its_order
-        text_that_postgres_refuses_is_cleaned
-        filters_with_text_that_postgres_refuses_are_answered;
+        text_that_postgres_refuses_is_cleaned;
     open:
         rows_survive_closing
         a_database_of_a_newer_version_is_refused
@@ -100,8 +103,10 @@ store_contract! {
         lists_stats_and_purge;
     webhook:
         a_webhook_survives_the_round_trip
-        headers_in_the_clear_are_found_until_they_are_sealed
         a_change_changes_what_it_names
         lists_are_of_a_tenant_or_a_device
         deleting_takes_deliveries_along;
+    webhook_headers:
+        they_are_stored_sealed
+        those_in_the_clear_are_found_until_they_are_sealed;
 }
