@@ -38,7 +38,8 @@ store_contract! {
         a_key_changes_its_name_and_scopes_only
         nothing_of_another_tenant_is_found
         an_idempotency_key_stands_for_its_first_use
-        rivals_with_one_idempotency_key_make_one_thing;
+        rivals_with_one_idempotency_key_make_one_thing
+        a_revoked_key_is_not_answered_from_memory;
     device:
         a_device_survives_the_round_trip
         a_change_keeps_what_it_does_not_name
@@ -46,13 +47,14 @@ store_contract! {
         devices_that_should_run_and_that_are_late_are_found
         a_loaded_device_is_locked_until_the_end
         deleting_takes_everything_but_events
-        an_unknown_state_is_an_error_that_names_the_row;
+        an_unknown_state_is_an_error_that_names_the_row
+        a_device_is_answered_from_memory_as_it_is;
     event:
         numbers_have_no_gaps_under_rivalry
         what_was_undone_burns_no_number
         events_raised_together_keep_their_order_and_their_lanes
         only_subscriptions_that_want_it_get_a_delivery
-        a_test_event_goes_to_one_subscription
+        a_subscription_changes_what_is_delivered_from_then_on
         a_list_tells_the_bytes_of_its_payloads
         old_events_go_unless_a_delivery_needs_them;
     key_record:

@@ -195,8 +195,7 @@ impl Store for Db {
         }
         let began = self.caches.devices.generation();
         let (tenant, wanted) = (tenant.clone(), id.clone());
-        let device =
-            self.with(Mode::Read, Extent::Statement, move |tx| tx.device_find(&tenant, &wanted)).await?;
+        let device = self.with(Mode::Read, Extent::Statement, move |tx| tx.device_find(&tenant, &wanted)).await?;
         if let Some(device) = &device {
             self.caches.devices.put(began, id.clone(), device.clone());
         }

@@ -199,7 +199,9 @@ fn kind(cause: &Cause) -> Kind {
     match cause {
         Cause::Sqlite(rusqlite::Error::SqliteFailure(error, _)) => sqlite_kind(error.extended_code),
         Cause::Postgres(error) => postgres_kind(error),
-        Cause::TimedOut => Kind::Unavailable("no connection became free in time; look for slow disks or long transactions"),
+        Cause::TimedOut => {
+            Kind::Unavailable("no connection became free in time; look for slow disks or long transactions")
+        }
         Cause::Closed => Kind::Unavailable("the gateway is shutting down"),
         Cause::Undone => Kind::Unavailable(
             "SQLite undid the transactions that were to be committed together, as it does when the disk is full; free space",

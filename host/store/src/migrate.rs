@@ -82,9 +82,7 @@ struct Done {
 
 fn done(connection: &Connection) -> rusqlite::Result<Vec<Done>> {
     let mut listed = connection.prepare("SELECT version, success, checksum FROM _sqlx_migrations ORDER BY version")?;
-    let read = |row: &rusqlite::Row<'_>| {
-        Ok(Done { version: row.get(0)?, success: row.get(1)?, checksum: row.get(2)? })
-    };
+    let read = |row: &rusqlite::Row<'_>| Ok(Done { version: row.get(0)?, success: row.get(1)?, checksum: row.get(2)? });
     listed.query_map([], read)?.collect()
 }
 

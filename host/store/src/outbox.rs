@@ -234,8 +234,7 @@ impl OutboxTx for DbTx<'_> {
 
     fn delivery_claim(&mut self, now: UtcMs, lease: Duration, limit: u32) -> Result<Vec<Claimed>> {
         let binds = (now.0, (now + lease).0, i64::from(limit));
-        let mut rows =
-            rows!(self.conn(), ClaimedRow, CLAIM, [binds.0, binds.1, binds.2], fetch_all)?;
+        let mut rows = rows!(self.conn(), ClaimedRow, CLAIM, [binds.0, binds.1, binds.2], fetch_all)?;
         // `RETURNING` promises no order.
         rows.sort_by_key(|r| (r.created_ms, r.event_seq));
         let events = event::load_many(self, &rows.iter().map(|r| r.event_id.as_str()).collect())?;

@@ -96,11 +96,11 @@ mod tests {
     use super::*;
     use crate::testing::{Fixture, Kind, with_db};
 
-    async fn a_look_sees_what_is_there(fx: Fixture) {
+    async fn a_look_sees_what_is_there(fx: &'static Fixture) {
         let look = Db::look(&fx.config).await.unwrap();
         assert!(look.exists && look.in_use && look.pending == 0 && look.sealed.is_none(), "{look:?}");
 
-        let device = fx.device(&fx.tenant("t").await).await;
+        let device = fx.device(fx.tenant("t").await).await;
         let write = KeyWrite::Put { kind: "k", id: "a".to_owned(), value: vec![1, 2], expires: None };
         fx.db.apply(&device.id, vec![write]).await.unwrap();
         let sealed = fx.db.sealed().await.unwrap().expect("a sealed value");
@@ -108,9 +108,7 @@ mod tests {
 
         fx.execute("DELETE FROM _sqlx_migrations WHERE version > 1").await;
         fx.db.close().await;
-        let config = fx.config.clone();
-        drop(fx);
-        let look = Db::look(&config).await.unwrap();
+        let look = Db::look(&fx.config).await.unwrap();
         assert!(!look.in_use && look.pending > 0 && look.sealed.is_some(), "{look:?}");
     }
 
