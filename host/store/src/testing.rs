@@ -4,7 +4,7 @@
 //! tested.
 
 use std::borrow::Borrow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use portico_core::Error;
@@ -16,7 +16,7 @@ use portico_core::message::{Content, Direction, Message, MessageStatus, StatusTi
 use portico_core::page::PageRequest;
 use portico_core::ports::store::{AccessTx, DeviceTx, EventTx, MessageTx, NewDelivery, OutboxTx, WebhookTx};
 use portico_core::time::UtcMs;
-use portico_core::webhook::{EventFilter, Webhook, WebhookState};
+use portico_core::webhook::{EventFilter, SealedHeaders, Webhook, WebhookState};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
 
@@ -242,7 +242,7 @@ impl Fixture {
             device: device.map(|d| d.id.clone()),
             url: "https://hooks.example.com/portico".to_owned(),
             events: events.iter().map(|e| EventFilter::parse(e).unwrap()).collect(),
-            headers: BTreeMap::from([("X-Shop".to_owned(), "1".to_owned())]),
+            headers: SealedHeaders { names: vec!["X-Shop".to_owned()], sealed: vec![3, 0, 255] },
             format: "webhook-format".to_owned(),
             state: WebhookState::Enabled,
             reason: None,

@@ -1,10 +1,8 @@
 //! Webhook subscriptions.
 
-use std::collections::BTreeMap;
-
 use portico_core::page::PageRequest;
 use portico_core::ports::store::{OutboxTx, WebhookChange, WebhookTx};
-use portico_core::webhook::{EventFilter, WebhookState};
+use portico_core::webhook::{EventFilter, SealedHeaders, WebhookState};
 
 use crate::testing::{Fixture, page};
 
@@ -35,7 +33,7 @@ pub(super) async fn a_change_changes_what_it_names(fx: &'static Fixture) {
         let change = WebhookChange {
             url: Some("https://hooks.example.org/".to_owned()),
             events: Some(vec![EventFilter::parse("device.state").unwrap()]),
-            headers: Some(BTreeMap::new()),
+            headers: Some(SealedHeaders::default()),
             format: Some("own".to_owned()),
             state: Some((WebhookState::Enabled, None)),
             sealed_secret: Some(vec![9]),
@@ -44,7 +42,7 @@ pub(super) async fn a_change_changes_what_it_names(fx: &'static Fixture) {
         let found = tx.webhook_find(&tenant, &webhook.id).unwrap().unwrap();
         assert_eq!((found.state, found.reason, found.failing_since), (WebhookState::Enabled, None, None));
         assert_eq!((Some(found.url), Some(found.events)), (change.url, change.events));
-        assert_eq!((found.headers.len(), found.format.as_str(), &found.sealed_secret[..]), (0, "own", &[9][..]));
+        assert_eq!((found.headers.names.len(), found.format.as_str(), &found.sealed_secret[..]), (0, "own", &[9][..]));
         tx.webhook_failing(&webhook.id, Some(since)).unwrap();
         tx.webhook_failing(&webhook.id, None).unwrap();
         assert_eq!(tx.webhook_find(&tenant, &webhook.id).unwrap().unwrap().failing_since, None);

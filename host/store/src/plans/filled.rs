@@ -54,11 +54,7 @@ impl Table {
 }
 
 const TABLES: [Table; 10] = [
-    Table {
-        rows: 1_000,
-        columns: "tenants (id, name, event_seq, created_ms)",
-        values: "[t: i], [n: i], 0, i",
-    },
+    Table { rows: 1_000, columns: "tenants (id, name, event_seq, created_ms)", values: "[t: i], [n: i], 0, i" },
     Table {
         rows: 10_000,
         columns: "access_keys (id, tenant_id, name, hash, scopes, created_ms)",
@@ -98,7 +94,8 @@ const TABLES: [Table; 10] = [
     },
     Table {
         rows: 250_000,
-        columns: "deliveries (id, tenant_id, webhook_id, event_id, event_kind, event_seq, lane, state, attempts, due_ms,
+        columns:
+            "deliveries (id, tenant_id, webhook_id, event_id, event_kind, event_seq, lane, state, attempts, due_ms,
              created_ms, finished_ms)",
         values: "[v: i], [t: CASE WHEN i <= 125000 THEN 2 ELSE i % 100 + 1 END],
              [h: CASE WHEN i <= 125000 THEN 101 ELSE i % 2000 + 1 END], [e: i], 'message.received', i, [c: i % 5000],
