@@ -40,10 +40,7 @@ impl std::fmt::Debug for SealedHeaders {
 }
 
 /// Writes the names alone, as an answer of the API shows them.
-pub(super) fn names_of<S: Serializer>(
-    headers: &SealedHeaders,
-    serializer: S,
-) -> std::result::Result<S::Ok, S::Error> {
+pub(super) fn names_of<S: Serializer>(headers: &SealedHeaders, serializer: S) -> std::result::Result<S::Ok, S::Error> {
     headers.names.serialize(serializer)
 }
 
@@ -71,7 +68,8 @@ impl SealedHeaders {
         }
         let plain = sealer.open(&seal_place(webhook), &self.sealed)?;
         // The parser's complaint could quote a value, so it is not passed on.
-        serde_json::from_slice(&plain).map_err(|_| Error::internal("reading a webhook's headers", "they are no JSON object"))
+        serde_json::from_slice(&plain)
+            .map_err(|_| Error::internal("reading a webhook's headers", "they are no JSON object"))
     }
 }
 
@@ -115,16 +113,25 @@ pub(super) fn checked(headers: Headers) -> Result<Headers> {
         let is_token = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         let is_printable = value.bytes().all(|b| b == b' ' || b.is_ascii_graphic());
         if !is_token || !is_printable {
-            return Err(Error::invalid(field(), "must be a name of letters, digits, `-` and `_` with a printable ASCII value"));
+            return Err(Error::invalid(
+                field(),
+                "must be a name of letters, digits, `-` and `_` with a printable ASCII value",
+            ));
         }
         if header::is_of_delivery(name) {
             return Err(Error::invalid(field(), "is set by the gateway or its HTTP client; leave it out"));
         }
         if name.len() + value.len() > HEADER_BYTES_MAX {
-            return Err(Error::invalid(field(), format!("must have at most {HEADER_BYTES_MAX} characters, name and value together")));
+            return Err(Error::invalid(
+                field(),
+                format!("must have at most {HEADER_BYTES_MAX} characters, name and value together"),
+            ));
         }
         if !seen.insert(name.to_ascii_lowercase()) {
-            return Err(Error::invalid(field(), "is given twice: names of headers are the same in upper and lower case"));
+            return Err(Error::invalid(
+                field(),
+                "is given twice: names of headers are the same in upper and lower case",
+            ));
         }
     }
     Ok(headers)
@@ -174,7 +181,9 @@ mod tests {
     #[test]
     fn headers_that_are_not_the_subscribers_are_refused() {
         assert!(checked(headers(&[("Authorization", "Bearer x"), ("x_y-Z", "a b")])).is_ok());
-        for name in ["TE", "Upgrade", "expect", "Trailer", "Host", "Keep-Alive", "Webhook-Id", "content-type", "a b", ""] {
+        for name in
+            ["TE", "Upgrade", "expect", "Trailer", "Host", "Keep-Alive", "Webhook-Id", "content-type", "a b", ""]
+        {
             assert!(checked(headers(&[(name, "x")])).is_err(), "{name}");
         }
         assert!(checked(headers(&[("x", "a\r\nb: c")])).is_err());

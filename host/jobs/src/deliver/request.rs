@@ -9,8 +9,8 @@ use portico_core::header;
 use portico_core::ports::outbound::OutboundRequest;
 use portico_core::ports::plugins::{Parts, Signing, SigningScheme};
 use portico_core::time::UtcMs;
-use portico_core::webhook::{Headers, Webhook};
 use portico_core::webhook::signature::Secret;
+use portico_core::webhook::{Headers, Webhook};
 
 /// Says that the body is the gateway's own because the format plugin failed.
 const FORMAT_HEADER: &str = "x-portico-format";
@@ -92,7 +92,11 @@ mod tests {
     fn parts() -> Parts {
         Parts {
             method: "PUT".into(),
-            headers: vec![("X-Kind".into(), "plugin".into()), ("User-Agent".into(), "other".into()), ("Expect".into(), "100-continue".into())],
+            headers: vec![
+                ("X-Kind".into(), "plugin".into()),
+                ("User-Agent".into(), "other".into()),
+                ("Expect".into(), "100-continue".into()),
+            ],
             content_type: "application/json".into(),
             body: b"{}".to_vec(),
             signing: None,
@@ -101,12 +105,15 @@ mod tests {
 
     fn built(parts: Parts, shape: Shape) -> (OutboundRequest, BTreeMap<String, String>) {
         let mut own = Headers::new();
-        for (name, value) in [("x-kind", "subscription"), ("X-Token", "t"), ("webhook-id", "forged"), ("TE", "trailers")] {
+        for (name, value) in
+            [("x-kind", "subscription"), ("X-Token", "t"), ("webhook-id", "forged"), ("TE", "trailers")]
+        {
             own.insert(name.into(), value.into());
         }
         let secret = Secret::parse("secret", SECRET).expect("a key");
         let opened = Opened { secret, headers: own };
-        let request = build(&testing::webhook(1), &opened, &testing::event(1), (parts, shape), (AT, Duration::from_secs(20)));
+        let request =
+            build(&testing::webhook(1), &opened, &testing::event(1), (parts, shape), (AT, Duration::from_secs(20)));
         let headers: BTreeMap<_, _> = request.headers.iter().cloned().collect();
         assert_eq!(headers.len(), request.headers.len(), "each header once");
         (request, headers)
