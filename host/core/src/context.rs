@@ -9,7 +9,7 @@ use crate::idempotency::Idempotency;
 use crate::limits::Limits;
 use crate::message::queue_length::QueueLengths;
 use crate::ports::store::Tx;
-use crate::ports::{Clock, Outbound, Plugins, Rng, Sessions, Store, Waker};
+use crate::ports::{Clock, Outbound, Plugins, Rng, Store, Waker, WhatsApp};
 use crate::seal::Sealer;
 use crate::time::UtcMs;
 use crate::transaction::Write;
@@ -94,7 +94,7 @@ pub struct Services {
     /// Rows, clock and the rest.
     pub ports: Arc<Ports>,
     /// Sessions.
-    pub sessions: Arc<dyn Sessions>,
+    pub sessions: Arc<dyn WhatsApp>,
     /// Plugins.
     pub plugins: Arc<dyn Plugins>,
     /// The way out over HTTP.

@@ -156,7 +156,7 @@ impl Answer for u64 {
     }
 }
 
-impl Answer for crate::ports::sessions::PairingCode {
+impl Answer for crate::ports::whatsapp::PairingCode {
     fn keep(&self) -> Result<Vec<u8>> {
         serde_json::to_vec(self).map_err(|e| Error::internal("keeping an answer", e))
     }

@@ -19,6 +19,8 @@ pub mod page;
 pub mod ports;
 pub mod seal;
 pub mod setting;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod time;
 pub mod transaction;
 pub mod webhook;

@@ -3,8 +3,8 @@
 pub mod keys;
 pub mod outbound;
 pub mod plugins;
-pub mod sessions;
 pub mod store;
+pub mod whatsapp;
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -15,8 +15,8 @@ use crate::time::UtcMs;
 pub use keys::{KeyRecords, KeyWrite};
 pub use outbound::Outbound;
 pub use plugins::Plugins;
-pub use sessions::{Inbox, Sessions};
 pub use store::{Store, Tx};
+pub use whatsapp::{Inbox, WhatsApp};
 
 /// The time. Tests give a fixed one.
 pub trait Clock: Send + Sync + Debug {

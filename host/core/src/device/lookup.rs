@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::id::{DeviceId, TenantId};
 use crate::page::{Page, PageRequest};
 use crate::ports::Tx;
-use crate::ports::sessions::Resources;
+use crate::ports::whatsapp::Resources;
 
 /// A device of the caller.
 pub async fn get(ctx: &OpContext, id: &DeviceId) -> Result<Device> {

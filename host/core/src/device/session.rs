@@ -12,8 +12,8 @@ use crate::error::{Error, Result};
 use crate::event::{NewEvent, raise};
 use crate::id::DeviceId;
 use crate::ports::Topic;
-use crate::ports::sessions::{DeviceLock, Identity, PairingCode, QrCode};
 use crate::ports::store::DeviceChange;
+use crate::ports::whatsapp::{Account, DeviceLock, PairingCode, QrCode};
 use crate::transaction::Write;
 
 /// Starts the device's session: resumes it when it is paired, else asks WhatsApp for a QR code. Repeating it changes nothing.
@@ -180,7 +180,7 @@ pub async fn resume(ports: &Arc<Ports>, id: &DeviceId, lost: StateReason) -> Res
 }
 
 /// Applies a signal in its own transaction and has the session started, stopped or restarted as the state machine says.
-pub async fn signal(ports: &Arc<Ports>, id: &DeviceId, signal: Signal, identity: Option<Identity>) -> Result<Effect> {
+pub async fn signal(ports: &Arc<Ports>, id: &DeviceId, signal: Signal, identity: Option<Account>) -> Result<Effect> {
     let id = id.clone();
     ports.write(move |tx| signal_in(tx, &id, signal, identity)).await
 }
@@ -190,7 +190,7 @@ pub(crate) fn signal_in(
     tx: &mut Write<'_>,
     id: &DeviceId,
     signal: Signal,
-    identity: Option<Identity>,
+    identity: Option<Account>,
 ) -> Result<Effect> {
     // A late signal of the old session can arrive after a stop was decided; the session it tells of is then unwanted.
     let lives = matches!(signal, Signal::LoggedIn | Signal::PairingStarted);
@@ -204,7 +204,7 @@ pub(crate) fn signal_in(
 }
 
 /// Records where a signal leads, with its event. A signal for a device that is gone changes nothing.
-pub(crate) fn apply(tx: &mut Write<'_>, id: &DeviceId, signal: Signal, identity: Option<Identity>) -> Result<Effect> {
+pub(crate) fn apply(tx: &mut Write<'_>, id: &DeviceId, signal: Signal, identity: Option<Account>) -> Result<Effect> {
     let Some(device) = tx.device_load(id)? else {
         return Ok(Effect::None);
     };

@@ -8,8 +8,7 @@ use crate::context::Ports;
 use crate::device::Device;
 use crate::error::Result;
 use crate::event::{NewEvent, raise};
-use crate::id::DeviceId;
-use crate::ports::sessions::{ReceiptKind, Step};
+use crate::ports::whatsapp::{ReceiptKind, Step};
 use crate::time::UtcMs;
 use crate::transaction::Write;
 
@@ -69,18 +68,8 @@ fn time_of(message: &mut Message, status: MessageStatus) -> Option<&mut Option<U
     }
 }
 
-/// Records steps in their order, in one transaction. Steps of messages that are not known here are passed over.
-pub async fn advance(ports: &Arc<Ports>, device: &DeviceId, steps: Vec<Step>) -> Result<()> {
-    let device = device.clone();
-    let advance = move |tx: &mut Write<'_>| match tx.device_load(&device)? {
-        Some(device) => advance_in(tx, &device, &steps),
-        None => Ok(()),
-    };
-    ports.write(advance).await
-}
-
-/// Records steps as [`advance`] does, in a transaction of the caller.
-pub(crate) fn advance_in(tx: &mut Write<'_>, device: &Device, steps: &[Step]) -> Result<()> {
+/// Records steps in their order. Steps of messages that are not known here are passed over.
+pub(crate) fn advance(tx: &mut Write<'_>, device: &Device, steps: &[Step]) -> Result<()> {
     let now = tx.now();
     let told: Vec<_> = steps.iter().map(|step| (step.whatsapp_ids(), outcome(now, step))).collect();
     record(tx, device, &told)
@@ -172,6 +161,7 @@ fn refusal(code: u16) -> SendFailure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::DeviceId;
 
     fn message(status: MessageStatus) -> Message {
         Message {

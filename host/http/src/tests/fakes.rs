@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use portico_core::access::secret::KeyHash;
 use portico_core::access::{AccessKey, Caller, Scope};
-use portico_core::address::{Party, PhoneNumber, Recipient};
 use portico_core::context::MonotonicUlid;
 use portico_core::device::Device;
 use portico_core::event::Event;
@@ -17,10 +16,10 @@ use portico_core::ports::plugins::{
     CallCount, Decision, Formatted, Hook, Mount, Outcome, PaceDevice, PaceQuery, PluginFailure, PluginInfo,
     PluginRequest, PluginResponse, Plugins,
 };
-use portico_core::ports::sessions::{DeviceLock, Outgoing, PairingCode, QrCode, Resources};
 use portico_core::ports::store::Work;
-use portico_core::ports::{Clock, Outbound, Rng, Sessions, Store, Topic, Waker};
+use portico_core::ports::{Clock, Outbound, Rng, Store, Topic, Waker};
 use portico_core::seal::Sealer;
+use portico_core::testing::FakeWhatsApp;
 use portico_core::time::UtcMs;
 use portico_core::{Error, Ports, Result, Services};
 use serde_json::json;
@@ -92,45 +91,6 @@ impl Rng for Fake {
 
 impl Waker for Fake {
     fn wake(&self, _: Topic) {}
-}
-
-#[async_trait]
-impl Sessions for Fake {
-    async fn lock(&self, _: &DeviceId) -> Result<DeviceLock> {
-        Ok(DeviceLock::new(()))
-    }
-
-    async fn open(&self, _: &Device) -> Result<()> {
-        Ok(())
-    }
-
-    async fn close(&self, _: &DeviceId) -> Result<()> {
-        Ok(())
-    }
-
-    async fn logout(&self, _: &DeviceId) -> Result<()> {
-        Ok(())
-    }
-
-    fn qr(&self, _: &DeviceId) -> Option<QrCode> {
-        None
-    }
-
-    async fn pairing_code(&self, _: &DeviceId, _: &PhoneNumber) -> Result<PairingCode> {
-        down()
-    }
-
-    async fn resolve(&self, _: &DeviceId, _: &Recipient) -> Result<Party> {
-        down()
-    }
-
-    async fn send(&self, _: &DeviceId, _: &Outgoing) -> Result<()> {
-        Ok(())
-    }
-
-    fn resources(&self, _: &DeviceId) -> Option<Resources> {
-        None
-    }
 }
 
 #[async_trait]
@@ -225,7 +185,7 @@ fn api_over(store: FakeStore, config: HttpConfig) -> (Api, Arc<FakeStore>) {
     };
     let services = Services {
         ports: Arc::new(ports),
-        sessions: Arc::new(Fake),
+        sessions: Arc::new(FakeWhatsApp::default()),
         plugins: Arc::new(Fake),
         outbound: Arc::new(Fake),
     };

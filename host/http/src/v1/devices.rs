@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use portico_core::device::{Device, create, lookup};
 use portico_core::page::Page;
-use portico_core::ports::sessions::Resources;
+use portico_core::ports::whatsapp::Resources;
 use serde::Deserialize;
 use utoipa::ToSchema;
 

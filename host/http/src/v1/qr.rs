@@ -8,7 +8,7 @@ use axum::http::header::{ACCEPT, CONTENT_TYPE, VARY};
 use axum::response::{IntoResponse, Response};
 use portico_core::device::session;
 use portico_core::id::DeviceId;
-use portico_core::ports::sessions::{PairingCode, QrCode};
+use portico_core::ports::whatsapp::{PairingCode, QrCode};
 use portico_core::time::UtcMs;
 use portico_core::{Error, OpContext};
 use serde::{Deserialize, Serialize};

@@ -4,7 +4,7 @@ use crate::device::{Device, DeviceState, StateReason, Wanted};
 use crate::error::Result;
 use crate::id::{DeviceId, TenantId};
 use crate::page::PageRequest;
-use crate::ports::sessions::Identity;
+use crate::ports::whatsapp::Account;
 use crate::time::UtcMs;
 
 /// A change of a device's state.
@@ -19,7 +19,7 @@ pub struct DeviceChange {
     /// Until when it may last.
     pub deadline: Option<UtcMs>,
     /// Who the account is, as far as newly known; what is `None` stays.
-    pub identity: Option<Identity>,
+    pub identity: Option<Account>,
 }
 
 /// Devices.
