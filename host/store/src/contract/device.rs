@@ -6,7 +6,7 @@ use portico_core::message::Direction;
 use portico_core::page::PageRequest;
 use portico_core::ports::keys::{KeyRecords, KeyWrite};
 use portico_core::ports::whatsapp::Account;
-use portico_core::ports::store::DeviceChange;
+use portico_core::ports::store::{DeviceChange, DeviceTx, Store};
 use portico_core::time::UtcMs;
 
 use crate::testing::{Fixture, page};
