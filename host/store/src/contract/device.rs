@@ -24,10 +24,10 @@ pub(super) async fn a_device_survives_the_round_trip(fx: &'static Fixture) {
     device.push_name = Some("Ada".to_owned());
     fx.undone(move |tx| {
         tx.device_insert(&device).unwrap();
-        let found = tx.device_find(&tenant, &device.id).unwrap().unwrap();
+        let found = tx.device_find(tenant, &device.id).unwrap().unwrap();
         assert_eq!(serde_json::to_value(&found).unwrap(), serde_json::to_value(&device).unwrap());
         assert_eq!(found.tenant, *tenant);
-        assert!(tx.device_rename(&tenant, &device.id, "support").unwrap());
+        assert!(tx.device_rename(tenant, &device.id, "support").unwrap());
         tx.device_forget_account(&device.id).unwrap();
         let found = tx.device_load(&device.id).unwrap().unwrap();
         assert_eq!((found.name.as_str(), found.jid, found.lid, found.push_name), ("support", None, None, None));
@@ -37,7 +37,7 @@ pub(super) async fn a_device_survives_the_round_trip(fx: &'static Fixture) {
 
 pub(super) async fn a_change_keeps_what_it_does_not_name(fx: &'static Fixture) {
     let tenant = fx.tenant("t").await;
-    let device = fx.device(&tenant).await;
+    let device = fx.device(tenant).await;
     let identity = |jid: Option<&str>, name: Option<&str>| {
         Some(Account { jid: jid.map(str::to_owned), lid: None, push_name: name.map(str::to_owned) })
     };
@@ -73,19 +73,19 @@ pub(super) async fn pages_go_back_in_time(fx: &'static Fixture) {
     }
     ids.reverse();
     fx.read(move |tx| {
-        let first: Vec<_> = tx.device_list(&tenant, &page(2)).unwrap().into_iter().map(|d| d.id).collect();
+        let first: Vec<_> = tx.device_list(tenant, &page(2)).unwrap().into_iter().map(|d| d.id).collect();
         assert_eq!(first, ids[..3]);
         let next = PageRequest { limit: 2, before: Some(ids[1].to_string()) };
-        let second: Vec<_> = tx.device_list(&tenant, &next).unwrap().into_iter().map(|d| d.id).collect();
+        let second: Vec<_> = tx.device_list(tenant, &next).unwrap().into_iter().map(|d| d.id).collect();
         assert_eq!(second, ids[2..5]);
-        assert_eq!(tx.device_count(&tenant).unwrap(), 5);
+        assert_eq!(tx.device_count(tenant).unwrap(), 5);
     })
     .await;
 }
 
 pub(super) async fn devices_that_should_run_and_that_are_late_are_found(fx: &'static Fixture) {
     let tenant = fx.tenant("t").await;
-    let (a, b, c) = (fx.device(&tenant).await, fx.device(&tenant).await, fx.device(&tenant).await);
+    let (a, b, c) = (fx.device(tenant).await, fx.device(tenant).await, fx.device(tenant).await);
     fx.undone(move |tx| {
         for device in [&a, &c] {
             tx.device_want(&device.id, Wanted::Running).unwrap();
@@ -98,14 +98,14 @@ pub(super) async fn devices_that_should_run_and_that_are_late_are_found(fx: &'st
         let change = DeviceChange { state, reason: None, since: deadline, deadline: Some(deadline), identity: None };
         tx.device_change(&b.id, &change).unwrap();
         assert!(tx.device_overdue(UtcMs(deadline.0 - 1), 10).unwrap().is_empty());
-        assert_eq!(tx.device_overdue(deadline, 10).unwrap(), [b.id.clone()]);
+        assert_eq!(tx.device_overdue(deadline, 10).unwrap(), std::slice::from_ref(&b.id));
     })
     .await;
 }
 
 pub(super) async fn a_loaded_device_is_locked_until_the_end(fx: &'static Fixture) {
     let tenant = fx.tenant("t").await;
-    let device = fx.device(&tenant).await;
+    let device = fx.device(tenant).await;
     let runtime = tokio::runtime::Handle::current();
     let rival = fx.write(move |tx| {
         tx.device_load(&device.id).unwrap().unwrap();
@@ -119,17 +119,17 @@ pub(super) async fn a_loaded_device_is_locked_until_the_end(fx: &'static Fixture
 
 pub(super) async fn deleting_takes_everything_but_events(fx: &'static Fixture) {
     let tenant = fx.tenant("t").await;
-    let (device, other) = (fx.device(&tenant).await, fx.device(&tenant).await);
+    let (device, other) = (fx.device(tenant).await, fx.device(tenant).await);
     let put = || vec![KeyWrite::Put { kind: "session", id: "a".to_owned(), value: vec![1], expires: None }];
     for d in [&device, &other] {
         fx.stored(fx.message(d, Direction::In, "15550100002@s.whatsapp.net", "A1")).await;
-        fx.webhook(&tenant, Some(d), &["*"]).await;
-        fx.raised(fx.event(&tenant, Some(d), "chat")).await;
+        fx.webhook(tenant, Some(d), &["*"]).await;
+        fx.raised(fx.event(tenant, Some(d), "chat")).await;
         fx.db.apply(&d.id, put()).await.unwrap();
     }
     fx.write(move |tx| {
-        assert!(tx.device_delete(&tenant, &device.id).unwrap());
-        assert!(!tx.device_delete(&tenant, &device.id).unwrap());
+        assert!(tx.device_delete(tenant, &device.id).unwrap());
+        assert!(!tx.device_delete(tenant, &device.id).unwrap());
     })
     .await;
     for (table, left) in
@@ -141,7 +141,7 @@ pub(super) async fn deleting_takes_everything_but_events(fx: &'static Fixture) {
 
 pub(super) async fn an_unknown_state_is_an_error_that_names_the_row(fx: &'static Fixture) {
     let tenant = fx.tenant("t").await;
-    let device = fx.device(&tenant).await;
+    let device = fx.device(tenant).await;
     fx.execute("UPDATE devices SET state = 'hovering'").await;
     let error = fx.read(move |tx| tx.device_find(tenant, &device.id).unwrap_err()).await;
     let source = std::error::Error::source(&error).unwrap().to_string();

@@ -13,14 +13,14 @@ use crate::testing::{Fixture, leak, page, raise};
 pub(super) async fn numbers_have_no_gaps_under_rivalry(fx: &'static Fixture) {
     let tenant = fx.tenant("t").await;
     // Half of the facts are told by every rival, the others by one.
-    let shared: Vec<_> = (0..10).map(|_| fx.event(&tenant, None, "lane")).collect();
+    let shared: Vec<_> = (0..10).map(|_| fx.event(tenant, None, "lane")).collect();
     let rivals: Vec<_> = (0..4)
         .map(|_| {
             let shared = shared.clone();
             tokio::spawn(async move {
                 let mut stored = Vec::new();
                 for event in shared {
-                    for event in [event, fx.event(&tenant, None, "lane")] {
+                    for event in [event, fx.event(tenant, None, "lane")] {
                         stored.extend(fx.raise(vec![event]).await.into_iter().map(|e| e.seq));
                     }
                 }
@@ -36,8 +36,8 @@ pub(super) async fn numbers_have_no_gaps_under_rivalry(fx: &'static Fixture) {
     }
     assert_eq!(seqs, (1..=50).collect());
     fx.read(move |tx| {
-        assert_eq!(tx.event_last_seq(&tenant).unwrap(), 50);
-        let listed: Vec<_> = tx.event_list(&tenant, 10, 5).unwrap().into_iter().map(|e| e.seq).collect();
+        assert_eq!(tx.event_last_seq(tenant).unwrap(), 50);
+        let listed: Vec<_> = tx.event_list(tenant, 10, 5).unwrap().into_iter().map(|e| e.seq).collect();
         assert_eq!(listed, [11, 12, 13, 14, 15]);
     })
     .await;
@@ -47,33 +47,33 @@ pub(super) async fn what_was_undone_burns_no_number(fx: &'static Fixture) {
     let tenant = fx.tenant("t").await;
     let event = leak(fx.event(tenant, None, "lane"));
     fx.undone(move |tx| assert_eq!(raise(tx, std::slice::from_ref(event))[0].seq, 1)).await;
-    assert_eq!(fx.read(move |tx| tx.event_last_seq(&tenant).unwrap()).await, 0);
-    let stored = fx.raised(&*event).await;
+    assert_eq!(fx.read(move |tx| tx.event_last_seq(tenant).unwrap()).await, 0);
+    let stored = fx.raised(event).await;
     assert_eq!(stored.seq, 1);
     assert!(fx.undone(move |tx| raise(tx, std::slice::from_ref(event))).await.is_empty());
-    let found = fx.read(move |tx| tx.event_list(&tenant, 0, 9).unwrap()).await;
+    let found = fx.read(move |tx| tx.event_list(tenant, 0, 9).unwrap()).await;
     assert_eq!(serde_json::to_value(&found).unwrap(), serde_json::to_value([&stored]).unwrap());
     assert_eq!((found[0].lane.as_str(), &found[0].data), ("lane", &event.payload));
     let other = fx.tenant("u").await;
     let find = async |tenant: &'static TenantId| fx.read(move |tx| tx.event_find(tenant, &event.id).unwrap()).await;
     assert_eq!(find(tenant).await.map(|e| e.seq), Some(1));
     assert!(find(other).await.is_none());
-    assert!(fx.read(move |tx| tx.event_list(&other, 0, 9).unwrap()).await.is_empty());
+    assert!(fx.read(move |tx| tx.event_list(other, 0, 9).unwrap()).await.is_empty());
 }
 
 pub(super) async fn events_raised_together_keep_their_order_and_their_lanes(fx: &'static Fixture) {
     let (tenant, other) = (fx.tenant("t").await, fx.tenant("u").await);
-    let device = fx.device(&tenant).await;
-    let webhook = fx.webhook(&tenant, Some(&device), &["*"]).await;
-    let known = fx.raised(fx.event(&tenant, Some(&device), "a")).await;
-    let event = |lane: &str| fx.event(&tenant, Some(&device), lane);
+    let device = fx.device(tenant).await;
+    let webhook = fx.webhook(tenant, Some(device), &["*"]).await;
+    let known = fx.raised(fx.event(tenant, Some(device), "a")).await;
+    let event = |lane: &str| fx.event(tenant, Some(device), lane);
     let mut events = vec![event("a"), event("b"), event("b"), event("c")];
     // Known, told twice, of no device, and of another tenant.
     events.insert(1, NewEvent { id: known.id.clone(), ..event("a") });
     events.push(events[0].clone());
-    events.push(fx.event(&tenant, None, "b"));
-    events.push(fx.event(&other, None, "b"));
-    let events = &*leak(events);
+    events.push(fx.event(tenant, None, "b"));
+    events.push(fx.event(other, None, "b"));
+    let events: &[NewEvent] = leak(events);
     let raise_twice = move |tx: &mut crate::db::DbTx<'_>| {
         let stored = raise(tx, events);
         assert!(raise(tx, events).is_empty());
@@ -83,10 +83,10 @@ pub(super) async fn events_raised_together_keep_their_order_and_their_lanes(fx: 
     let wanted =
         [(0, 2), (2, 3), (3, 4), (4, 5), (6, 6), (7, 1)].map(|(n, seq): (usize, _)| (events[n].id.clone(), seq));
     assert_eq!(stored.iter().map(|e| (e.id.clone(), e.seq)).collect::<Vec<_>>(), wanted);
-    let listed = fx.read(move |tx| tx.event_list(&tenant, 0, 99).unwrap()).await;
+    let listed = fx.read(move |tx| tx.event_list(tenant, 0, 99).unwrap()).await;
     assert_eq!(listed.iter().map(|e| e.seq).collect::<Vec<_>>(), (1..=6).collect::<Vec<_>>());
     // Of each lane only the oldest is due: `a` has the known one, `b` two new ones, `c` one.
-    let mut deliveries = fx.read(move |tx| tx.delivery_list(&tenant, &Default::default(), &page(99)).unwrap()).await;
+    let mut deliveries = fx.read(move |tx| tx.delivery_list(tenant, &Default::default(), &page(99)).unwrap()).await;
     assert!(deliveries.iter().all(|d| d.webhook == webhook.id));
     deliveries.retain(|d| d.next_attempt_at.is_some());
     let due: BTreeSet<_> = deliveries.into_iter().map(|d| d.event).collect();
@@ -95,20 +95,20 @@ pub(super) async fn events_raised_together_keep_their_order_and_their_lanes(fx: 
 
 pub(super) async fn only_subscriptions_that_want_it_get_a_delivery(fx: &'static Fixture) {
     let (tenant, other) = (fx.tenant("t").await, fx.tenant("u").await);
-    let (device, another) = (fx.device(&tenant).await, fx.device(&tenant).await);
+    let (device, another) = (fx.device(tenant).await, fx.device(tenant).await);
     let wanting = [
-        fx.webhook(&tenant, None, &["*"]).await.id.clone(),
-        fx.webhook(&tenant, Some(&device), &["message.received"]).await.id.clone(),
+        fx.webhook(tenant, None, &["*"]).await.id.clone(),
+        fx.webhook(tenant, Some(device), &["message.received"]).await.id.clone(),
     ];
-    fx.webhook(&tenant, None, &["device.state"]).await;
-    fx.webhook(&tenant, Some(&another), &["*"]).await;
-    fx.webhook(&other, None, &["*"]).await;
-    let disabled = fx.webhook(&tenant, None, &["*"]).await;
+    fx.webhook(tenant, None, &["device.state"]).await;
+    fx.webhook(tenant, Some(another), &["*"]).await;
+    fx.webhook(other, None, &["*"]).await;
+    let disabled = fx.webhook(tenant, None, &["*"]).await;
     let state = Some((WebhookState::Disabled, None));
     let off = WebhookChange { state, ..WebhookChange::default() };
     assert!(fx.write(move |tx| tx.webhook_change(tenant, &disabled.id, &off).unwrap()).await);
-    let event = fx.raised(fx.event(&tenant, Some(&device), "chat")).await;
-    let deliveries = fx.read(move |tx| tx.delivery_list(&tenant, &Default::default(), &page(10)).unwrap()).await;
+    let event = fx.raised(fx.event(tenant, Some(device), "chat")).await;
+    let deliveries = fx.read(move |tx| tx.delivery_list(tenant, &Default::default(), &page(10)).unwrap()).await;
     let got: BTreeSet<_> = deliveries.iter().map(|d| d.webhook.clone()).collect();
     assert_eq!(got, wanting.into_iter().collect());
     for delivery in deliveries {
@@ -154,27 +154,27 @@ pub(super) async fn a_list_tells_the_bytes_of_its_payloads(fx: &'static Fixture)
     let texts = ["a".to_owned(), "é".repeat(40_000), "b".to_owned()];
     for text in &texts {
         let payload = serde_json::json!({ "text": text });
-        fx.raised(NewEvent { payload, ..fx.event(&tenant, None, "lane") }).await;
+        fx.raised(NewEvent { payload, ..fx.event(tenant, None, "lane") }).await;
     }
-    fx.raised(fx.event(&other, None, "lane")).await;
+    fx.raised(fx.event(other, None, "lane")).await;
     let wanted: Vec<_> = texts.iter().map(|text| text.len() as u64 + r#"{"text":""}"#.len() as u64).collect();
     fx.read(move |tx| {
-        assert_eq!(tx.event_list_bytes(&tenant, 0, 9).unwrap(), wanted);
-        assert_eq!(tx.event_list_bytes(&tenant, 1, 1).unwrap(), wanted[1..2]);
-        assert!(tx.event_list_bytes(&tenant, 3, 9).unwrap().is_empty());
+        assert_eq!(tx.event_list_bytes(tenant, 0, 9).unwrap(), wanted);
+        assert_eq!(tx.event_list_bytes(tenant, 1, 1).unwrap(), wanted[1..2]);
+        assert!(tx.event_list_bytes(tenant, 3, 9).unwrap().is_empty());
     })
     .await;
 }
 
 pub(super) async fn old_events_go_unless_a_delivery_needs_them(fx: &'static Fixture) {
     let tenant = fx.tenant("t").await;
-    let unneeded = fx.raised(fx.event(&tenant, None, "a")).await;
-    fx.webhook(&tenant, None, &["*"]).await;
-    let needed = fx.raised(fx.event(&tenant, None, "a")).await;
-    let young = fx.raised(fx.event(&tenant, None, "a")).await;
+    let unneeded = fx.raised(fx.event(tenant, None, "a")).await;
+    fx.webhook(tenant, None, &["*"]).await;
+    let needed = fx.raised(fx.event(tenant, None, "a")).await;
+    let young = fx.raised(fx.event(tenant, None, "a")).await;
     fx.undone(move |tx| {
         assert_eq!(tx.event_purge(needed.timestamp, 10).unwrap(), 1);
-        let left = tx.event_list(&tenant, 0, 10).unwrap();
+        let left = tx.event_list(tenant, 0, 10).unwrap();
         assert!(left.iter().all(|e| e.id != unneeded.id));
         let claimed = tx.delivery_claim(fx.now(), Duration::from_secs(60), 10).unwrap();
         let at = fx.now();
@@ -187,9 +187,9 @@ pub(super) async fn old_events_go_unless_a_delivery_needs_them(fx: &'static Fixt
         };
         tx.delivery_finish(&[done.into()], fx.now()).unwrap();
         assert_eq!(tx.event_purge(needed.timestamp, 10).unwrap(), 1);
-        let left = tx.event_list(&tenant, 0, 10).unwrap();
+        let left = tx.event_list(tenant, 0, 10).unwrap();
         assert_eq!(left.into_iter().map(|e| e.id).collect::<Vec<_>>(), [young.id]);
-        assert_eq!(tx.event_last_seq(&tenant).unwrap(), 3);
+        assert_eq!(tx.event_last_seq(tenant).unwrap(), 3);
     })
     .await;
 }

@@ -16,7 +16,7 @@ fn put(kind: &'static str, id: &str, value: u8) -> KeyWrite {
 
 async fn device(fx: &'static Fixture) -> &'static Device {
     let tenant = fx.tenant("t").await;
-    fx.device(&tenant).await
+    fx.device(tenant).await
 }
 
 async fn ids(fx: &'static Fixture, device: &DeviceId, kind: &'static str, prefix: &str) -> Vec<String> {

@@ -36,7 +36,7 @@ pub(super) async fn a_retry_holds_its_lane_back(fx: &'static Fixture) {
     let again = claim(fx, later, 9).await.remove(0);
     assert_eq!((again.event.id.clone(), again.attempts), (events[0].clone(), 1));
     end(fx, &again, DeliveryState::Dead).await;
-    let found = fx.read(move |tx| tx.delivery_find(&tenant, &first.id).unwrap()).await.unwrap();
+    let found = fx.read(move |tx| tx.delivery_find(tenant, &first.id).unwrap()).await.unwrap();
     assert_eq!((found.state, found.attempts, found.next_attempt_at), (DeliveryState::Dead, 2, None));
     assert!(found.finished_at.is_some());
     assert_eq!(events_of(&claim(fx, fx.now(), 9).await), [events[1].clone()]);
@@ -126,8 +126,8 @@ pub(super) async fn a_run_that_dies_is_made_again(fx: &'static Fixture) {
 
 pub(super) async fn rival_workers_neither_share_nor_overtake(fx: &'static Fixture) {
     let tenant = fx.tenant("t").await;
-    fx.webhook(&tenant, None, &["*"]).await;
-    let events: Vec<_> = (0..100).map(|n| fx.event(&tenant, None, &format!("lane {}", n % 7))).collect();
+    fx.webhook(tenant, None, &["*"]).await;
+    let events: Vec<_> = (0..100).map(|n| fx.event(tenant, None, &format!("lane {}", n % 7))).collect();
     let lane_of: Arc<BTreeMap<_, _>> = Arc::new(events.iter().map(|e| (e.id.clone(), e.lane.clone())).collect());
     let mut wanted: BTreeMap<String, Vec<EventId>> = BTreeMap::new();
     for event in &events {
@@ -168,12 +168,12 @@ pub(super) async fn rival_workers_neither_share_nor_overtake(fx: &'static Fixtur
 
 pub(super) async fn random_work_keeps_every_lane_in_order(fx: &'static Fixture) {
     let (tenant, _) = lanes(fx, &["a"]).await;
-    let second = fx.webhook(&tenant, None, &["*"]).await;
+    let second = fx.webhook(tenant, None, &["*"]).await;
     let mut known: Vec<DeliveryId> = Vec::new();
     for round in 0..60 {
         let now = fx.now();
         match rand::random_range(0..5) {
-            0 | 1 => drop(fx.raised(fx.event(&tenant, None, &format!("lane {}", rand::random_range(0..3)))).await),
+            0 | 1 => drop(fx.raised(fx.event(tenant, None, &format!("lane {}", rand::random_range(0..3)))).await),
             2 | 3 => {
                 let mut claimed = claim(fx, now + LEASE * 3, rand::random_range(1..4)).await;
                 claimed.extend(followers(fx, &claimed, rand::random_range(0..4)).await);
@@ -193,7 +193,7 @@ pub(super) async fn random_work_keeps_every_lane_in_order(fx: &'static Fixture) 
                 fx.write(move |tx| {
                     tx.delivery_replay(tenant, &id, now).unwrap();
                     if rand::random() {
-                        tx.delivery_replay_dead(&tenant, &second.id, UtcMs(0), now, now).unwrap();
+                        tx.delivery_replay_dead(tenant, &second.id, UtcMs(0), now, now).unwrap();
                     }
                 })
                 .await;

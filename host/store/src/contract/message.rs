@@ -15,34 +15,34 @@ const GROUP: &str = "120363000000000001@g.us";
 
 pub(super) async fn a_message_survives_the_round_trip(fx: &'static Fixture) {
     let tenant = fx.tenant("t").await;
-    let device = fx.device(&tenant).await;
-    let mut message = fx.message(&device, Direction::In, GROUP, "A1");
+    let device = fx.device(tenant).await;
+    let mut message = fx.message(device, Direction::In, GROUP, "A1");
     message.sender = Party::person(Some("15550100002"), Some("100000000000001"));
     message.sender_name = Some("Ada".to_owned());
     message.content = Content::Other { kind: "image".to_owned(), text: Some("look 👀".to_owned()) };
     fx.stored(&message).await;
-    let other = fx.device(&tenant).await;
+    let other = fx.device(tenant).await;
     fx.read(move |tx| {
-        let found = tx.message_find(&tenant, &device.id, &message.id).unwrap().unwrap();
+        let found = tx.message_find(tenant, &device.id, &message.id).unwrap().unwrap();
         assert_eq!(serde_json::to_value(&found).unwrap(), serde_json::to_value(&message).unwrap());
-        assert!(tx.message_find(&tenant, &other.id, &message.id).unwrap().is_none());
+        assert!(tx.message_find(tenant, &other.id, &message.id).unwrap().is_none());
     })
     .await;
 }
 
 pub(super) async fn a_message_is_stored_once(fx: &'static Fixture) {
     let tenant = fx.tenant("t").await;
-    let device = fx.device(&tenant).await;
-    let message = fx.message(&device, Direction::In, GROUP, "A1");
+    let device = fx.device(tenant).await;
+    let message = fx.message(device, Direction::In, GROUP, "A1");
     fx.stored(&message).await;
-    let again = fx.message(&device, Direction::In, GROUP, "A1");
-    let mut of_another = fx.message(&device, Direction::In, GROUP, "A1");
+    let again = fx.message(device, Direction::In, GROUP, "A1");
+    let mut of_another = fx.message(device, Direction::In, GROUP, "A1");
     of_another.sender = Some(Party::single(BOB));
-    let mut own = fx.message(&device, Direction::In, GROUP, "A1");
+    let mut own = fx.message(device, Direction::In, GROUP, "A1");
     own.sender = None;
     let mut own_again = own.clone();
-    own_again.id = fx.message(&device, Direction::In, GROUP, "A1").id;
-    let elsewhere = fx.message(&device, Direction::In, ADA, "A1");
+    own_again.id = fx.message(device, Direction::In, GROUP, "A1").id;
+    let elsewhere = fx.message(device, Direction::In, ADA, "A1");
     let fresh = BTreeSet::from([of_another.id.clone(), own.id.clone(), elsewhere.id.clone()]);
     let batch = [again, of_another, own, own_again, elsewhere];
     fx.undone(move |tx| {
@@ -55,14 +55,14 @@ pub(super) async fn a_message_is_stored_once(fx: &'static Fixture) {
 
 pub(super) async fn lists_filter_and_page(fx: &'static Fixture) {
     let tenant = fx.tenant("t").await;
-    let device = fx.device(&tenant).await;
+    let device = fx.device(tenant).await;
     let mut ids = Vec::new();
     for (n, (direction, chat)) in
         [(Direction::In, ADA), (Direction::Out, ADA), (Direction::In, BOB), (Direction::Out, BOB)]
             .into_iter()
             .enumerate()
     {
-        let message = fx.message(&device, direction, chat, &n.to_string());
+        let message = fx.message(device, direction, chat, &n.to_string());
         fx.stored(&message).await;
         ids.push(message.id);
     }
@@ -82,13 +82,13 @@ pub(super) async fn lists_filter_and_page(fx: &'static Fixture) {
             ),
         ];
         for (filter, wanted) in cases {
-            let found = tx.message_list(&tenant, &device.id, &filter, &page(10)).unwrap();
+            let found = tx.message_list(tenant, &device.id, &filter, &page(10)).unwrap();
             let found: Vec<_> = found.into_iter().map(|m| m.id).collect();
             let wanted: Vec<_> = wanted.into_iter().map(|n: usize| ids[n].clone()).collect();
             assert_eq!(found, wanted, "{filter:?}");
         }
         let second = PageRequest { limit: 1, before: Some(ids[3].to_string()) };
-        let found = tx.message_list(&tenant, &device.id, &MessageFilter::default(), &second).unwrap();
+        let found = tx.message_list(tenant, &device.id, &MessageFilter::default(), &second).unwrap();
         assert_eq!(found.len(), 2, "one more than asked for");
         assert_eq!(found[0].id, ids[2]);
     })
@@ -97,12 +97,12 @@ pub(super) async fn lists_filter_and_page(fx: &'static Fixture) {
 
 pub(super) async fn a_list_tells_the_bytes_of_its_contents(fx: &'static Fixture) {
     let tenant = fx.tenant("t").await;
-    let device = fx.device(&tenant).await;
+    let device = fx.device(tenant).await;
     // Longer than fits a page of either database, in two bytes a character.
     for (n, (chat, text)) in
         [(ADA, "a".to_owned()), (BOB, "é".repeat(40_000)), (ADA, "abc".to_owned())].iter().enumerate()
     {
-        let mut message = fx.message(&device, Direction::In, chat, &n.to_string());
+        let mut message = fx.message(device, Direction::In, chat, &n.to_string());
         message.content = Content::Text { text: text.clone() };
         fx.stored(&message).await;
     }
@@ -115,10 +115,10 @@ pub(super) async fn a_list_tells_the_bytes_of_its_contents(fx: &'static Fixture)
         for filter in filters {
             for limit in [1, 9] {
                 let page = page(limit);
-                let listed = tx.message_list(&tenant, &device.id, &filter, &page).unwrap();
+                let listed = tx.message_list(tenant, &device.id, &filter, &page).unwrap();
                 let wanted: Vec<_> =
                     listed.iter().map(|m| serde_json::to_string(&m.content).unwrap().len() as u64).collect();
-                let bytes = tx.message_list_bytes(&tenant, &device.id, &filter, &page).unwrap();
+                let bytes = tx.message_list_bytes(tenant, &device.id, &filter, &page).unwrap();
                 assert_eq!(bytes, wanted, "{filter:?} {limit}");
             }
         }
@@ -128,9 +128,9 @@ pub(super) async fn a_list_tells_the_bytes_of_its_contents(fx: &'static Fixture)
 
 pub(super) async fn steps_set_their_time_and_clear_nothing(fx: &'static Fixture) {
     let tenant = fx.tenant("t").await;
-    let device = fx.device(&tenant).await;
-    let mut message = fx.message(&device, Direction::Out, ADA, "OUT1");
-    let mut other = fx.message(&device, Direction::Out, BOB, "OUT2");
+    let device = fx.device(tenant).await;
+    let mut message = fx.message(device, Direction::Out, ADA, "OUT1");
+    let mut other = fx.message(device, Direction::Out, BOB, "OUT2");
     fx.stored(&message).await;
     fx.stored(&other).await;
     let progress = move |tx: &mut crate::db::DbTx<'_>| {
@@ -158,8 +158,8 @@ pub(super) async fn steps_set_their_time_and_clear_nothing(fx: &'static Fixture)
 
 pub(super) async fn the_queue_keeps_its_order(fx: &'static Fixture) {
     let tenant = fx.tenant("t").await;
-    let device = fx.device(&tenant).await;
-    let mut messages: Vec<_> = (0..4).map(|n| fx.message(&device, Direction::Out, ADA, &n.to_string())).collect();
+    let device = fx.device(tenant).await;
+    let mut messages: Vec<_> = (0..4).map(|n| fx.message(device, Direction::Out, ADA, &n.to_string())).collect();
     let ids: Vec<_> = messages.iter().map(|m| m.id.clone()).collect();
     fx.undone(move |tx| {
         tx.message_insert(&messages).unwrap();
@@ -177,16 +177,16 @@ pub(super) async fn the_queue_keeps_its_order(fx: &'static Fixture) {
 
 pub(super) async fn text_that_postgres_refuses_is_cleaned(fx: &'static Fixture) {
     let tenant = fx.tenant("t").await;
-    let device = fx.device(&tenant).await;
-    let mut message = fx.message(&device, Direction::In, ADA, "A\u{0}1");
+    let device = fx.device(tenant).await;
+    let mut message = fx.message(device, Direction::In, ADA, "A\u{0}1");
     message.sender_name = Some("A\u{0}da".to_owned());
     message.content = Content::Text { text: "a\u{0}b".to_owned() };
     fx.stored(&message).await;
     fx.undone(move |tx| {
-        let found = tx.message_find(&tenant, &device.id, &message.id).unwrap().unwrap();
+        let found = tx.message_find(tenant, &device.id, &message.id).unwrap().unwrap();
         assert_eq!((found.sender_name.as_deref(), found.whatsapp_id.as_str()), (Some("Ada"), "A1"));
         assert_eq!(found.content, message.content, "JSON can say it");
-        assert!(tx.message_insert(&[fx.message(&device, Direction::In, ADA, "A\u{0}1")]).unwrap().is_empty());
+        assert!(tx.message_insert(&[fx.message(device, Direction::In, ADA, "A\u{0}1")]).unwrap().is_empty());
     })
     .await;
 }

@@ -13,7 +13,7 @@ use crate::{Db, Location, OpenError, StoreConfig};
 
 pub(super) async fn rows_survive_closing(fx: &'static Fixture) {
     let tenant = fx.tenant("t").await;
-    let device = fx.device(&tenant).await;
+    let device = fx.device(tenant).await;
     let write = KeyWrite::Put { kind: "k", id: "a".to_owned(), value: vec![0, 255], expires: None };
     fx.db.apply(&device.id, vec![write]).await.unwrap();
     fx.db.check().await.unwrap();

@@ -80,10 +80,10 @@ async fn lanes_of(
     lanes: &[&str],
 ) -> (&'static TenantId, &'static [EventId]) {
     let tenant = fx.tenant(tenant).await;
-    fx.webhook(&tenant, None, &["*"]).await;
+    fx.webhook(tenant, None, &["*"]).await;
     let mut events = Vec::new();
     for lane in lanes {
-        events.push(fx.raised(fx.event(&tenant, None, lane)).await.id);
+        events.push(fx.raised(fx.event(tenant, None, lane)).await.id);
     }
     (tenant, leak(events))
 }
@@ -159,7 +159,7 @@ pub(super) async fn finishing_records_attempts(fx: &'static Fixture) {
     fx.read(move |tx| {
         let mut states = Vec::new();
         for c in &claimed {
-            let found = tx.delivery_find(&tenant, &c.id).unwrap().unwrap();
+            let found = tx.delivery_find(tenant, &c.id).unwrap().unwrap();
             states.push((found.state, found.attempts, found.finished_at.is_some()));
         }
         assert_eq!(
@@ -180,8 +180,8 @@ pub(super) async fn finishing_records_attempts(fx: &'static Fixture) {
 
 pub(super) async fn a_result_for_a_removed_subscription_is_dropped(fx: &'static Fixture) {
     let (tenant, _) = lanes(fx, &["a"]).await;
-    let kept = fx.webhook(&tenant, None, &["*"]).await;
-    fx.raised(fx.event(&tenant, None, "b")).await;
+    let kept = fx.webhook(tenant, None, &["*"]).await;
+    fx.raised(fx.event(tenant, None, "b")).await;
     let claimed = claim(fx, fx.now(), 9).await;
     assert_eq!(claimed.len(), 3);
     let gone = claimed.iter().find(|c| c.webhook != kept.id).unwrap().webhook.clone();
@@ -195,16 +195,16 @@ pub(super) async fn a_result_for_a_removed_subscription_is_dropped(fx: &'static 
 pub(super) async fn a_replay_goes_before_what_came_later(fx: &'static Fixture) {
     let (tenant, events) = lanes(fx, &["a", "a", "a"]).await;
     let first = leak(claim(fx, fx.now(), 1).await.remove(0));
-    end(fx, &first, DeliveryState::Dead).await;
+    end(fx, first, DeliveryState::Dead).await;
     let at = fx.now();
     fx.write(move |tx| {
-        assert!(tx.delivery_replay(&tenant, &first.id, at).unwrap());
-        assert!(tx.delivery_replay(&tenant, &first.id, at).unwrap(), "it waits for nothing else");
+        assert!(tx.delivery_replay(tenant, &first.id, at).unwrap());
+        assert!(tx.delivery_replay(tenant, &first.id, at).unwrap(), "it waits for nothing else");
         assert!(!tx.delivery_replay(&fx.tenant_unstored(), &first.id, at).unwrap(), "of another tenant");
     })
     .await;
     assert_eq!(disorder(fx).await, 0);
-    let found = fx.read(move |tx| tx.delivery_find(&tenant, &first.id).unwrap()).await.unwrap();
+    let found = fx.read(move |tx| tx.delivery_find(tenant, &first.id).unwrap()).await.unwrap();
     assert_eq!((found.attempts, found.next_attempt_at, found.finished_at), (0, Some(at), None));
     assert_eq!(order_to_the_end(fx, at).await, events);
     assert_eq!(fx.read(move |tx| tx.delivery_attempts(&first.id).unwrap()).await.len(), 2, "the log keeps both rounds");
@@ -216,18 +216,18 @@ pub(super) async fn a_replay_waits_for_what_is_being_tried(fx: &'static Fixture)
             let name = leak(format!("{all_dead} {end_of_second:?}"));
             let (tenant, events) = lanes_of(name, fx, &["a", "a", "a", "a"]).await;
             let first = leak(claim(fx, fx.now(), 1).await.remove(0));
-            end(fx, &first, DeliveryState::Dead).await;
+            end(fx, first, DeliveryState::Dead).await;
             let mut run = claim(fx, fx.now(), 1).await;
             run.extend(followers(fx, &run, 1).await);
             let (at, tried) = (fx.now(), run[0].id.clone());
             fx.write(move |tx| {
                 if all_dead {
-                    assert_eq!(tx.delivery_replay_dead(&tenant, &first.webhook, UtcMs(0), at, at).unwrap(), 1);
+                    assert_eq!(tx.delivery_replay_dead(tenant, &first.webhook, UtcMs(0), at, at).unwrap(), 1);
                 } else {
-                    assert!(tx.delivery_replay(&tenant, &first.id, at).unwrap());
+                    assert!(tx.delivery_replay(tenant, &first.id, at).unwrap());
                 }
-                assert!(tx.delivery_replay(&tenant, &first.id, at).unwrap(), "nothing older is in its way");
-                assert!(!tx.delivery_replay(&tenant, &tried, at).unwrap(), "it is being tried");
+                assert!(tx.delivery_replay(tenant, &first.id, at).unwrap(), "nothing older is in its way");
+                assert!(!tx.delivery_replay(tenant, &tried, at).unwrap(), "it is being tried");
             })
             .await;
             assert!(claim(fx, fx.now(), 9).await.is_empty(), "what is being tried would come along");
@@ -245,10 +245,10 @@ pub(super) async fn a_replay_waits_for_what_is_being_tried(fx: &'static Fixture)
 pub(super) async fn a_replay_that_waited_goes_first_after_a_crash(fx: &'static Fixture) {
     let (tenant, events) = lanes(fx, &["a", "a", "b"]).await;
     let first = leak(claim(fx, fx.now(), 1).await.remove(0));
-    end(fx, &first, DeliveryState::Dead).await;
+    end(fx, first, DeliveryState::Dead).await;
     assert_eq!(claim(fx, fx.now(), 9).await.len(), 2);
     fx.write(move |tx| {
-        assert!(tx.delivery_replay(&tenant, &first.id, fx.now()).unwrap());
+        assert!(tx.delivery_replay(tenant, &first.id, fx.now()).unwrap());
     })
     .await;
     fx.write(move |tx| {
@@ -298,25 +298,25 @@ pub(super) async fn dead_letters_are_replayed_by_span(fx: &'static Fixture) {
     let webhook = leak(of_event[&events[0]].webhook.clone());
     fx.write(move |tx| {
         let (from, to) = (of_event[&events[1]].event.timestamp, of_event[&events[3]].event.timestamp);
-        assert_eq!(tx.delivery_replay_dead(&tenant, &webhook, from, to, fx.now()).unwrap(), 3);
-        assert_eq!(tx.delivery_replay_dead(&tenant, &webhook, from, to, fx.now()).unwrap(), 0);
+        assert_eq!(tx.delivery_replay_dead(tenant, webhook, from, to, fx.now()).unwrap(), 3);
+        assert_eq!(tx.delivery_replay_dead(tenant, webhook, from, to, fx.now()).unwrap(), 0);
     })
     .await;
     assert_eq!(disorder(fx).await, 0);
     let claimed: BTreeSet<_> = events_of(&claim(fx, fx.now(), 9).await).into_iter().collect();
     assert_eq!(claimed, [events[1].clone(), events[2].clone()].into());
     let dead = DeliveryFilter { state: Some(DeliveryState::Dead), webhook: Some(webhook.clone()) };
-    let dead = fx.read(move |tx| tx.delivery_list(&tenant, &dead, &page(9)).unwrap()).await;
+    let dead = fx.read(move |tx| tx.delivery_list(tenant, &dead, &page(9)).unwrap()).await;
     assert_eq!(dead.into_iter().map(|d| d.event).collect::<Vec<_>>(), [events[4].clone(), events[0].clone()]);
 }
 
 pub(super) async fn a_purged_event_ends_its_delivery(fx: &'static Fixture) {
     let (tenant, events) = lanes(fx, &["a", "a"]).await;
     let first = leak(claim(fx, fx.now(), 1).await.remove(0));
-    end(fx, &first, DeliveryState::Dead).await;
+    end(fx, first, DeliveryState::Dead).await;
     fx.execute(&format!("DELETE FROM events WHERE id = '{}'", events[0])).await;
     fx.undone(move |tx| {
-        assert!(!tx.delivery_replay(&tenant, &first.id, fx.now()).unwrap(), "there is nothing to deliver");
+        assert!(!tx.delivery_replay(tenant, &first.id, fx.now()).unwrap(), "there is nothing to deliver");
     })
     .await;
     // Revived in the moment the event went: the claim puts it away again and goes on with the next.
@@ -337,18 +337,18 @@ pub(super) async fn lists_stats_and_purge(fx: &'static Fixture) {
     end(fx, &claimed[0], DeliveryState::Delivered).await;
     end(fx, &claimed[1], DeliveryState::Dead).await;
     fx.write(move |tx| {
-        let oldest = tx.event_list(&tenant, 2, 1).unwrap()[0].timestamp;
+        let oldest = tx.event_list(tenant, 2, 1).unwrap()[0].timestamp;
         let stats = tx.delivery_stats().unwrap();
         assert_eq!(stats, OutboxStats { pending: 1, dead: 1, oldest_pending_at: Some(oldest) });
         for (state, event) in [(DeliveryState::Delivered, 0), (DeliveryState::Dead, 1), (DeliveryState::Pending, 2)] {
             for webhook in [None, Some(claimed[0].webhook.clone())] {
                 let filter = DeliveryFilter { state: Some(state), webhook };
-                let found = tx.delivery_list(&tenant, &filter, &page(9)).unwrap();
+                let found = tx.delivery_list(tenant, &filter, &page(9)).unwrap();
                 assert_eq!(found.into_iter().map(|d| d.event).collect::<Vec<_>>(), [events[event].clone()]);
             }
         }
-        assert_eq!(tx.delivery_list(&tenant, &DeliveryFilter::default(), &page(1)).unwrap().len(), 2);
-        let end = tx.delivery_find(&tenant, &claimed[1].id).unwrap().unwrap().finished_at.unwrap();
+        assert_eq!(tx.delivery_list(tenant, &DeliveryFilter::default(), &page(1)).unwrap().len(), 2);
+        let end = tx.delivery_find(tenant, &claimed[1].id).unwrap().unwrap().finished_at.unwrap();
         assert_eq!(tx.delivery_purge(end, 1).unwrap(), 1);
         assert_eq!(tx.delivery_purge(end, 9).unwrap(), 1);
         assert_eq!(tx.delivery_purge(end, 9).unwrap(), 0);

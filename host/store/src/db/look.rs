@@ -169,9 +169,9 @@ mod tests {
              INSERT INTO tenants SELECT 'tenant ' || i, 'name ' || i, 0, i FROM n";
         connection.execute_batch(fill).unwrap();
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
-        let page: u64 = connection
-            .query_row("SELECT MAX(pageno) FROM dbstat WHERE name = 'tenants'", [], |row| row.get(0))
-            .unwrap();
+        let page = "SELECT MAX(pageno) FROM dbstat WHERE name = 'tenants'";
+        let page: i64 = connection.query_row(page, [], |row| row.get(0)).unwrap();
+        let page = u64::try_from(page).unwrap();
         assert_eq!(integrity(&connection, Duration::ZERO).unwrap(), Integrity::Unfinished(Duration::ZERO));
         drop(connection);
         assert_eq!(Db::look(&config).await.unwrap().integrity, Integrity::Sound);
