@@ -16,7 +16,7 @@ const COUNT: usize = 200;
 const ADMIN: &str = "b7e1c09d53f2486a9c1e5d7048fa2260";
 
 /// When the gateway is killed, by how many texts had reached the customer's phone.
-const KILL_POINTS: [usize; 3] = [10, 80, 150];
+const KILL_POINTS: [usize; 6] = [5, 40, 75, 110, 145, 180];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_and_nothing_arrives_twice_on_sqlite() {

@@ -1,5 +1,7 @@
 //! Which way dependencies point, read from cargo's own metadata.
 
+mod core;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
@@ -31,16 +33,19 @@ const ALLOWED: [(&str, &[&str]); 9] = [
 ];
 
 /// The heavy libraries, and the one crate of the host that may name each.
-const HEAVY: [(&str, &[&str]); 5] = [
+const HEAVY: [(&str, &[&str]); 7] = [
     ("sqlx", &["portico-store"]),
+    ("rusqlite", &["portico-store"]),
     ("whatsapp-rust", &["portico-whatsapp", "portico-sandbox"]),
     ("wasmtime", &["portico-runtime"]),
     ("reqwest", &["portico-net"]),
     ("axum", &["portico-http", "portico-sandbox"]),
+    // The facade `metrics` may be used anywhere; what it is rendered with has one home.
+    ("metrics-exporter-prometheus", &["portico-http"]),
 ];
 
 /// What would make `core` do I/O.
-const IO: [&str; 8] = ["tokio", "reqwest", "axum", "sqlx", "wasmtime", "hyper", "whatsapp-rust", "mio"];
+const IO: [&str; 9] = ["tokio", "reqwest", "axum", "sqlx", "rusqlite", "wasmtime", "hyper", "whatsapp-rust", "mio"];
 
 /// The normal dependencies of every crate of the workspace, by name.
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {

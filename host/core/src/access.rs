@@ -3,6 +3,7 @@
 //! A key is shown once. What is stored is the SHA-256 of the whole key: keys carry at least 122 random bits, so a slow hash
 //! would buy nothing.
 
+pub mod authorize;
 pub mod bootstrap;
 pub mod keys;
 pub mod secret;

@@ -19,6 +19,12 @@ const BROADCAST_SERVER: &str = "broadcast";
 /// Digits of an international number: at least 7, at most 15 (ITU-T E.164).
 const NUMBER_DIGITS: std::ops::RangeInclusive<usize> = 7..=15;
 
+/// Digits of a LID at most. WhatsApp's have up to 15 today; 20 is what a 64-bit number can have.
+const LID_DIGITS_MAX: usize = 20;
+
+/// Digits of one part of a group's or a channel's id at most. WhatsApp's have 18 today.
+const CHAT_ID_DIGITS_MAX: usize = 20;
+
 /// A phone number in international form, digits only. `Debug` hides all but the last two digits.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PhoneNumber(String);
@@ -72,17 +78,37 @@ impl Recipient {
         let Some((user, server)) = text.trim().split_once('@') else {
             return PhoneNumber::parse(field, text).map(Self::Number);
         };
-        let digits = || !user.is_empty() && user.len() <= 40 && user.bytes().all(|b| b.is_ascii_digit() || b == b'-');
         match server {
             PN_SERVER | "c.us" => PhoneNumber::parse(field, user).map(Self::Number),
-            LID_SERVER if digits() => Ok(Self::Lid(user.to_owned())),
-            GROUP_SERVER if digits() => Ok(Self::Group(user.to_owned())),
-            NEWSLETTER_SERVER if digits() => Ok(Self::Newsletter(user.to_owned())),
+            LID_SERVER if is_lid(user) => Ok(Self::Lid(user.to_owned())),
+            GROUP_SERVER if is_group_id(user) => Ok(Self::Group(user.to_owned())),
+            NEWSLETTER_SERVER if is_chat_number(user) => Ok(Self::Newsletter(user.to_owned())),
             _ => Err(Error::invalid(
                 field,
                 "must be a phone number, or a JID ending in @s.whatsapp.net, @lid, @g.us or @newsletter",
             )),
         }
+    }
+}
+
+/// Whether `text` is a decimal number of at most `digits_max` digits that does not begin with 0.
+fn is_number(text: &str, digits_max: usize) -> bool {
+    (1..=digits_max).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0')
+}
+
+fn is_lid(text: &str) -> bool {
+    is_number(text, LID_DIGITS_MAX)
+}
+
+fn is_chat_number(text: &str) -> bool {
+    is_number(text, CHAT_ID_DIGITS_MAX)
+}
+
+/// Group ids are numbers. Those of older groups are the phone number of the creator and the time, joined by a dash.
+fn is_group_id(text: &str) -> bool {
+    match text.split_once('-') {
+        Some((creator, time)) => is_chat_number(creator) && is_chat_number(time),
+        None => is_chat_number(text),
     }
 }
 
@@ -173,6 +199,38 @@ mod tests {
         assert!(matches!(Recipient::parse("to", "120363000000000001@g.us"), Ok(Recipient::Group(_))));
         assert!(Recipient::parse("to", "15550100002@example.com").is_err());
         assert_eq!(Party::single("120363000000000001@g.us").kind(), ChatKind::Group);
+    }
+
+    #[test]
+    fn the_part_before_the_server_has_the_form_whatsapp_uses() {
+        for good in [
+            "100000000000001@lid",
+            "1@lid",
+            "120363000000000001@g.us",
+            "15550100001-1600000000@g.us",
+            "120363000000000001@newsletter",
+        ] {
+            assert!(Recipient::parse("to", good).is_ok(), "{good}");
+        }
+        for bad in [
+            "-@lid",
+            "0@lid",
+            "@lid",
+            "012345@lid",
+            "1-2@lid",
+            "123456789012345678901@lid",
+            "-@g.us",
+            "0@g.us",
+            "-1600000000@g.us",
+            "15550100001-@g.us",
+            "1-2-3@g.us",
+            "1-2@newsletter",
+            "-@newsletter",
+            "0@newsletter",
+            "１@lid",
+        ] {
+            assert!(Recipient::parse("to", bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

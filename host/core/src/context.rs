@@ -1,18 +1,20 @@
-//! What every operation gets first: who asks, and the ports.
+//! What everything is done with: the ports, the services above them, and who asks.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::access::Caller;
-use crate::error::{Error, Result};
-use crate::id::{EventId, TenantId};
+use crate::error::Result;
+use crate::id::TenantId;
+use crate::idempotency::Idempotency;
 use crate::limits::Limits;
-use crate::ports::store::{IdempotencyClaim, IdempotencyEntry};
-use crate::ports::{Clock, Outbound, Plugins, Rng, Sessions, Store, Tx, Waker};
+use crate::message::queue_length::QueueLengths;
+use crate::ports::store::Tx;
+use crate::ports::{Clock, Outbound, Plugins, Rng, Store, Waker, WhatsApp};
 use crate::seal::Sealer;
 use crate::time::UtcMs;
+use crate::transaction::Write;
 
-/// The ports below the network: all that facts coming in need. Shared by everything.
+/// The ports below the network: all that is needed to record facts. Shared by everything.
 pub struct Ports {
     /// Rows.
     pub store: Arc<dyn Store>,
@@ -28,6 +30,8 @@ pub struct Ports {
     pub limits: Limits,
     /// The newest id's time and random bits.
     pub ulids: MonotonicUlid,
+    /// How many messages of each device wait.
+    pub queue_lengths: QueueLengths,
 }
 
 /// Hands out times and random bits for ids so that a later id sorts behind an earlier one, also within a millisecond.
@@ -56,14 +60,41 @@ impl Ports {
         let (at_ms, bits) = self.ulids.next(self.now(), self.rng.bits());
         make(at_ms, bits)
     }
+
+    /// Reads for the gateway itself. Operations read through what [`OpContext::require`] or [`OpContext::device`] gives.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut dyn Tx) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.store.read(work).await
+    }
+
+    /// Writes for the gateway itself: facts from the network and what background tasks find. Returns once it is durable;
+    /// tasks that the transaction gave work are woken then.
+    pub async fn write<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&mut Write<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let ports = Arc::clone(self);
+        let in_transaction = move |tx: &mut dyn Tx| {
+            let mut write = Write::new(tx, &ports);
+            let value = work(&mut write)?;
+            Ok((value, write.into_topics()))
+        };
+        let (value, topics) = self.store.write(in_transaction).await?;
+        for topic in topics {
+            self.waker.wake(topic);
+        }
+        Ok(value)
+    }
 }
 
-/// Everything the gateway is made of. Shared; requests borrow it through [`OpContext`].
+/// Everything the gateway is made of. Shared by background tasks and, within an [`OpContext`], by operations.
 pub struct Services {
     /// Rows, clock and the rest.
     pub ports: Arc<Ports>,
     /// Sessions.
-    pub sessions: Arc<dyn Sessions>,
+    pub sessions: Arc<dyn WhatsApp>,
     /// Plugins.
     pub plugins: Arc<dyn Plugins>,
     /// The way out over HTTP.
@@ -71,118 +102,50 @@ pub struct Services {
 }
 
 /// One operation: who asks for it, and what it is done with.
+///
+/// An operation reaches rows and sessions only through what [`OpContext::require`] and [`OpContext::device`] give, so that
+/// none can forget to ask whether the caller may.
 #[derive(Clone)]
 pub struct OpContext {
-    /// The ports.
-    pub services: Arc<Services>,
-    /// Who asks.
-    pub caller: Caller,
-    /// The `Idempotency-Key` the request came with.
-    pub idempotency: Option<Idempotency>,
-}
-
-/// An `Idempotency-Key` with what identifies the request it came with.
-#[derive(Clone, Debug)]
-pub struct Idempotency {
-    /// As sent.
-    pub key: String,
-    /// Hash over method, path and body.
-    pub fingerprint: String,
-    repeated: Arc<AtomicBool>,
-}
-
-/// Characters of an `Idempotency-Key` at most.
-pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
-
-impl Idempotency {
-    /// Checks a key as sent.
-    pub fn new(key: &str, fingerprint: String) -> Result<Self> {
-        if key.is_empty() || key.len() > IDEMPOTENCY_KEY_CHARS_MAX || !key.bytes().all(|b| b.is_ascii_graphic()) {
-            let why = format!("must be 1 to {IDEMPOTENCY_KEY_CHARS_MAX} printable ASCII characters without blanks");
-            return Err(Error::invalid("Idempotency-Key", why));
-        }
-        Ok(Self { key: key.to_owned(), fingerprint, repeated: Arc::default() })
-    }
-
-    /// Whether the operation found that an earlier request with this key had made the thing already.
-    pub fn was_repeated(&self) -> bool {
-        self.repeated.load(Ordering::Relaxed)
-    }
-
-    fn repeats(&self, resource: String) -> String {
-        self.repeated.store(true, Ordering::Relaxed);
-        resource
-    }
-}
-
-/// What an operation that makes something does about an `Idempotency-Key`.
-pub(crate) enum Once {
-    /// Go on and make it.
-    Make,
-    /// It was made before, under this id.
-    Made(String),
+    pub(crate) services: Arc<Services>,
+    caller: Caller,
+    idempotency: Option<Idempotency>,
 }
 
 impl OpContext {
+    /// The context of a request. `idempotency` is the `Idempotency-Key` it came with.
+    pub fn new(services: Arc<Services>, caller: Caller, idempotency: Option<Idempotency>) -> Self {
+        Self { services, caller, idempotency }
+    }
+
+    /// Who asks.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
     /// The tenant the operation is for.
     pub fn tenant(&self) -> &TenantId {
         self.caller.tenant()
     }
 
-    /// The ports below the network.
-    pub fn ports(&self) -> &Ports {
-        &self.services.ports
+    /// The `Idempotency-Key` the request came with.
+    pub fn idempotency(&self) -> Option<&Idempotency> {
+        self.idempotency.as_ref()
+    }
+
+    /// Whether an earlier request with the same `Idempotency-Key` was answered already, and this one gets its answer.
+    pub fn was_repeated(&self) -> bool {
+        self.idempotency.as_ref().is_some_and(Idempotency::was_repeated)
+    }
+
+    /// Limits of the rules.
+    pub fn limits(&self) -> &Limits {
+        &self.services.ports.limits
     }
 
     /// Now.
     pub fn now(&self) -> UtcMs {
-        self.ports().now()
-    }
-
-    /// A fresh event id.
-    pub fn event_id(&self) -> EventId {
-        self.ports().fresh(EventId::new)
-    }
-
-    /// What an earlier request with this `Idempotency-Key` made, so that repeating it answers the same even where a new one
-    /// would now be refused.
-    pub(crate) async fn made_before(&self, tx: &mut dyn Tx) -> Result<Option<String>> {
-        let Some(idempotency) = &self.idempotency else {
-            return Ok(None);
-        };
-        match tx.idempotency_find(self.tenant(), &idempotency.key).await? {
-            None => Ok(None),
-            Some(known) if known.fingerprint == idempotency.fingerprint => {
-                Ok(Some(idempotency.repeats(known.resource)))
-            }
-            Some(_) => Err(reused()),
-        }
-    }
-
-    /// Binds the request's `Idempotency-Key`, if any, to `resource` within `tx`.
-    pub(crate) async fn once(&self, tx: &mut dyn Tx, resource: &str) -> Result<Once> {
-        let Some(idempotency) = &self.idempotency else {
-            return Ok(Once::Make);
-        };
-        let entry = IdempotencyEntry {
-            fingerprint: idempotency.fingerprint.clone(),
-            resource: resource.to_owned(),
-            created_at: self.now(),
-        };
-        match tx.idempotency_claim(self.tenant(), &idempotency.key, &entry).await? {
-            IdempotencyClaim::Fresh => Ok(Once::Make),
-            IdempotencyClaim::Known(known) if known.fingerprint == entry.fingerprint => {
-                Ok(Once::Made(idempotency.repeats(known.resource)))
-            }
-            IdempotencyClaim::Known(_) => Err(reused()),
-        }
-    }
-}
-
-fn reused() -> Error {
-    Error::Conflict {
-        code: "idempotency_key_reused",
-        why: "this Idempotency-Key came with a different request before; use a new key".to_owned(),
+        self.services.ports.now()
     }
 }
 

@@ -4,6 +4,7 @@
 //! fact that arrives twice is stored once.
 
 pub mod feed;
+pub mod raise;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

@@ -1,4 +1,5 @@
-//! What sessions tell the gateway, handed to the operations it belongs to.
+//! Records the facts that sessions report. Each fact goes to the operation of its noun; all facts of one call share one
+//! transaction.
 
 use std::sync::Arc;
 
@@ -10,22 +11,93 @@ use crate::error::Result;
 use crate::id::DeviceId;
 use crate::message::{progress, receive};
 use crate::ports::Inbox;
-use crate::ports::sessions::{Identity, Inbound, Step};
+use crate::ports::whatsapp::{Account, Fact, Incoming, Step};
+use crate::transaction::Write;
 
 /// The core as sessions see it.
 pub struct Intake(pub Arc<Ports>);
 
 #[async_trait]
 impl Inbox for Intake {
-    async fn received(&self, device: &DeviceId, batch: Vec<Inbound>) -> Result<()> {
-        receive::receive(&self.0, device, batch).await
+    async fn take(&self, device: &DeviceId, facts: Vec<Fact>) -> Result<()> {
+        let device = device.clone();
+        self.0.write(move |tx| record(tx, &device, facts)).await
+    }
+}
+
+fn record(tx: &mut Write<'_>, id: &DeviceId, facts: Vec<Fact>) -> Result<()> {
+    for run in runs(facts) {
+        // Loaded anew for each run: a fact about the session changes the device.
+        let Some(device) = tx.device_load(id)? else {
+            // The device was deleted: nobody is left to own what still comes for it.
+            return Ok(());
+        };
+        match run {
+            Run::Messages(messages) => receive::receive(tx, &device, messages)?,
+            Run::Steps(steps) => progress::advance(tx, &device, &steps)?,
+            Run::Session(signal, account) => session::signal_in(tx, id, signal, account).map(drop)?,
+        }
+    }
+    Ok(())
+}
+
+/// Neighbouring facts of one kind: they are recorded with one statement each instead of one per fact.
+enum Run {
+    Messages(Vec<Incoming>),
+    Steps(Vec<Step>),
+    Session(Signal, Option<Account>),
+}
+
+/// Groups neighbours of one kind and keeps the order.
+fn runs(facts: Vec<Fact>) -> Vec<Run> {
+    let mut runs = Vec::new();
+    for fact in facts {
+        match (fact, runs.last_mut()) {
+            (Fact::Message(message), Some(Run::Messages(messages))) => messages.push(message),
+            (Fact::Message(message), _) => runs.push(Run::Messages(vec![message])),
+            (Fact::Progress(step), Some(Run::Steps(steps))) => steps.push(step),
+            (Fact::Progress(step), _) => runs.push(Run::Steps(vec![step])),
+            (Fact::Session { signal, account }, _) => runs.push(Run::Session(signal, account)),
+        }
+    }
+    runs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::Party;
+    use crate::message::Content;
+    use crate::time::UtcMs;
+
+    fn message(id: &str) -> Fact {
+        let chat = Party::single("15550100002@s.whatsapp.net");
+        Fact::Message(Incoming {
+            whatsapp_id: id.to_owned(),
+            sender: Some(chat.clone()),
+            chat,
+            sender_name: None,
+            timestamp: UtcMs(1),
+            content: Content::Text { text: "hello".to_owned() },
+        })
     }
 
-    async fn progress(&self, device: &DeviceId, steps: &[Step]) -> Result<()> {
-        progress::advance(&self.0, device, steps).await
+    fn acknowledged(id: &str) -> Fact {
+        Fact::Progress(Step::Acknowledged { whatsapp_id: id.to_owned(), refused: None })
     }
 
-    async fn signal(&self, device: &DeviceId, signal: Signal, identity: Option<Identity>) -> Result<()> {
-        session::tell(&self.0, device, signal, identity).await.map(drop)
+    #[test]
+    fn neighbours_are_recorded_together_and_the_order_stays() {
+        let login = Fact::Session { signal: Signal::LoggedIn, account: None };
+        let facts = vec![acknowledged("A"), acknowledged("B"), login, message("C"), message("D"), acknowledged("E")];
+        let shapes: Vec<_> = runs(facts)
+            .iter()
+            .map(|run| match run {
+                Run::Messages(messages) => ("messages", messages.len()),
+                Run::Steps(steps) => ("steps", steps.len()),
+                Run::Session(..) => ("session", 1),
+            })
+            .collect();
+        assert_eq!(shapes, [("steps", 2), ("session", 1), ("messages", 2), ("steps", 1)]);
     }
 }

@@ -9,7 +9,9 @@ pub mod context;
 pub mod device;
 pub mod error;
 pub mod event;
+pub mod header;
 pub mod id;
+pub mod idempotency;
 pub mod intake;
 pub mod limits;
 pub mod message;
@@ -17,8 +19,12 @@ pub mod page;
 pub mod ports;
 pub mod seal;
 pub mod setting;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod time;
+pub mod transaction;
 pub mod webhook;
 
+pub use access::authorize::Action;
 pub use context::{OpContext, Ports, Services};
 pub use error::{Error, Result};

@@ -4,6 +4,7 @@
 
 pub mod lookup;
 pub mod progress;
+pub mod queue_length;
 pub mod receive;
 pub mod send;
 
@@ -11,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::address::Party;
+use crate::error::{Error, Result};
 use crate::id::{DeviceId, MessageId, TenantId};
+use crate::ports::whatsapp::{Outgoing, OutgoingContent};
 use crate::time::UtcMs;
 
 /// Which way a message went.
@@ -155,6 +158,21 @@ pub struct Message {
     pub timestamp: UtcMs,
     /// When each step of an outgoing message happened.
     pub times: StatusTimes,
+}
+
+impl Message {
+    /// The message as it is handed to WhatsApp. `Unsupported` for a kind that can't be sent.
+    pub fn outgoing(&self) -> Result<Outgoing> {
+        let content = match &self.content {
+            Content::Text { text } => OutgoingContent::Text { text: text.clone() },
+            Content::Other { kind, .. } => {
+                return Err(Error::Unsupported {
+                    why: format!("messages of type `{kind}` can't be sent yet; `text` can"),
+                });
+            }
+        };
+        Ok(Outgoing { whatsapp_id: self.whatsapp_id.clone(), to: self.chat.clone(), content })
+    }
 }
 
 /// When an outgoing message reached each status.

@@ -3,8 +3,8 @@
 pub mod keys;
 pub mod outbound;
 pub mod plugins;
-pub mod sessions;
 pub mod store;
+pub mod whatsapp;
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -15,8 +15,8 @@ use crate::time::UtcMs;
 pub use keys::{KeyRecords, KeyWrite};
 pub use outbound::Outbound;
 pub use plugins::Plugins;
-pub use sessions::{Inbox, Sessions};
 pub use store::{Store, Tx};
+pub use whatsapp::{Inbox, WhatsApp};
 
 /// The time. Tests give a fixed one.
 pub trait Clock: Send + Sync + Debug {
@@ -44,12 +44,25 @@ pub trait Rng: Send + Sync {
     }
 }
 
-/// Tells waiting tasks that there is work, after a commit. A lost ring costs time, never work: every task also runs on a timer.
-pub trait Waker: Send + Sync {
+/// What tasks wait for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Topic {
     /// Events, and with them maybe deliveries, were stored.
-    fn events_stored(&self);
+    Events,
     /// This device has messages to send, or can send again.
-    fn outgoing(&self, device: &DeviceId);
+    Outgoing(DeviceId),
     /// This device's session is to be started, stopped or restarted.
-    fn session(&self, device: &DeviceId, after: Duration);
+    Session {
+        /// The device.
+        device: DeviceId,
+        /// Not before this long from now.
+        after: Duration,
+    },
+}
+
+/// Tells waiting tasks that there is work, after a commit. A lost wake-up costs time, never work: every task also runs on a
+/// timer.
+pub trait Waker: Send + Sync {
+    /// Wakes the tasks that wait for `topic`.
+    fn wake(&self, topic: Topic);
 }

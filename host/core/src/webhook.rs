@@ -1,10 +1,10 @@
 //! Webhooks: who wants which events (subscriptions), one event on its way to one of them (deliveries), one HTTP try (attempts).
 
 pub mod delivery;
+pub mod headers;
+pub mod replay;
 pub mod signature;
 pub mod subscription;
-
-use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -14,6 +14,7 @@ use crate::id::{DeliveryId, DeviceId, TenantId, WebhookId};
 use crate::time::UtcMs;
 
 pub use delivery::{Attempt, Delivery, DeliveryState};
+pub use headers::{Headers, SealedHeaders};
 
 /// The plugin that shapes bodies when a subscription names none.
 pub const DEFAULT_FORMAT: &str = "webhook-format";
@@ -43,8 +44,10 @@ pub struct Webhook {
     pub url: String,
     /// Names of events, `message.*` or `*`.
     pub events: Vec<EventFilter>,
-    /// Sent along with every delivery.
-    pub headers: BTreeMap<String, String>,
+    /// Names of the headers that are sent along with every delivery. Their values are never shown.
+    #[serde(rename = "header_names", serialize_with = "headers::names_of")]
+    #[schema(value_type = Vec<String>)]
+    pub headers: SealedHeaders,
     /// The plugin that shapes the body.
     pub format: String,
     /// Whether it gets deliveries.

@@ -15,6 +15,7 @@ use portico_core::access::bootstrap::{PresetKeys, first_keys};
 use portico_core::access::secret::KeySecret;
 use portico_core::context::MonotonicUlid;
 use portico_core::intake::Intake;
+use portico_core::message::queue_length::QueueLengths;
 use portico_core::ports::{Clock, Rng};
 use portico_core::{Ports, Services};
 use portico_http::{Live, Part, PartStatus, ServeLimits};
@@ -74,9 +75,11 @@ impl Running {
             sealer: secrets.master_key.sealer(),
             limits: config.limits.clone(),
             ulids: MonotonicUlid::default(),
+            queue_lengths: QueueLengths::default(),
         });
         refuse_strangers(&ports, &config, &secrets.preset).await?;
         portico_core::device::session::after_start(&ports).await.context("looking at the devices of before")?;
+        portico_core::webhook::headers::seal_unsealed(&ports).await.context("sealing the headers of webhooks")?;
         portico_core::webhook::delivery::after_start(&ports).await.context("looking at the deliveries of before")?;
 
         let plugins = runtime(Some(&config), bundle::sources(config.plugins.dir.as_deref())?).await?;
@@ -234,7 +237,8 @@ async fn refuse_strangers(ports: &Ports, config: &Config, preset: &PresetKeys) -
         .filter(|address| !address.ip().is_loopback())
         .collect();
     let Some(address) = open.first() else { return Ok(()) };
-    if preset.admin.is_some() || preset.api.is_some() || ports.store.read().await?.key_any(ports.now()).await? {
+    let now = ports.now();
+    if preset.admin.is_some() || preset.api.is_some() || ports.read(move |tx| tx.key_any(now)).await? {
         return Ok(());
     }
     bail!(
@@ -348,7 +352,7 @@ async fn close_sessions(services: &Services) -> portico_core::Result<()> {
     const AT_ONCE: u32 = 64;
     let mut after = None;
     loop {
-        let devices = services.ports.store.read().await?.device_wanted(after.as_ref(), AT_ONCE).await?;
+        let devices = services.ports.read(move |tx| tx.device_wanted(after.as_ref(), AT_ONCE)).await?;
         let Some(last) = devices.last() else { return Ok(()) };
         after = Some(last.id.clone());
         let closing = devices.iter().map(|device| services.sessions.close(&device.id));

@@ -6,19 +6,20 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::middleware::from_fn_with_state;
 use portico_core::Services;
-use portico_core::id::TenantId;
+use portico_core::id::{KeyId, TenantId};
 use portico_core::ports::plugins::Rest;
 use tokio::sync::Semaphore;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::auth::RouteScopes;
 use crate::config::HttpConfig;
 use crate::live::Live;
 use crate::metrics::Metrics;
-use crate::places::Places;
 use crate::problem::Problem;
-use crate::rate::Limiter;
+use crate::quota::Quota;
+use crate::rate_limit::Limiter;
 use crate::rest::InProcess;
-use crate::{admit, edge, mount, openapi, pages, v1, work};
+use crate::{auth, concurrency, instrument, mount, openapi, pages, v1};
 
 /// What every handler shares.
 pub(crate) struct Shared {
@@ -27,12 +28,22 @@ pub(crate) struct Shared {
     pub(crate) live: Live,
     pub(crate) metrics: Metrics,
     pub(crate) limiter: Limiter,
-    /// Event streams, by tenant.
-    pub(crate) streams: Places<TenantId>,
-    /// Requests under way, by tenant.
-    pub(crate) under_way: Places<TenantId>,
-    /// Turns of requests worked on at once.
-    pub(crate) turns: Arc<Semaphore>,
+    /// Open event streams of each tenant.
+    pub(crate) streams: Quota<TenantId>,
+    /// Requests of each tenant that are not answered yet.
+    pub(crate) tenant_requests: Quota<TenantId>,
+    /// Administrative requests of each tenant that are not answered yet.
+    pub(crate) reserved_tenant_requests: Quota<TenantId>,
+    /// Requests of each key whose bodies are still coming.
+    pub(crate) key_bodies: Quota<KeyId>,
+    /// Permits for requests that run at once.
+    pub(crate) requests: Arc<Semaphore>,
+    /// Permits for administrative requests that run at once.
+    pub(crate) reserved_requests: Arc<Semaphore>,
+    /// Permits for key look-ups.
+    pub(crate) key_lookups: Arc<Semaphore>,
+    /// The scope each route needs.
+    pub(crate) scopes: RouteScopes,
     /// Bytes that the bodies of requests without good credentials may hold.
     pub(crate) anonymous_bytes: Arc<Semaphore>,
     pub(crate) openapi: Bytes,
@@ -49,14 +60,19 @@ pub struct Api {
 
 /// Puts the HTTP side of a gateway together.
 pub fn api(services: Arc<Services>, config: HttpConfig, live: Live) -> Api {
-    // One body alone always fits.
+    // At least one whole body fits.
     let anonymous_bytes = config.anonymous_bodies_bytes.max(config.body_bytes_max).min(Semaphore::MAX_PERMITS);
     let app = Arc::new(Shared {
         metrics: Metrics::default(),
         limiter: Limiter::new(&config),
-        streams: Places::default(),
-        under_way: Places::default(),
-        turns: Arc::new(Semaphore::new(config.concurrent_requests.max(1))),
+        streams: Quota::default(),
+        tenant_requests: Quota::default(),
+        reserved_tenant_requests: Quota::default(),
+        key_bodies: Quota::default(),
+        requests: permits(config.concurrent_requests),
+        reserved_requests: permits(config.reserved_requests),
+        key_lookups: permits(config.key_lookups),
+        scopes: RouteScopes::of(&openapi::routes()),
         anonymous_bytes: Arc::new(Semaphore::new(anonymous_bytes)),
         openapi: Bytes::from(openapi::json()),
         services,
@@ -66,19 +82,24 @@ pub fn api(services: Arc<Services>, config: HttpConfig, live: Live) -> Api {
     Api { app }
 }
 
+/// At least one permit.
+fn permits(count: usize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(count.clamp(1, Semaphore::MAX_PERMITS)))
+}
+
 impl Api {
     /// Everything: REST core, pages, health, metrics, event streams, dialects.
     pub fn router(&self) -> Router {
-        let optional = self.worked(v1::optional()).layer(from_fn_with_state(self.app.clone(), admit::optional));
-        let open = self.worked(v1::open().merge(pages::routes().into()));
+        let optional = self.limited(v1::optional()).layer(from_fn_with_state(self.app.clone(), auth::optional));
+        let open = self.limited(v1::open().merge(pages::routes().into()));
         let (routes, _) = self.keyed(v1::keyed()).merge(optional).merge(open).split_for_parts();
-        self.dressed(routes.fallback(mount::serve))
+        self.wrapped(routes.fallback(mount::serve))
     }
 
     /// Event streams and the health check alone, for a second listener.
     pub fn ws_router(&self) -> Router {
-        let (routes, _) = self.keyed(v1::streams()).merge(self.worked(v1::health())).split_for_parts();
-        self.dressed(routes.fallback(async || Problem::no_route()))
+        let (routes, _) = self.keyed(v1::streams()).merge(self.limited(v1::health())).split_for_parts();
+        self.wrapped(routes.fallback(async || Problem::no_route()))
     }
 
     /// The REST core for callers within the process.
@@ -87,18 +108,18 @@ impl Api {
     }
 
     fn keyed(&self, routes: OpenApiRouter<App>) -> OpenApiRouter<App> {
-        self.worked(routes).layer(from_fn_with_state(self.app.clone(), admit::required))
+        self.limited(routes).layer(from_fn_with_state(self.app.clone(), auth::required))
     }
 
-    fn worked(&self, routes: OpenApiRouter<App>) -> OpenApiRouter<App> {
-        routes.layer(from_fn_with_state(self.app.clone(), work::run))
+    fn limited(&self, routes: OpenApiRouter<App>) -> OpenApiRouter<App> {
+        routes.layer(from_fn_with_state(self.app.clone(), concurrency::limit))
     }
 
-    /// What lies around everything. A path or method that is not there is answered at once, whatever the body.
-    fn dressed(&self, routes: Router<App>) -> Router {
+    /// Adds what every request passes first. An unknown path or method is answered without reading the body.
+    fn wrapped(&self, routes: Router<App>) -> Router {
         routes
             .method_not_allowed_fallback(async || Problem::no_method())
-            .layer(from_fn_with_state(self.app.clone(), edge::run))
+            .layer(from_fn_with_state(self.app.clone(), instrument::outermost))
             .with_state(self.app.clone())
     }
 }

@@ -57,13 +57,32 @@ pub struct HttpConfig {
     #[serde(rename = "request_timeout_s", with = "Seconds")]
     #[schemars(range(min = 1, max = 600))]
     pub request_timeout: Duration,
-    /// Requests worked on at once; further ones wait.
+    /// Requests that run at once; further ones wait.
     #[schemars(range(min = 1))]
     pub concurrent_requests: usize,
     /// Requests of one tenant under way at once, bodies still coming included; further ones are refused with 429.
     #[schemars(range(min = 1))]
     pub concurrent_per_tenant: u32,
-    /// How long a request waits for its turn before it is refused with 503; in seconds.
+    /// Requests of one tenant to routes that need `keys:write` or `server:admin`, under way at once. They count here and not
+    /// in `concurrent_per_tenant`, so that a key can be revoked while it takes up everything else.
+    #[schemars(range(min = 1))]
+    pub reserved_per_tenant: u32,
+    /// Permits kept for such requests, beside `concurrent_requests`.
+    #[schemars(range(min = 1))]
+    pub reserved_requests: usize,
+    /// Requests of one key whose bodies are still coming; further ones are refused with 429.
+    #[schemars(range(min = 1))]
+    pub bodies_per_key: u32,
+    /// How long a body may take to arrive, on top of what `body_bytes_per_second_min` allows for its length; in seconds.
+    #[serde(rename = "body_grace_s", with = "Seconds")]
+    #[schemars(range(min = 1))]
+    pub body_grace: Duration,
+    /// Bytes a second at which a body has to arrive; a slower one is refused with 408. 0: no such limit.
+    pub body_bytes_per_second_min: usize,
+    /// Keys looked up at once, to find out who sends a request.
+    #[schemars(range(min = 1))]
+    pub key_lookups: usize,
+    /// How long a request waits for a permit before it is refused with 503; in seconds.
     #[serde(rename = "queue_timeout_s", with = "Seconds")]
     #[schemars(range(min = 1))]
     pub queue_timeout: Duration,
@@ -111,6 +130,12 @@ impl Default for HttpConfig {
             request_timeout: Duration::from_secs(60),
             concurrent_requests: 512,
             concurrent_per_tenant: 256,
+            reserved_per_tenant: 16,
+            reserved_requests: 16,
+            bodies_per_key: 64,
+            body_grace: Duration::from_secs(10),
+            body_bytes_per_second_min: 4 * 1024,
+            key_lookups: 64,
             queue_timeout: Duration::from_secs(5),
             anonymous_bodies_bytes: 32 << 20,
             rate_per_key: Some(Rate::from(1_200)),

@@ -1,7 +1,11 @@
-//! Who a request comes from: keys in headers, and callers that the gateway itself vouches for.
+//! Who sends a request: keys in headers, and callers that the gateway itself hands over.
 //!
-//! A caller is made from a good key or handed over in process as [`Injected`], a private type that nothing from a socket
-//! can carry. There is no cache: a revoked key stops working with the very next request.
+//! A caller comes from a valid key, or in process as an [`InProcessCaller`], a private type that no request from a socket can
+//! carry. A revoked key stops working with the next request.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
 
 use axum::http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
 use axum::http::{HeaderMap, HeaderName};
@@ -15,29 +19,60 @@ pub(crate) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// Browsers can't set headers on a WebSocket; they offer the key as a subprotocol that starts so.
 pub(crate) const PROTOCOL_KEY_PREFIX: &str = "portico.key.";
 
-/// Put into requests that come from within the process, with the caller they are made for.
+/// The extension that marks a request from within the process, with the caller for whom it is made.
 #[derive(Clone, Debug)]
-pub(crate) struct Injected(pub(crate) Option<Caller>);
+pub(crate) struct InProcessCaller(pub(crate) Option<Caller>);
 
-/// What came of looking at a request's credentials.
+/// Who sends a request, as far as its credentials tell.
 #[derive(Clone, Debug)]
-pub(crate) enum Identity {
-    /// None came.
-    Nobody,
-    /// They are no good; what to answer where some are needed.
-    Refused(&'static str),
-    /// They are good.
-    Known(Caller),
+pub(crate) enum Principal {
+    /// It came without credentials.
+    Anonymous,
+    /// Its credentials are not valid; the text is the answer to it.
+    Invalid(&'static str),
+    /// Its credentials are valid.
+    Authenticated(Authenticated),
+}
+
+/// A caller whose key was found valid.
+#[derive(Clone, Debug)]
+pub(crate) struct Authenticated {
+    pub(crate) caller: Caller,
+    /// The key it presented; `None` when the gateway itself vouches for the caller.
+    pub(crate) presented: Option<PresentedKey>,
+    /// When the key was found valid.
+    pub(crate) at: Instant,
+}
+
+/// The text of a key, kept to look it up again. `Debug` hides it.
+#[derive(Clone)]
+pub(crate) struct PresentedKey(Arc<str>);
+
+impl PresentedKey {
+    pub(crate) fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PresentedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PresentedKey(…)")
+    }
 }
 
 const NO_KEY: &str = "no key came with this request; send one as `Authorization: Bearer …` or `X-API-Key`";
 
-impl Identity {
+impl Principal {
+    /// A caller that the gateway itself vouches for.
+    pub(crate) fn vouched(caller: Caller) -> Self {
+        Self::Authenticated(Authenticated { caller, presented: None, at: Instant::now() })
+    }
+
     /// The caller, if there is one.
-    pub(crate) fn caller(self) -> Option<Caller> {
+    pub(crate) fn caller(&self) -> Option<&Caller> {
         match self {
-            Self::Known(caller) => Some(caller),
-            Self::Nobody | Self::Refused(_) => None,
+            Self::Authenticated(key) => Some(&key.caller),
+            Self::Anonymous | Self::Invalid(_) => None,
         }
     }
 
@@ -49,19 +84,21 @@ impl Identity {
     /// The caller, where it goes without credentials too; bad ones are refused.
     pub(crate) fn optional(&self) -> Result<Option<&Caller>, Error> {
         match self {
-            Self::Known(caller) => Ok(Some(caller)),
-            Self::Refused(why) => Err(Error::Unauthenticated { why }),
-            Self::Nobody => Ok(None),
+            Self::Authenticated(key) => Ok(Some(&key.caller)),
+            Self::Invalid(why) => Err(Error::Unauthenticated { why }),
+            Self::Anonymous => Ok(None),
         }
     }
 }
 
 /// Looks up who presents `key`. Only a failing store is an error.
-pub(crate) async fn identify(ports: &Ports, key: Option<&str>) -> Result<Identity, Problem> {
-    let Some(key) = key else { return Ok(Identity::Nobody) };
+pub(crate) async fn identify(ports: &Ports, key: &str) -> Result<Principal, Problem> {
     match keys::authenticate(ports, key).await {
-        Ok(caller) => Ok(Identity::Known(caller)),
-        Err(Error::Unauthenticated { why }) => Ok(Identity::Refused(why)),
+        Ok(caller) => {
+            let presented = Some(PresentedKey(key.into()));
+            Ok(Principal::Authenticated(Authenticated { caller, presented, at: Instant::now() }))
+        }
+        Err(Error::Unauthenticated { why }) => Ok(Principal::Invalid(why)),
         Err(other) => Err(other.into()),
     }
 }
@@ -126,9 +163,9 @@ mod tests {
     #[test]
     fn bad_credentials_are_refused_also_where_none_are_needed() {
         let why = |refused: Error| refused.to_string();
-        assert!(Identity::Nobody.optional().is_ok_and(|caller| caller.is_none()));
-        assert!(Identity::Nobody.required().map_err(why).is_err_and(|why| why.contains("Authorization")));
-        for refused in [Identity::Refused("bad").optional().err(), Identity::Refused("bad").required().err()] {
+        assert!(Principal::Anonymous.optional().is_ok_and(|caller| caller.is_none()));
+        assert!(Principal::Anonymous.required().map_err(why).is_err_and(|why| why.contains("Authorization")));
+        for refused in [Principal::Invalid("bad").optional().err(), Principal::Invalid("bad").required().err()] {
             assert!(refused.map(why).is_some_and(|why| why.contains("bad")));
         }
     }

@@ -1,7 +1,7 @@
 //! What handlers are given: the operation's [`OpContext`], ids in the path, queries and bodies; each checked, or a problem.
 
-pub(crate) mod body;
-pub(crate) mod params;
+pub(crate) mod json;
+pub(crate) mod query;
 mod wording;
 
 use std::sync::Arc;
@@ -10,49 +10,49 @@ use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use portico_core::access::Caller;
-use portico_core::context::Idempotency;
 use portico_core::id::{DeliveryId, DeviceId, KeyId, MessageId, WebhookId};
+use portico_core::idempotency::Idempotency;
 use portico_core::{Error, OpContext};
 
 use crate::api::App;
-use crate::credentials::Identity;
+use crate::body::{Fingerprint, IDEMPOTENCY_KEY};
+use crate::credentials::Principal;
 use crate::problem::Problem;
-use crate::work::{Fingerprint, IDEMPOTENCY_KEY};
 
-pub(crate) use body::Given;
-pub(crate) use params::Params;
+pub(crate) use json::Json;
+pub(crate) use query::Query;
 
 /// The operation, for a caller with good credentials. The only way to an [`OpContext`] in handlers.
-pub(crate) struct As(pub(crate) OpContext);
+pub(crate) struct Auth(pub(crate) OpContext);
 
-impl FromRequestParts<App> for As {
+impl FromRequestParts<App> for Auth {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        Ok(Self(operation(app, parts, identity(parts).required()?.clone())?))
+        Ok(Self(operation(app, parts, principal(parts).required()?.clone())?))
     }
 }
 
 /// The operation, or `None` when no credentials came. Bad ones are refused here too.
-pub(crate) struct MaybeAs(pub(crate) Option<OpContext>);
+pub(crate) struct OptionalAuth(pub(crate) Option<OpContext>);
 
-impl FromRequestParts<App> for MaybeAs {
+impl FromRequestParts<App> for OptionalAuth {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let caller = identity(parts).optional()?.cloned();
+        let caller = principal(parts).optional()?.cloned();
         Ok(Self(caller.map(|caller| operation(app, parts, caller)).transpose()?))
     }
 }
 
-/// What admission found out; nobody where it was not asked.
-fn identity(parts: &Parts) -> &Identity {
-    parts.extensions.get().unwrap_or(&Identity::Nobody)
+/// Who the authentication middleware found; nobody on routes without it.
+fn principal(parts: &Parts) -> &Principal {
+    parts.extensions.get().unwrap_or(&Principal::Anonymous)
 }
 
 fn operation(app: &App, parts: &Parts, caller: Caller) -> Result<OpContext, Problem> {
     let idempotency = if parts.method == Method::POST { idempotency(parts)? } else { None };
-    Ok(OpContext { services: Arc::clone(&app.services), caller, idempotency })
+    Ok(OpContext::new(Arc::clone(&app.services), caller, idempotency))
 }
 
 fn idempotency(parts: &Parts) -> Result<Option<Idempotency>, Problem> {

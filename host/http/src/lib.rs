@@ -4,29 +4,30 @@
 //! what wiring knows of the process arrives as [`Live`]. Invariants: this is the only crate that knows axum; an error becomes
 //! a status in one place (`problem.rs`); every limit is named in [`HttpConfig`] or beside its use.
 
-mod admit;
 mod api;
+mod auth;
+mod body;
+mod concurrency;
 mod config;
 mod credentials;
-mod edge;
 mod extract;
+mod instrument;
 mod live;
 mod metrics;
 mod mount;
 mod openapi;
 mod pages;
 mod peer;
-mod places;
 mod problem;
 mod qr;
-mod rate;
+mod quota;
+mod rate_limit;
 mod rest;
 mod serve;
 mod stream;
 #[cfg(test)]
 mod tests;
 mod v1;
-mod work;
 
 pub use self::metrics::{install as install_metrics, upkeep as metrics_upkeep};
 pub use api::{Api, api};

@@ -1,8 +1,8 @@
 //! Dialects: plugins that serve HTTP requests at `/d/<name>` and at root prefixes of their own.
 //!
 //! The host looks at credentials and keeps them; the guest learns only whether they are good. Native routes can't be taken:
-//! this is the router's fallback, and what begins like a native route is not found here either. A request is admitted here,
-//! as each dialect names the header of its keys, and before its body is read.
+//! this is the router's fallback, and what begins like a native route is not found here either. A request is
+//! authenticated here, as each dialect names the header of its keys, and before its body is read.
 
 use std::sync::Arc;
 
@@ -13,60 +13,25 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use portico_core::Services;
 use portico_core::access::Caller;
+use portico_core::header;
 use portico_core::ports::plugins::{Hook, Mount, Outcome, PluginFailure, PluginInfo, PluginRequest, PluginResponse};
 use url::form_urlencoded;
 
 use crate::api::App;
-use crate::credentials::presented_in;
-use crate::edge::RouteLabel;
+use crate::concurrency::Share;
+use crate::credentials::{Principal, presented_in};
+use crate::instrument::RouteLabel;
 use crate::problem::Problem;
-use crate::{admit, work};
+use crate::{auth, concurrency, rate_limit};
 
 /// Where every dialect is served.
 const OWN: &str = "/d/";
 /// Paths that belong to the host, with everything below them.
 const NATIVE: [&str; 5] = ["/v1", "/health", "/metrics", "/docs", "/d"];
-/// Request headers that guests don't see: credentials, and what concerns one connection only.
-const HIDDEN: [&str; 14] = [
-    "authorization",
-    "proxy-authorization",
-    "x-api-key",
-    "cookie",
-    "host",
-    "connection",
-    "keep-alive",
-    "transfer-encoding",
-    "te",
-    "trailer",
-    "upgrade",
-    "expect",
-    "content-length",
-    "sec-websocket-protocol",
-];
-/// Response headers that the host sets itself, or that would reach beyond the answer.
-const FILTERED: [&str; 17] = [
-    "connection",
-    "keep-alive",
-    "transfer-encoding",
-    "te",
-    "trailer",
-    "upgrade",
-    "content-length",
-    "date",
-    "server",
-    "set-cookie",
-    "x-request-id",
-    "content-security-policy",
-    "strict-transport-security",
-    "ratelimit-limit",
-    "ratelimit-remaining",
-    "ratelimit-reset",
-    "proxy-authenticate",
-];
 
 /// A dialect and the path below its mount.
 #[derive(Debug, PartialEq, Eq)]
-struct Found {
+struct MountMatch {
     plugin: String,
     mount: Mount,
     path: String,
@@ -86,29 +51,31 @@ pub(crate) async fn serve(State(app): State<App>, request: Request) -> Response 
     response
 }
 
-async fn handled(app: &App, found: Found, mut request: Request) -> Result<Response, Problem> {
+async fn handled(app: &App, found: MountMatch, mut request: Request) -> Result<Response, Problem> {
     let key = presented_in(request.headers(), &found.mount.key_header);
-    let identity = admit::identified(app, key).await?;
-    let left = admit::count(app, &identity, &request);
-    let mut response = match admit::refusal(left) {
+    let principal = auth::identified(app, key).await?;
+    let left = rate_limit::count(app, &principal, Share::Common, &request);
+    let mut response = match rate_limit::refusal(left) {
         Some(problem) => problem.into_response(),
-        // The guest has its own answer to strangers, so they go on.
+        // Strangers are passed on to the guest, which has its own answer for them.
         None => {
-            request.extensions_mut().insert(identity.clone());
+            request.extensions_mut().insert(principal);
             let services = Arc::clone(&app.services);
-            let call = |request| async move {
-                called(&services, &found, identity.caller(), request).await.unwrap_or_else(Problem::into_response)
+            let call = |request: Request| async move {
+                // The principal may have changed while the body came.
+                let caller = request.extensions().get().and_then(Principal::caller).cloned();
+                called(&services, &found, caller, request).await.unwrap_or_else(Problem::into_response)
             };
-            work::through(app, request, call).await
+            concurrency::run(app, request, call).await
         }
     };
-    admit::announce(response.headers_mut(), left);
+    rate_limit::announce(response.headers_mut(), left);
     Ok(response)
 }
 
 async fn called(
     services: &Services,
-    found: &Found,
+    found: &MountMatch,
     caller: Option<Caller>,
     request: Request,
 ) -> Result<Response, Problem> {
@@ -118,7 +85,7 @@ async fn called(
 }
 
 /// The dialect that serves a path: by name below `/d/`, else by the longest root prefix.
-fn find(plugins: &[PluginInfo], path: &str) -> Option<Found> {
+fn find(plugins: &[PluginInfo], path: &str) -> Option<MountMatch> {
     let mounted = || {
         let served = plugins.iter().filter(|p| p.hooks.contains(&Hook::HttpHandler));
         served.filter_map(|p| p.mount.as_ref().map(|m| (p, m)))
@@ -126,7 +93,7 @@ fn find(plugins: &[PluginInfo], path: &str) -> Option<Found> {
     if let Some(rest) = path.strip_prefix(OWN) {
         let (name, below) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
         let (plugin, mount) = mounted().find(|(_, m)| m.name == name)?;
-        return Some(Found { plugin: plugin.id.clone(), mount: mount.clone(), path: below.to_owned() });
+        return Some(MountMatch { plugin: plugin.id.clone(), mount: mount.clone(), path: below.to_owned() });
     }
     if NATIVE.iter().any(|native| is_below(path, native)) {
         return None;
@@ -136,7 +103,7 @@ fn find(plugins: &[PluginInfo], path: &str) -> Option<Found> {
         // Of two dialects that want the same prefix, the first by id has it.
         (prefix.trim_end_matches('/').len(), std::cmp::Reverse(p.id.clone()))
     })?;
-    Some(Found { plugin: plugin.id.clone(), mount: mount.clone(), path: path.to_owned() })
+    Some(MountMatch { plugin: plugin.id.clone(), mount: mount.clone(), path: path.to_owned() })
 }
 
 /// Whether `path` is `prefix` or lies below it, by whole segments.
@@ -145,7 +112,7 @@ fn is_below(path: &str, prefix: &str) -> bool {
     path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-async fn translated(found: &Found, request: Request) -> Result<PluginRequest, Problem> {
+async fn translated(found: &MountMatch, request: Request) -> Result<PluginRequest, Problem> {
     let (parts, body) = request.into_parts();
     // It was read within the limit already.
     let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
@@ -162,7 +129,7 @@ async fn translated(found: &Found, request: Request) -> Result<PluginRequest, Pr
 fn shown(headers: &HeaderMap, key_header: &str) -> Vec<(String, String)> {
     let text = |(name, value): (&HeaderName, &HeaderValue)| {
         let name = name.as_str();
-        let hidden = HIDDEN.contains(&name) || name == key_header;
+        let hidden = header::is_hidden_from_plugins(name) || name == key_header;
         (!hidden).then(|| Some((name.to_owned(), value.to_str().ok()?.to_owned())))?
     };
     headers.iter().filter_map(text).collect()
@@ -182,7 +149,7 @@ fn answered(answer: PluginResponse) -> Result<Response, Problem> {
     let headers = response.headers_mut();
     for (name, value) in &answer.headers {
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unusable("a header"))?;
-        if FILTERED.contains(&name.as_str()) {
+        if header::is_kept_from_answers(name.as_str()) {
             continue;
         }
         headers.append(name, HeaderValue::from_str(value).map_err(|_| unusable("a header"))?);

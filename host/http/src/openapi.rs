@@ -26,6 +26,9 @@ const INTRODUCTION: &str = "The one complete API of the gateway. Send a key as `
 Errors are `application/problem+json` with a stable `code`; lists are paged with `limit` and `cursor`; times are ISO 8601 in \
 UTC. A POST that makes something takes an `Idempotency-Key`.";
 
+/// The name under which routes declare in `security` which scope a key needs for them.
+pub(crate) const KEY: &str = "key";
+
 /// The document as JSON, for tools that work without a running gateway.
 pub fn openapi_json() -> String {
     json()
@@ -36,8 +39,13 @@ pub(crate) fn json() -> String {
     document().to_json().unwrap_or_default()
 }
 
+/// The routes as they declare themselves: paths, parameters, bodies, and in `security` the scope each needs.
+pub(crate) fn routes() -> OpenApi {
+    v1::keyed().merge(v1::optional()).merge(v1::open()).split_for_parts().1
+}
+
 fn document() -> OpenApi {
-    let (_, mut document) = v1::keyed().merge(v1::optional()).merge(v1::open()).split_for_parts();
+    let mut document = routes();
     document.info =
         InfoBuilder::new().title("Portico").version(env!("CARGO_PKG_VERSION")).description(Some(INTRODUCTION)).build();
     let group = |(name, text): (&str, &str)| TagBuilder::new().name(name).description(Some(text)).build();
@@ -58,6 +66,7 @@ fn document() -> OpenApi {
         let all = [&mut item.get, &mut item.post, &mut item.patch, &mut item.put, &mut item.delete];
         for operation in all.into_iter().flatten() {
             name(operation);
+            secure(operation);
             refusable(operation, &problem);
         }
     }
@@ -70,6 +79,24 @@ fn name(operation: &mut Operation) {
     if let (Some(group), Some(id)) = (group, operation.operation_id.as_mut()) {
         *id = format!("{group}_{id}");
     }
+}
+
+/// A route declares its scope under the name [`KEY`]; clients may send the key in either of two headers.
+fn secure(operation: &mut Operation) {
+    let Some(declared) = operation.security.take() else { return };
+    let either = |requirement: SecurityRequirement| match scopes(&requirement) {
+        Some(scopes) => ["bearer", "api_key"].map(|name| SecurityRequirement::new(name, scopes.clone())).to_vec(),
+        None => vec![requirement],
+    };
+    operation.security = Some(declared.into_iter().flat_map(either).collect());
+}
+
+/// The scopes of a requirement that a route declared; `None` for the one that asks for nothing.
+pub(crate) fn scopes(requirement: &SecurityRequirement) -> Option<Vec<String>> {
+    // The requirement shows its content only as JSON.
+    let json = serde_json::to_value(requirement).ok()?;
+    let names = json.get(KEY)?.as_array()?.iter();
+    Some(names.filter_map(|name| name.as_str().map(str::to_owned)).collect())
 }
 
 /// Every operation may end in a problem.

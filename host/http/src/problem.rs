@@ -76,6 +76,11 @@ impl Problem {
         )
     }
 
+    /// Too much at once, for everybody together.
+    pub(crate) fn overloaded(why: &str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", why).retry_after(RETRY_OVERLOADED)
+    }
+
     /// No such route.
     pub(crate) fn no_route() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path; GET /docs lists what there is")
@@ -117,6 +122,8 @@ impl From<Error> for Problem {
     }
 }
 
+/// When a request that was one too many may come again.
+pub(crate) const RETRY_OVERLOADED: Duration = Duration::from_secs(1);
 /// When a client may ask again for something that is down.
 const RETRY_UNAVAILABLE: Duration = Duration::from_secs(5);
 

@@ -16,7 +16,7 @@ use portico_core::access::Caller;
 use portico_core::ports::plugins::{PluginResponse, Rest, RestRequest};
 use tower::ServiceExt;
 
-use crate::credentials::{API_KEY, Injected};
+use crate::credentials::{API_KEY, InProcessCaller};
 use crate::problem::{Problem, render};
 
 /// Bytes of an answer that is handed on at most.
@@ -72,7 +72,7 @@ fn built(caller: Option<Caller>, from: RestRequest, body_bytes_max: usize) -> Re
         let value = HeaderValue::from_str(&value).map_err(|_| bad("headers", "hold a value that can't be one"))?;
         request.headers_mut().append(name, value);
     }
-    request.extensions_mut().insert(Injected(caller));
+    request.extensions_mut().insert(InProcessCaller(caller));
     if request.uri().path() == "/v1/events" && accepts_stream(&request) {
         let why = "a dialect can't follow a stream; read pages with `?after=`";
         return Err(Error::Unsupported { why: why.to_owned() }.into());
@@ -129,7 +129,7 @@ mod tests {
         let request = built(None, request("GET", "/v1/devices"), 10).unwrap();
         assert!(!request.headers().contains_key(AUTHORIZATION));
         assert_eq!(request.headers()["x-a"], "b");
-        assert!(request.extensions().get::<Injected>().is_some());
+        assert!(request.extensions().get::<InProcessCaller>().is_some());
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! The listener: bounded connections, a share of them for each peer, bounded headers, and a stop that lets requests under
-//! way finish.
+//! The listener: bounded connections, in total and for each peer, bounded headers, and a stop that lets requests under way
+//! finish.
 
-mod share;
+mod peer_quota;
 
 use std::io;
 use std::net::SocketAddr;
@@ -25,7 +25,7 @@ use tokio::task::JoinSet;
 use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
-use self::share::Shares;
+use self::peer_quota::PeerQuota;
 use crate::peer::Peer;
 
 /// Bytes of a request's head at most.
@@ -35,8 +35,8 @@ const HEADERS_MAX: usize = 100;
 /// How long to wait when the system has no more file handles to accept with.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long a client may take nothing of what is written to it; then the connection is closed. Without it an answer that
-/// nobody reads would stay in memory for ever.
+/// How long a client may read nothing of what is written to it before the connection is closed. Without this limit an
+/// answer that nobody reads would stay in memory for ever.
 const WRITE_STALL: Duration = Duration::from_secs(60);
 
 /// Limits of a listener, settings of section `[server]`.
@@ -82,20 +82,20 @@ pub async fn serve(
     limits: ServeLimits,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let shares = Shares::new(limits.connections_per_peer, share::counted);
-    serve_shares(listener, router, limits, shares, shutdown).await
+    let peers = PeerQuota::new(limits.connections_per_peer, peer_quota::counted);
+    serve_peers(listener, router, limits, peers, shutdown).await
 }
 
-async fn serve_shares(
+async fn serve_peers(
     listener: TcpListener,
     router: Router,
     limits: ServeLimits,
-    mut shares: Shares,
+    mut peers: PeerQuota,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let address = listener.local_addr()?;
     tracing::info!(address = %address, "listening");
-    let places = Arc::new(Semaphore::new(limits.connections_max.clamp(1, Semaphore::MAX_PERMITS)));
+    let permits = Arc::new(Semaphore::new(limits.connections_max.clamp(1, Semaphore::MAX_PERMITS)));
     let (stop, stopping) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
@@ -103,15 +103,15 @@ async fn serve_shares(
         let accepted = tokio::select! {
             () = &mut shutdown => break,
             Some(_) = connections.join_next() => continue,
-            accepted = accept(&listener, &places) => accepted,
+            accepted = accept(&listener, &permits) => accepted,
         };
-        let Some((stream, peer, place)) = accepted else { continue };
+        let Some((stream, peer, permit)) = accepted else { continue };
         // Dropping a connection closes it.
-        let Ok(share) = shares.take(peer.ip()) else { continue };
+        let Ok(of_peer) = peers.acquire(peer.ip()) else { continue };
         let (router, stopping) = (router.clone(), stopping.clone());
         connections.spawn(async move {
             connection(stream, peer, router, limits.head_timeout, stopping).await;
-            drop((place, share));
+            drop((permit, of_peer));
         });
     }
     drop(listener);
@@ -126,18 +126,18 @@ async fn serve_shares(
 
 async fn accept(
     listener: &TcpListener,
-    places: &Arc<Semaphore>,
+    permits: &Arc<Semaphore>,
 ) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.ok()?;
+    let permit = Arc::clone(permits).acquire_owned().await.ok()?;
     match listener.accept().await {
         Ok((stream, peer)) => {
-            // Small answers must not wait for the client's acknowledgements; where it can't be set they merely do.
+            // Without it, small answers wait for the client's acknowledgements. A failure to set it only costs time.
             let _ = stream.set_nodelay(true);
-            Some((stream, peer, place))
+            Some((stream, peer, permit))
         }
         Err(error) => {
-            let own = !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset);
-            if own {
+            let is_ours = !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset);
+            if is_ours {
                 tracing::warn!(%error, "a connection can't be accepted; raise the limit of open files if that is it");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
@@ -168,7 +168,7 @@ async fn connection(
     stream.set_write_timeout(Some(WRITE_STALL));
     let mut connection = pin!(builder.serve_connection(TokioIo::new(Box::pin(stream)), service).with_upgrades());
     tokio::select! {
-        // A client that breaks off is no event worth a line.
+        // Clients disconnect all the time; that is not worth a line in the log.
         _ = connection.as_mut() => return,
         _ = stopping.wait_for(|stop| *stop) => connection.as_mut().graceful_shutdown(),
     }

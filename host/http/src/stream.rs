@@ -19,21 +19,21 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use crate::api::Shared;
 use crate::metrics::Gauge;
-use crate::places::Place;
+use crate::quota::Permit;
 
-/// Takes one of the tenant's streams.
-pub(crate) fn place(app: &Shared, tenant: &TenantId) -> Result<Place<TenantId>, Error> {
+/// Counts one more stream of the tenant, or refuses it.
+pub(crate) fn permit(app: &Shared, tenant: &TenantId) -> Result<Permit<TenantId>, Error> {
     let limit = app.config.streams_per_tenant;
-    app.streams.take(tenant, limit).ok_or_else(|| {
+    app.streams.acquire(tenant, limit).ok_or_else(|| {
         let why = format!("this tenant has {limit} event streams open, the limit; close one first");
         Error::Busy { why, retry_after: Duration::from_secs(5) }
     })
 }
 
-/// Why a stream ends from this side.
+/// Why the gateway ends a stream.
 #[derive(Debug)]
 pub(crate) enum End {
-    /// The process stops; come back in a moment.
+    /// The process stops; the client can reconnect in a moment.
     Stopping,
     /// The key stopped working.
     Unauthenticated,
@@ -55,15 +55,15 @@ impl End {
     }
 }
 
-/// What a stream has to do next.
-pub(crate) enum Step {
+/// What a stream sends next.
+pub(crate) enum Item {
     /// Send these.
     Events(Vec<Event>),
     /// Tell that events after the first and before the second `seq` are no longer kept.
     Gap(i64, i64),
     /// Show that the stream is alive.
     Beat,
-    /// Say goodbye.
+    /// Close the stream, naming the reason.
     End(End),
 }
 
@@ -75,23 +75,24 @@ pub(crate) struct Feed {
     page: u32,
     /// Whether there may be events that were not read yet.
     pending: bool,
-    held: Vec<Event>,
+    /// Events that were read and not handed out yet.
+    read: Vec<Event>,
     events: watch::Receiver<u64>,
     stopping: watch::Receiver<bool>,
     beat: Interval,
     pub(crate) send_timeout: Duration,
     pub(crate) heartbeat: Duration,
-    place: Option<Place<TenantId>>,
+    permit: Option<Permit<TenantId>>,
     _open: Gauge,
 }
 
 impl Feed {
-    /// The place, for whoever outlives the feed.
-    pub(crate) fn take_place(&mut self) -> Option<Place<TenantId>> {
-        self.place.take()
+    /// Hands over the stream's permit to whatever outlives the feed.
+    pub(crate) fn take_permit(&mut self) -> Option<Permit<TenantId>> {
+        self.permit.take()
     }
 
-    pub(crate) fn new(app: &Shared, ctx: OpContext, wanted: Wanted, after: i64, place: Place<TenantId>) -> Self {
+    pub(crate) fn new(app: &Shared, ctx: OpContext, wanted: Wanted, after: i64, permit: Permit<TenantId>) -> Self {
         let heartbeat = app.config.stream_heartbeat.max(Duration::from_millis(100));
         let mut beat = tokio::time::interval_at(Instant::now() + heartbeat, heartbeat);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -101,13 +102,13 @@ impl Feed {
             after,
             page: app.config.events_page.max(1),
             pending: true,
-            held: Vec::new(),
+            read: Vec::new(),
             events: app.live.events.clone(),
             stopping: app.live.stopping.clone(),
             beat,
             send_timeout: app.config.stream_send_timeout,
             heartbeat,
-            place: Some(place),
+            permit: Some(permit),
             _open: app.metrics.stream(),
         }
     }
@@ -118,49 +119,49 @@ impl Feed {
     }
 
     /// What comes next. May be dropped while it waits; nothing is lost then.
-    pub(crate) async fn next(&mut self) -> Step {
+    pub(crate) async fn next(&mut self) -> Item {
         loop {
             if *self.stopping.borrow() {
-                return Step::End(End::Stopping);
+                return Item::End(End::Stopping);
             }
-            if !self.held.is_empty() {
-                return Step::Events(std::mem::take(&mut self.held));
+            if !self.read.is_empty() {
+                return Item::Events(std::mem::take(&mut self.read));
             }
             if self.pending {
-                // Before reading: what is stored meanwhile rings again.
+                // Marked before reading: an event stored meanwhile then wakes this loop again.
                 self.events.mark_unchanged();
                 match feed::next(&self.ctx, self.after, self.page).await {
-                    Ok(stretch) => {
-                        if let Some(step) = self.accept(stretch) {
-                            return step;
+                    Ok(batch) => {
+                        if let Some(item) = self.accept(batch) {
+                            return item;
                         }
                     }
-                    Err(error) => return Step::End(ended(error)),
+                    Err(error) => return Item::End(ended(error)),
                 }
                 continue;
             }
             tokio::select! {
                 changed = self.events.changed() => match changed {
                     Ok(()) => self.pending = true,
-                    Err(_) => return Step::End(End::Stopping),
+                    Err(_) => return Item::End(End::Stopping),
                 },
-                _ = self.stopping.wait_for(|stopping| *stopping) => return Step::End(End::Stopping),
+                _ = self.stopping.wait_for(|stopping| *stopping) => return Item::End(End::Stopping),
                 _ = self.beat.tick() => {
-                    // A ring may be lost; this also finds out that the key was revoked.
+                    // A wake-up may be lost. Reading again also finds out that the key was revoked.
                     self.pending = true;
-                    return Step::Beat;
+                    return Item::Beat;
                 }
             }
         }
     }
 
-    fn accept(&mut self, Batch { events, more }: Batch) -> Option<Step> {
+    fn accept(&mut self, Batch { events, more }: Batch) -> Option<Item> {
         self.pending = more;
         let (first, last) = (events.first()?.seq, events.last()?.seq);
         let before = std::mem::replace(&mut self.after, last);
-        self.held = events;
-        self.held.retain(|e| self.wanted.takes(e));
-        (first > before + 1).then_some(Step::Gap(before, first))
+        self.read = events;
+        self.read.retain(|e| self.wanted.takes(e));
+        (first > before + 1).then_some(Item::Gap(before, first))
     }
 }
 
@@ -168,7 +169,7 @@ fn ended(error: Error) -> End {
     match error {
         Error::Unauthenticated { .. } | Error::Forbidden { .. } => End::Unauthenticated,
         other => {
-            // Converting logs it.
+            // The conversion writes the cause to the log.
             let _logged = crate::problem::Problem::from(other);
             End::Failed
         }

@@ -3,6 +3,7 @@
 
 mod bodies;
 pub(crate) mod fakes;
+mod keys;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, StatusCode};

@@ -26,7 +26,7 @@ use crate::api::App;
 use crate::problem::Problem;
 
 /// What a handler gives.
-pub(crate) type Answer<T> = Result<T, Problem>;
+pub(crate) type HandlerResult<T> = Result<T, Problem>;
 
 /// Tells that the answer is that of an earlier request with the same `Idempotency-Key`.
 const REPLAY: HeaderName = HeaderName::from_static("idempotent-replay");
@@ -78,13 +78,13 @@ pub(crate) fn health() -> OpenApiRouter<App> {
 }
 
 /// The answer to a request that made something, or repeated one that did.
-fn made(ctx: &OpContext, status: StatusCode, location: &str, body: &impl Serialize) -> Response {
+fn created(ctx: &OpContext, status: StatusCode, location: &str, body: &impl Serialize) -> Response {
     let mut response = (status, axum::Json(body)).into_response();
     let headers = response.headers_mut();
     if let Ok(location) = HeaderValue::from_str(location) {
         headers.insert(LOCATION, location);
     }
-    if ctx.idempotency.as_ref().is_some_and(|i| i.was_repeated()) {
+    if ctx.was_repeated() {
         headers.insert(REPLAY, HeaderValue::from_static("true"));
     }
     response

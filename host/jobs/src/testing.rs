@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use portico_core::access::Caller;
-use portico_core::address::{Party, PhoneNumber, Recipient};
+use portico_core::address::Party;
 use portico_core::context::MonotonicUlid;
 use portico_core::device::{Device, DeviceState, Wanted};
 use portico_core::event::{Event, EventKind};
@@ -19,12 +19,12 @@ use portico_core::ports::plugins::{
     Decision, Formatted, Outcome, PaceDevice, PaceQuery, Parts, PluginFailure, PluginInfo, PluginRequest,
     PluginResponse,
 };
-use portico_core::ports::sessions::{DeviceLock, Outgoing, PairingCode, QrCode, Resources};
 use portico_core::ports::store::AttemptResult;
-use portico_core::ports::{Clock, Outbound, Plugins, Rng, Sessions, Store, Tx};
+use portico_core::ports::{Clock, Outbound, Plugins, Rng, Store, Tx};
 use portico_core::seal::Sealer;
+use portico_core::testing::FakeWhatsApp;
 use portico_core::time::UtcMs;
-use portico_core::webhook::{DEFAULT_FORMAT, DeliveryState, EventFilter, Webhook, WebhookState};
+use portico_core::webhook::{DEFAULT_FORMAT, DeliveryState, EventFilter, SealedHeaders, Webhook, WebhookState};
 use portico_core::{Error, Ports, Result, Services};
 
 use crate::waker::LocalWaker;
@@ -76,7 +76,7 @@ pub(crate) fn webhook(n: u128) -> Webhook {
         device: None,
         url: "https://hook.example/in".into(),
         events: EventFilter::parse("*").into_iter().collect(),
-        headers: BTreeMap::new(),
+        headers: SealedHeaders::default(),
         format: DEFAULT_FORMAT.into(),
         state: WebhookState::Enabled,
         reason: None,
@@ -195,45 +195,6 @@ impl Rng for Nothing {
 }
 
 #[async_trait]
-impl Sessions for Nothing {
-    async fn lock(&self, _: &DeviceId) -> Result<DeviceLock> {
-        Ok(DeviceLock::new(()))
-    }
-
-    async fn open(&self, _: &Device) -> Result<()> {
-        nothing()
-    }
-
-    async fn close(&self, _: &DeviceId) -> Result<()> {
-        nothing()
-    }
-
-    async fn logout(&self, _: &DeviceId) -> Result<()> {
-        nothing()
-    }
-
-    fn qr(&self, _: &DeviceId) -> Option<QrCode> {
-        None
-    }
-
-    async fn pairing_code(&self, _: &DeviceId, _: &PhoneNumber) -> Result<PairingCode> {
-        nothing()
-    }
-
-    async fn resolve(&self, _: &DeviceId, _: &Recipient) -> Result<Party> {
-        nothing()
-    }
-
-    async fn send(&self, _: &DeviceId, _: &Outgoing) -> Result<()> {
-        nothing()
-    }
-
-    fn resources(&self, _: &DeviceId) -> Option<Resources> {
-        None
-    }
-}
-
-#[async_trait]
 impl Outbound for Nothing {
     fn check_url(&self, _: &str) -> Result<(), OutboundError> {
         Ok(())
@@ -257,7 +218,7 @@ pub(crate) fn services() -> Arc<Services> {
     };
     Arc::new(Services {
         ports: Arc::new(ports),
-        sessions: Arc::new(Nothing),
+        sessions: Arc::new(FakeWhatsApp::unreachable()),
         plugins: Arc::new(FakePlugins::default()),
         outbound: Arc::new(Nothing),
     })

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use portico_core::header;
 use portico_core::ports::outbound::{OutboundError, OutboundRequest, OutboundResponse};
 use portico_core::ports::{Clock, Outbound};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
@@ -14,9 +15,6 @@ use crate::address::Guard;
 use crate::config::NetConfig;
 use crate::dns::{GuardedDns, Lookup, SystemLookup};
 use crate::{failure, retry_after};
-
-/// Headers that describe the connection; the client makes them itself.
-const HEADERS_OF_THE_CLIENT: [&str; 4] = ["host", "content-length", "transfer-encoding", "connection"];
 
 /// Why there is no client.
 #[derive(Debug, thiserror::Error)]
@@ -160,7 +158,7 @@ fn headers(list: Vec<(String, String)>) -> Result<HeaderMap, OutboundError> {
     for (name, value) in list {
         let invalid = || OutboundError::Invalid(format!("the header `{name}` can't be sent"));
         let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid())?;
-        if HEADERS_OF_THE_CLIENT.contains(&key.as_str()) {
+        if header::is_of_connection(key.as_str()) {
             return Err(invalid());
         }
         headers.append(key, HeaderValue::from_str(&value).map_err(|_| invalid())?);

@@ -1,21 +1,6 @@
 //! Validates what guests return before the host uses it.
 
-/// Headers that the HTTP implementation sets; a guest may not.
-const TRANSPORT_HEADERS: [&str; 9] = [
-    "host",
-    "content-length",
-    "transfer-encoding",
-    "connection",
-    "keep-alive",
-    "upgrade",
-    "te",
-    "trailer",
-    "proxy-connection",
-];
-
-/// Headers of a delivery that the host sets itself: receivers rely on them, and some are signed.
-const DELIVERY_HEADERS: [&str; 5] =
-    ["content-type", "webhook-id", "webhook-timestamp", "webhook-signature", "user-agent"];
+use portico_core::header;
 
 /// Checks a batch of answers: there must be one for each question, and each must pass `check`.
 pub(crate) fn check_batch<R, A>(
@@ -51,7 +36,7 @@ pub(crate) fn check_headers(headers: &[(String, String)], count_max: usize, byte
     }
     for (name, value) in headers {
         check_header(name, value, bytes_max)?;
-        if TRANSPORT_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
+        if header::is_of_connection(name) {
             return Err(format!("the header `{name}` is set by the host"));
         }
     }
@@ -60,8 +45,7 @@ pub(crate) fn check_headers(headers: &[(String, String)], count_max: usize, byte
 
 /// Checks the name of a header that a delivery may carry.
 pub(crate) fn check_delivery_header(name: &str) -> Result<(), String> {
-    let lower = name.to_ascii_lowercase();
-    if TRANSPORT_HEADERS.contains(&lower.as_str()) || DELIVERY_HEADERS.contains(&lower.as_str()) {
+    if header::is_of_delivery(name) {
         return Err(format!("the header `{name}` is set by the host"));
     }
     Ok(())

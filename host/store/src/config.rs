@@ -29,13 +29,28 @@ pub struct StoreConfig {
     #[serde(rename = "busy_timeout_s", with = "Seconds")]
     #[schemars(range(min = 1, max = 600))]
     pub busy_timeout: Duration,
-    /// How long an operation waits for a free connection; on SQLite, for its turn to write; in seconds.
+    /// How long a transaction waits to begin: on SQLite for a database thread, on Postgres for a free connection; in seconds.
     #[serde(rename = "acquire_timeout_s", with = "Seconds")]
     #[schemars(range(min = 1, max = 600))]
     pub acquire_timeout: Duration,
     /// SQLite: transactions that share one commit at most.
     #[schemars(range(min = 1))]
     pub transactions_per_commit: usize,
+    /// SQLite: transactions that wait for the writing thread at most. Further callers wait for a place among them.
+    #[schemars(range(min = 1))]
+    pub write_queue: usize,
+    /// SQLite: transactions that wait for a reading thread at most. Further callers wait for a place among them.
+    #[schemars(range(min = 1))]
+    pub read_queue: usize,
+    /// Access keys kept in memory at most.
+    #[schemars(range(min = 1))]
+    pub keys_cached: usize,
+    /// Devices kept in memory at most.
+    #[schemars(range(min = 1))]
+    pub devices_cached: usize,
+    /// SQLite: tenants whose subscriptions are kept in memory at most.
+    #[schemars(range(min = 1))]
+    pub tenants_cached: usize,
 }
 
 /// Where a database is.
@@ -69,6 +84,11 @@ impl Default for StoreConfig {
             busy_timeout: Duration::from_secs(5),
             acquire_timeout: Duration::from_secs(10),
             transactions_per_commit: 256,
+            write_queue: 1024,
+            read_queue: 1024,
+            keys_cached: 10_000,
+            devices_cached: 10_000,
+            tenants_cached: 1_000,
         }
     }
 }
@@ -111,7 +131,16 @@ impl StoreConfig {
         least("store.sqlite_readers", self.sqlite_readers.into(), 1)?;
         // Two, so that one long transaction does not stop everything.
         least("store.postgres_connections", self.postgres_connections.into(), 2)?;
-        least("store.transactions_per_commit", self.transactions_per_commit as u64, 1)?;
+        for (field, value) in [
+            ("store.transactions_per_commit", self.transactions_per_commit),
+            ("store.write_queue", self.write_queue),
+            ("store.read_queue", self.read_queue),
+            ("store.keys_cached", self.keys_cached),
+            ("store.devices_cached", self.devices_cached),
+            ("store.tenants_cached", self.tenants_cached),
+        ] {
+            least(field, value as u64, 1)?;
+        }
         match &self.location {
             Location::File(path) => Ok(Target::Sqlite(path)),
             Location::Url(url) => target(url),

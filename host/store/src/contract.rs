@@ -77,7 +77,8 @@ store_contract! {
         a_list_tells_the_bytes_of_its_contents
         steps_set_their_time_and_clear_nothing
         the_queue_keeps_its_order
-        text_that_postgres_refuses_is_cleaned;
+        text_that_postgres_refuses_is_cleaned
+        filters_with_text_that_postgres_refuses_are_answered;
     open:
         rows_survive_closing
         a_database_of_a_newer_version_is_refused
@@ -99,6 +100,7 @@ store_contract! {
         lists_stats_and_purge;
     webhook:
         a_webhook_survives_the_round_trip
+        headers_in_the_clear_are_found_until_they_are_sealed
         a_change_changes_what_it_names
         lists_are_of_a_tenant_or_a_device
         deleting_takes_deliveries_along;

@@ -1,27 +1,39 @@
 //! A database: opening it, its transactions, its health.
 //!
-//! SQLite has one connection for writing and some for reading that can't write; Postgres has one pool. Invariant: a
-//! transaction that writes holds SQLite's only writing connection from its first moment to its end ([`writer`]), so it never
-//! fails half-way because somebody else was faster.
+//! A transaction is a closure that runs on a database thread. SQLite has one thread that writes and some that read, each with
+//! a connection of its own; Postgres has a pool of connections, and threads of the runtime that may wait. Invariant: on SQLite
+//! everything that writes goes through the one writing thread ([`writer`]), so it never fails half-way because somebody else
+//! was faster.
 
 mod look;
 mod postgres;
+mod queue;
+mod readers;
 mod sqlite;
+mod subscriptions;
+mod transaction;
 pub(crate) mod writer;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use portico_core::error::Result;
-use portico_core::ports::store::{Store, Tx};
-use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use portico_core::access::AccessKey;
+use portico_core::access::secret::KeyHash;
+use portico_core::device::Device;
+use portico_core::error::{Error, Result};
+use portico_core::id::{DeviceId, TenantId};
+use portico_core::ports::store::{AccessTx, DeviceTx, Store, Work};
+use sqlx::PgPool;
 
+use crate::cache::Caches;
 use crate::config::{StoreConfig, Target};
-use crate::error::{self, LockLost, OpenError};
-use crate::statement::Conn;
+use crate::error::{LockLost, OpenError};
 pub use look::{Look, Sealed};
 use postgres::lock::Lock;
-use writer::{Turn, Writer};
+pub(crate) use queue::Task;
+use readers::Readers;
+pub(crate) use transaction::{DbTx, Mode};
+use writer::Writer;
 
 statements! {
     CHECK = "SELECT COUNT(*) FROM (SELECT id FROM tenants LIMIT 1) AS first";
@@ -39,12 +51,13 @@ const STATEMENTS_CACHED: usize = 512;
 #[derive(Clone)]
 pub struct Db {
     pub(crate) side: Arc<Side>,
+    pub(crate) caches: Arc<Caches>,
 }
 
 /// Which database it is, with what belongs to it.
 pub(crate) enum Side {
     /// A file.
-    Sqlite { readers: SqlitePool, writer: Writer },
+    Sqlite { readers: Readers, writer: Writer },
     /// A server.
     Postgres {
         pool: PgPool,
@@ -53,24 +66,14 @@ pub(crate) enum Side {
     },
 }
 
-/// One transaction on either database.
-pub(crate) struct DbTx {
-    inner: Inner,
-    /// What it may do; a reading transaction must not ask for row locks.
-    pub(crate) mode: Mode,
-}
-
-/// What a transaction may do.
+/// Whether what is to be done consists of one statement. On Postgres it then needs no transaction around it, which saves two
+/// trips to the server.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mode {
-    Read,
-    Write,
-}
-
-enum Inner {
-    SqliteRead(Transaction<'static, Sqlite>),
-    SqliteWrite(Turn),
-    Postgres(Transaction<'static, Postgres>),
+pub(crate) enum Extent {
+    /// One statement, which is done whole or not at all by itself.
+    Statement,
+    /// Any number.
+    Transaction,
 }
 
 impl Db {
@@ -79,11 +82,26 @@ impl Db {
     /// An SQLite file is made when it is missing, and private to its user. Either database is locked against a second
     /// gateway first. Must be called within a Tokio runtime.
     pub async fn open(config: &StoreConfig) -> Result<Self, OpenError> {
+        let caches = Arc::new(Caches::new(config.keys_cached, config.devices_cached));
         let side = match config.check()? {
-            Target::Sqlite(path) => sqlite::open(config, path).await?,
+            Target::Sqlite(path) => {
+                let (config, path, caches) = (config.clone(), path.to_owned(), Arc::clone(&caches));
+                waiting(move || sqlite::open(&config, &path, caches)).await?
+            }
             Target::Postgres(url) => postgres::open(config, url).await?,
         };
-        Ok(Self { side: Arc::new(side) })
+        Ok(Self { side: Arc::new(side), caches })
+    }
+
+    /// Looks at a database as it is, also while a gateway runs on it. Nothing is made, migrated or locked.
+    pub async fn look(config: &StoreConfig) -> Result<Look, OpenError> {
+        match config.check()? {
+            Target::Sqlite(path) => {
+                let (config, path) = (config.clone(), path.to_owned());
+                waiting(move || sqlite::look(&config, &path)).await
+            }
+            Target::Postgres(url) => postgres::look(config, url).await,
+        }
     }
 
     /// Watches that no second gateway can open the database, and ends when that can't be kept up: this one must end then.
@@ -112,59 +130,81 @@ impl Db {
         }
     }
 
-    async fn begin(&self, mode: Mode) -> Result<DbTx> {
-        let begun = match (&*self.side, mode) {
-            (Side::Sqlite { readers, .. }, Mode::Read) => readers.begin().await.map(Inner::SqliteRead),
-            (Side::Sqlite { writer, .. }, Mode::Write) => writer.turn().await.map(Inner::SqliteWrite),
-            (Side::Postgres { pool, .. }, Mode::Read) => pool.begin_with("BEGIN READ ONLY").await.map(Inner::Postgres),
-            (Side::Postgres { pool, .. }, Mode::Write) => pool.begin().await.map(Inner::Postgres),
-        };
-        let inner = begun.map_err(|e| error::of("beginning a transaction", e.into()))?;
-        Ok(DbTx { inner, mode })
+    /// Runs a transaction on a database thread. One that writes is durable when this returns.
+    pub(crate) async fn run(&self, mode: Mode, extent: Extent, task: Task) -> Result<()> {
+        match (&*self.side, mode) {
+            (Side::Sqlite { readers, .. }, Mode::Read) => readers.run(task).await,
+            (Side::Sqlite { writer, .. }, Mode::Write) => writer.run(task).await,
+            (Side::Postgres { pool, .. }, _) => postgres::run(pool, mode, extent, task, Arc::clone(&self.caches)).await,
+        }
     }
+
+    /// Runs a transaction on a database thread and gives its result.
+    pub(crate) async fn with<T: Send + 'static>(
+        &self,
+        mode: Mode,
+        extent: Extent,
+        work: impl FnOnce(&mut DbTx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let result = Arc::new(Mutex::new(None));
+        let slot = Arc::clone(&result);
+        let task = move |tx: &mut DbTx<'_>| {
+            let value = work(tx)?;
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+            Ok(())
+        };
+        self.run(mode, extent, Box::new(task)).await?;
+        let value = result.lock().unwrap_or_else(PoisonError::into_inner).take();
+        value.ok_or_else(|| Error::internal("reading the result of a transaction", "it gave none"))
+    }
+}
+
+/// Runs what waits for the disk on a thread that may wait.
+async fn waiting<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, OpenError> + Send + 'static,
+) -> Result<T, OpenError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|panicked| Err(OpenError::Unreachable(panicked.into())))
 }
 
 #[async_trait]
 impl Store for Db {
-    async fn read(&self) -> Result<Box<dyn Tx>> {
-        Ok(Box::new(self.begin(Mode::Read).await?))
+    async fn read_with(&self, work: Work) -> Result<()> {
+        self.run(Mode::Read, Extent::Transaction, Box::new(move |tx| work(tx))).await
     }
 
-    async fn write(&self) -> Result<Box<dyn Tx>> {
-        Ok(Box::new(self.begin(Mode::Write).await?))
+    async fn write_with(&self, work: Work) -> Result<()> {
+        self.run(Mode::Write, Extent::Transaction, Box::new(move |tx| work(tx))).await
+    }
+
+    async fn key(&self, hash: &KeyHash) -> Result<Option<AccessKey>> {
+        if let Some(key) = self.caches.keys.get(&hash.0) {
+            return Ok(Some(key));
+        }
+        let (began, hash) = (self.caches.keys.generation(), *hash);
+        let key = self.with(Mode::Read, Extent::Statement, move |tx| tx.key_find_by_hash(&hash)).await?;
+        // That a key is unknown is not kept: whoever tries keys would push out those that exist.
+        if let Some(key) = &key {
+            self.caches.keys.put(began, hash.0, key.clone());
+        }
+        Ok(key)
+    }
+
+    async fn device(&self, tenant: &TenantId, id: &DeviceId) -> Result<Option<Device>> {
+        if let Some(device) = self.caches.devices.get(id) {
+            return Ok((device.tenant == *tenant).then_some(device));
+        }
+        let began = self.caches.devices.generation();
+        let (tenant, wanted) = (tenant.clone(), id.clone());
+        let device =
+            self.with(Mode::Read, Extent::Statement, move |tx| tx.device_find(&tenant, &wanted)).await?;
+        if let Some(device) = &device {
+            self.caches.devices.put(began, id.clone(), device.clone());
+        }
+        Ok(device)
     }
 
     async fn check(&self) -> Result<()> {
-        let mut tx = self.begin(Mode::Read).await?;
-        rows!(tx.conn(), (i64,), CHECK, [], fetch_one)?;
+        self.with(Mode::Read, Extent::Statement, |tx| rows!(tx.conn(), (i64,), CHECK, [], fetch_one)).await?;
         Ok(())
-    }
-}
-
-impl DbTx {
-    /// The connection, for one statement.
-    pub(crate) fn conn(&mut self) -> Conn<'_> {
-        match &mut self.inner {
-            Inner::SqliteRead(tx) => Conn::Sqlite(tx),
-            Inner::SqliteWrite(turn) => Conn::Sqlite(turn.connection()),
-            Inner::Postgres(tx) => Conn::Postgres(tx),
-        }
-    }
-
-    /// Whether others may write at the same time, so that row locks mean something.
-    pub(crate) fn has_rivals(&self) -> bool {
-        matches!(self.inner, Inner::Postgres(_))
-    }
-}
-
-#[async_trait]
-impl Tx for DbTx {
-    async fn commit(self: Box<Self>) -> Result<()> {
-        match self.inner {
-            Inner::SqliteRead(tx) => tx.commit().await.map_err(Arc::new),
-            Inner::SqliteWrite(turn) => turn.commit().await,
-            Inner::Postgres(tx) => tx.commit().await.map_err(Arc::new),
-        }
-        .map_err(|e| error::of("committing", e))
     }
 }

@@ -4,10 +4,15 @@
 //! `Conflict`. Everything else is a fault: `Internal`. Values never stand in an error, only names.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use portico_core::Error;
+use rusqlite::types::FromSqlError;
 
 use crate::statement::Statement;
+
+/// What a database or the system said.
+pub(crate) type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why a database could not be opened. The text says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +64,7 @@ pub enum OpenError {
     },
     /// The database does not answer, or turns the gateway away.
     #[error("can't connect to the database; check its address, that it runs, and the user's name, password and rights")]
-    Unreachable(#[source] sqlx::Error),
+    Unreachable(#[source] Source),
     /// The file is something else than a database, or damaged.
     #[error("{} is not an SQLite database, or is damaged; restore it from a backup or name another file", path.display())]
     NotADatabase {
@@ -67,7 +72,7 @@ pub enum OpenError {
         path: PathBuf,
         /// What SQLite said.
         #[source]
-        source: sqlx::Error,
+        source: Source,
     },
     /// A newer version of the gateway has changed the tables.
     #[error(
@@ -82,12 +87,12 @@ pub enum OpenError {
     },
     /// A look at it failed half-way.
     #[error("the database can't be read; check the rights of its user, or restore it from a backup")]
-    Unreadable(#[source] Error),
+    Unreadable(#[source] Source),
     /// A migration did not go through.
     #[error(
         "the database could not be brought up to date; nothing of the failed step was kept. Free space and rights are the usual causes"
     )]
-    Migration(#[source] sqlx::migrate::MigrateError),
+    Migration(#[source] Source),
 }
 
 /// Why a gateway must not go on with the database it opened. The text says what to do.
@@ -107,6 +112,35 @@ pub enum LockLost {
     Unreachable(#[source] sqlx::Error),
 }
 
+/// What went wrong while working on a database, whichever it is.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Cause {
+    /// SQLite refused something.
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+    /// Postgres or the connection to it refused something.
+    #[error(transparent)]
+    Postgres(#[from] sqlx::Error),
+    /// No database thread became free in time.
+    #[error("no database thread became free in time")]
+    TimedOut,
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+    /// SQLite has undone the transaction already.
+    #[error("the transaction was undone by an earlier failure")]
+    Undone,
+    /// A statement that always gives a row gave none.
+    #[error("there is no row")]
+    NoRow,
+    /// A column that is never absent is.
+    #[error("column {0} is NULL")]
+    Null(usize),
+    /// A column has another type than was asked for.
+    #[error("column {0} has an unexpected type")]
+    Column(usize, #[source] FromSqlError),
+}
+
 /// A statement that failed.
 #[derive(Debug, thiserror::Error)]
 #[error("{statement} failed: {hint}")]
@@ -114,7 +148,7 @@ struct Failed {
     statement: &'static str,
     hint: &'static str,
     #[source]
-    source: std::sync::Arc<sqlx::Error>,
+    source: Arc<Cause>,
 }
 
 /// A row that this version can't read.
@@ -145,12 +179,12 @@ enum Kind {
 }
 
 /// The core's error for a failed statement.
-pub(crate) fn failed(statement: &Statement, error: sqlx::Error) -> Error {
-    of(statement.name, error.into())
+pub(crate) fn failed(statement: &Statement, cause: Cause) -> Error {
+    of(statement.name, cause.into())
 }
 
-/// The core's error for a failure that several callers are told of.
-pub(crate) fn of(doing: &'static str, source: std::sync::Arc<sqlx::Error>) -> Error {
+/// The core's error for a failure that several callers may be told of.
+pub(crate) fn of(doing: &'static str, source: Arc<Cause>) -> Error {
     match kind(&source) {
         Kind::Unavailable(hint) => Error::unavailable("the database", Failed { statement: doing, hint, source }),
         Kind::Raced => Error::Conflict {
@@ -161,7 +195,43 @@ pub(crate) fn of(doing: &'static str, source: std::sync::Arc<sqlx::Error>) -> Er
     }
 }
 
-fn kind(error: &sqlx::Error) -> Kind {
+fn kind(cause: &Cause) -> Kind {
+    match cause {
+        Cause::Sqlite(rusqlite::Error::SqliteFailure(error, _)) => sqlite_kind(error.extended_code),
+        Cause::Postgres(error) => postgres_kind(error),
+        Cause::TimedOut => Kind::Unavailable("no connection became free in time; look for slow disks or long transactions"),
+        Cause::Closed => Kind::Unavailable("the gateway is shutting down"),
+        Cause::Undone => Kind::Unavailable(
+            "SQLite undid the transactions that were to be committed together, as it does when the disk is full; free space",
+        ),
+        Cause::Sqlite(_) | Cause::NoRow | Cause::Null(_) | Cause::Column(..) => {
+            Kind::Fault("the answer could not be read")
+        }
+    }
+}
+
+/// By result code: <https://www.sqlite.org/rescode.html>; the low byte is the primary one.
+fn sqlite_kind(code: i32) -> Kind {
+    match (code, code & 0xff) {
+        // SQLITE_CONSTRAINT_UNIQUE, SQLITE_CONSTRAINT_PRIMARYKEY
+        (2067 | 1555, _) => Kind::Raced,
+        // SQLITE_CONSTRAINT_FOREIGNKEY
+        (787, _) => Kind::Fault("what the row refers to is gone"),
+        (_, 5 | 6) => {
+            Kind::Unavailable("the file is locked by another program; end it (backups: use `VACUUM INTO` or `.backup`)")
+        }
+        (_, 8) => Kind::Unavailable("the file is read-only; check its mode and the file system"),
+        (_, 10) => Kind::Unavailable("the disk failed; look at the system's log"),
+        (_, 13) => Kind::Unavailable("the disk is full; free space"),
+        (_, 14) => {
+            Kind::Unavailable("the file can't be opened; check that it is still there, and the limit of open files")
+        }
+        (_, 11 | 26) => Kind::Fault("the file is damaged; restore it from a backup"),
+        _ => Kind::Fault("the database refused it"),
+    }
+}
+
+fn postgres_kind(error: &sqlx::Error) -> Kind {
     use sqlx::Error as E;
     match error {
         E::PoolTimedOut => {
@@ -173,33 +243,15 @@ fn kind(error: &sqlx::Error) -> Kind {
         E::Database(e) if e.is_unique_violation() => Kind::Raced,
         E::Database(e) if e.is_foreign_key_violation() => Kind::Fault("what the row refers to is gone"),
         E::Database(e) => match e.code() {
-            Some(code) if e.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() => sqlite_kind(&code),
-            Some(code) => postgres_kind(&code),
+            Some(code) => sqlstate_kind(&code),
             None => Kind::Fault("the database refused it"),
         },
         _ => Kind::Fault("the answer could not be read"),
     }
 }
 
-/// By result code: <https://www.sqlite.org/rescode.html>; the low byte is the primary one.
-fn sqlite_kind(code: &str) -> Kind {
-    match code.parse::<u32>().map(|c| c & 0xff) {
-        Ok(5 | 6) => {
-            Kind::Unavailable("the file is locked by another program; end it (backups: use `VACUUM INTO` or `.backup`)")
-        }
-        Ok(8) => Kind::Unavailable("the file is read-only; check its mode and the file system"),
-        Ok(10) => Kind::Unavailable("the disk failed; look at the system's log"),
-        Ok(13) => Kind::Unavailable("the disk is full; free space"),
-        Ok(14) => {
-            Kind::Unavailable("the file can't be opened; check that it is still there, and the limit of open files")
-        }
-        Ok(11 | 26) => Kind::Fault("the file is damaged; restore it from a backup"),
-        _ => Kind::Fault("the database refused it"),
-    }
-}
-
 /// By SQLSTATE: appendix A of the Postgres manual.
-fn postgres_kind(code: &str) -> Kind {
+fn sqlstate_kind(code: &str) -> Kind {
     match code {
         "40001" | "40P01" => Kind::Unavailable("two transactions were in each other's way; try again"),
         "55P03" => Kind::Unavailable("a row stayed locked for too long; look for a hanging transaction"),
@@ -219,17 +271,23 @@ mod tests {
 
     #[test]
     fn a_full_disk_and_a_deadlock_can_be_tried_again() {
-        assert!(matches!(sqlite_kind("13"), Kind::Unavailable(_)));
+        assert!(matches!(sqlite_kind(13), Kind::Unavailable(_)));
         // SQLITE_BUSY_SNAPSHOT
-        assert!(matches!(sqlite_kind("517"), Kind::Unavailable(_)));
-        assert!(matches!(postgres_kind("40P01"), Kind::Unavailable(_)));
-        assert!(matches!(postgres_kind("57P01"), Kind::Unavailable(_)));
+        assert!(matches!(sqlite_kind(517), Kind::Unavailable(_)));
+        assert!(matches!(sqlstate_kind("40P01"), Kind::Unavailable(_)));
+        assert!(matches!(sqlstate_kind("57P01"), Kind::Unavailable(_)));
     }
 
     #[test]
     fn a_damaged_file_is_a_fault() {
-        assert!(matches!(sqlite_kind("11"), Kind::Fault(_)));
-        assert!(matches!(postgres_kind("42703"), Kind::Fault(_)));
+        assert!(matches!(sqlite_kind(11), Kind::Fault(_)));
+        assert!(matches!(sqlstate_kind("42703"), Kind::Fault(_)));
+    }
+
+    #[test]
+    fn a_row_that_is_there_already_is_a_conflict() {
+        assert!(matches!(sqlite_kind(2067), Kind::Raced));
+        assert!(matches!(sqlite_kind(787), Kind::Fault(_)));
     }
 
     #[test]

@@ -8,10 +8,9 @@ use portico_core::id::DeviceId;
 use portico_core::ports::keys::{KeyRecord, KeyRecords, KeyWrite};
 use portico_core::time::UtcMs;
 
-use crate::db::{Db, Side};
-use crate::error;
-use crate::row;
-use crate::statement::{Conn, pieces};
+use crate::db::{Db, DbTx, Extent, Mode};
+use crate::row::{self, FromRow, Row};
+use crate::statement::pieces;
 
 statements! {
     GET = "SELECT value FROM key_records WHERE device_id = $1 AND kind = $2 AND id = $3";
@@ -30,25 +29,7 @@ statements! {
     WIPE = "DELETE FROM key_records WHERE device_id = $1";
 }
 
-/// One change, done whole or not at all.
-#[derive(Debug)]
-pub(crate) enum Change {
-    Apply(Vec<KeyWrite>),
-    Take { kind: &'static str, id: String },
-    Purge { kind: &'static str, now: UtcMs },
-    Wipe,
-}
-
-/// What a change came to.
-#[derive(Debug, Default)]
-pub(crate) struct Changed {
-    /// The value taken.
-    value: Option<Vec<u8>>,
-    /// Rows removed.
-    rows: u64,
-}
-
-/// A stretch of a write list that one statement (or one per piece) does.
+/// A run of writes that one statement (or one per piece of a list) does.
 enum Step<'a> {
     Puts(Vec<Put<'a>>),
     Deletes { kind: &'static str, ids: Vec<&'a str> },
@@ -108,156 +89,71 @@ fn after_prefix(prefix: &str) -> Option<String> {
     None
 }
 
-impl Change {
-    /// Whether a single statement does it, so that it is whole by itself.
-    fn is_single(&self) -> bool {
-        match self {
-            Self::Apply(writes) => writes.len() <= 1,
-            Self::Take { .. } | Self::Purge { .. } | Self::Wipe => true,
-        }
+impl DbTx<'_> {
+    fn keys_apply(&mut self, device: &DeviceId, writes: &[KeyWrite]) -> Result<()> {
+        steps(writes).into_iter().try_for_each(|step| self.keys_step(device.as_str(), step))
     }
-}
 
-/// Borrows the connection anew, for the next statement.
-fn again<'a>(conn: &'a mut Conn<'_>) -> Conn<'a> {
-    match conn {
-        Conn::Sqlite(c) => Conn::Sqlite(c),
-        Conn::Postgres(c) => Conn::Postgres(c),
-    }
-}
-
-/// Does a change. Whether it is whole is for the caller's transaction to see to.
-async fn perform(conn: &mut Conn<'_>, device: &DeviceId, change: &Change) -> Result<Changed> {
-    let device = device.as_str();
-    match change {
-        Change::Apply(writes) => {
-            for step in steps(writes) {
-                perform_step(conn, device, step).await?;
-            }
-            Ok(Changed::default())
-        }
-        Change::Take { kind, id } => {
-            let row = rows!(again(conn), (Vec<u8>,), TAKE, [device, *kind, id], fetch_optional)?;
-            Ok(Changed { value: row.map(|(value,)| value), rows: 0 })
-        }
-        Change::Purge { kind, now } => {
-            Ok(Changed { value: None, rows: run!(again(conn), PURGE, [device, *kind, now.0])? })
-        }
-        Change::Wipe => Ok(Changed { value: None, rows: run!(again(conn), WIPE, [device])? }),
-    }
-}
-
-async fn perform_step(conn: &mut Conn<'_>, device: &str, step: Step<'_>) -> Result<()> {
-    match step {
-        Step::Puts(puts) => {
-            for piece in pieces(&puts) {
-                run_many!(again(conn), PUT, [], piece, |put| [
-                    device,
-                    put.kind,
-                    put.id,
-                    put.value,
-                    row::ms(put.expires)
-                ])?;
-            }
-        }
-        Step::Deletes { kind, ids } => {
-            for piece in pieces(&ids) {
-                run_many!(again(conn), DELETE, [device, kind], piece, |id| [*id])?;
-            }
-        }
-        Step::Prefix { kind, prefix } => {
-            match after_prefix(prefix) {
-                Some(end) => run!(again(conn), DELETE_BETWEEN, [device, kind, prefix, &end])?,
-                None => run!(again(conn), DELETE_FROM, [device, kind, prefix])?,
-            };
-        }
-    }
-    Ok(())
-}
-
-impl Db {
-    async fn change(&self, device: &DeviceId, change: Change) -> Result<Changed> {
-        let unavailable = |e: sqlx::Error| error::of("writing keys", e.into());
-        match &*self.side {
-            Side::Sqlite { writer, .. } => {
-                let turn = if change.is_single() { writer.turn_for_one().await } else { writer.turn().await };
-                let mut turn = turn.map_err(unavailable)?;
-                let changed = perform(&mut Conn::Sqlite(turn.connection()), device, &change).await?;
-                turn.commit().await.map_err(|e| error::of("writing keys", e))?;
-                Ok(changed)
-            }
-            Side::Postgres { pool, .. } => {
-                if change.is_single() {
-                    let mut conn = pool.acquire().await.map_err(unavailable)?;
-                    return perform(&mut Conn::Postgres(&mut conn), device, &change).await;
+    fn keys_step(&mut self, device: &str, step: Step<'_>) -> Result<()> {
+        match step {
+            Step::Puts(puts) => {
+                for piece in pieces(&puts) {
+                    run_many!(self.conn(), PUT, [], piece, |put| [
+                        device,
+                        put.kind,
+                        put.id,
+                        put.value,
+                        row::ms(put.expires)
+                    ])?;
                 }
-                let mut tx = pool.begin().await.map_err(unavailable)?;
-                let changed = perform(&mut Conn::Postgres(&mut tx), device, &change).await?;
-                tx.commit().await.map_err(unavailable)?;
-                Ok(changed)
             }
+            Step::Deletes { kind, ids } => {
+                for piece in pieces(&ids) {
+                    run_many!(self.conn(), DELETE, [device, kind], piece, |id| [*id])?;
+                }
+            }
+            Step::Prefix { kind, prefix } => {
+                match after_prefix(prefix) {
+                    Some(end) => run!(self.conn(), DELETE_BETWEEN, [device, kind, prefix, &end])?,
+                    None => run!(self.conn(), DELETE_FROM, [device, kind, prefix])?,
+                };
+            }
+        }
+        Ok(())
+    }
+
+    fn keys_find_many(&mut self, device: &DeviceId, kind: &'static str, ids: &[String]) -> Result<Vec<KeyRecord>> {
+        let mut found = Vec::with_capacity(ids.len());
+        for piece in pieces(ids) {
+            found.extend(rows_many!(self.conn(), KeyRecord, GET_MANY, [device.as_str(), kind], piece, |id| [id])?);
+        }
+        Ok(found)
+    }
+
+    fn keys_find_prefix(&mut self, device: &DeviceId, kind: &'static str, prefix: &str) -> Result<Vec<KeyRecord>> {
+        let device = device.as_str();
+        match after_prefix(prefix) {
+            Some(end) => rows!(self.conn(), KeyRecord, LIST_BELOW, [device, kind, prefix, &end], fetch_all),
+            None => rows!(self.conn(), KeyRecord, LIST, [device, kind, prefix], fetch_all),
         }
     }
 }
 
-/// Runs `$body` with a connection for reading, outside of a transaction.
-macro_rules! reading {
-    ($db:expr, |$conn:ident| $body:expr) => {{
-        let unavailable = |e: sqlx::Error| error::of("reading keys", e.into());
-        match &*$db.side {
-            Side::Sqlite { readers, .. } => {
-                let mut held = readers.acquire().await.map_err(unavailable)?;
-                let mut $conn = Conn::Sqlite(&mut held);
-                $body
-            }
-            Side::Postgres { pool, .. } => {
-                let mut held = pool.acquire().await.map_err(unavailable)?;
-                let mut $conn = Conn::Postgres(&mut held);
-                $body
-            }
-        }
-    }};
-}
-
-async fn find_many(
-    conn: &mut Conn<'_>,
-    device: &DeviceId,
-    kind: &'static str,
-    ids: &[String],
-) -> Result<Vec<KeyRecord>> {
-    let mut found = Vec::with_capacity(ids.len());
-    for piece in pieces(ids) {
-        let rows =
-            rows_many!(again(conn), (String, Vec<u8>), GET_MANY, [device.as_str(), kind], piece, |id| [id.as_str()])?;
-        found.extend(rows.into_iter().map(record));
+impl FromRow for KeyRecord {
+    fn from_row(row: &Row<'_>) -> Result<Self> {
+        Ok(Self { id: row.get(0)?, value: row.get(1)? })
     }
-    Ok(found)
 }
 
-async fn find_prefix(
-    conn: &mut Conn<'_>,
-    device: &DeviceId,
-    kind: &'static str,
-    prefix: &str,
-) -> Result<Vec<KeyRecord>> {
-    let device = device.as_str();
-    let rows = match after_prefix(prefix) {
-        Some(end) => rows!(again(conn), (String, Vec<u8>), LIST_BELOW, [device, kind, prefix, &end], fetch_all)?,
-        None => rows!(again(conn), (String, Vec<u8>), LIST, [device, kind, prefix], fetch_all)?,
-    };
-    Ok(rows.into_iter().map(record).collect())
-}
-
-fn record((id, value): (String, Vec<u8>)) -> KeyRecord {
-    KeyRecord { id, value }
-}
-
+/// Each of these is one transaction on a database thread.
 #[async_trait]
 impl KeyRecords for Db {
     async fn get(&self, device: &DeviceId, kind: &'static str, id: &str) -> Result<Option<Vec<u8>>> {
-        let row = reading!(self, |conn| {
-            rows!(again(&mut conn), (Vec<u8>,), GET, [device.as_str(), kind, id], fetch_optional)?
-        });
+        let (device, id) = (device.clone(), id.to_owned());
+        let get = move |tx: &mut DbTx<'_>| {
+            rows!(tx.conn(), (Vec<u8>,), GET, [device.as_str(), kind, &id], fetch_optional)
+        };
+        let row = self.with(Mode::Read, Extent::Statement, get).await?;
         Ok(row.map(|(value,)| value))
     }
 
@@ -265,31 +161,44 @@ impl KeyRecords for Db {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        reading!(self, |conn| find_many(&mut conn, device, kind, ids).await)
+        let (device, ids) = (device.clone(), ids.to_owned());
+        self.with(Mode::Read, Extent::Statement, move |tx| tx.keys_find_many(&device, kind, &ids)).await
     }
 
     async fn list(&self, device: &DeviceId, kind: &'static str, prefix: &str) -> Result<Vec<KeyRecord>> {
-        reading!(self, |conn| find_prefix(&mut conn, device, kind, prefix).await)
+        let (device, prefix) = (device.clone(), prefix.to_owned());
+        self.with(Mode::Read, Extent::Statement, move |tx| tx.keys_find_prefix(&device, kind, &prefix)).await
     }
 
     async fn take(&self, device: &DeviceId, kind: &'static str, id: &str) -> Result<Option<Vec<u8>>> {
-        Ok(self.change(device, Change::Take { kind, id: id.to_owned() }).await?.value)
+        let (device, id) = (device.clone(), id.to_owned());
+        let take = move |tx: &mut DbTx<'_>| {
+            rows!(tx.conn(), (Vec<u8>,), TAKE, [device.as_str(), kind, &id], fetch_optional)
+        };
+        let row = self.with(Mode::Write, Extent::Statement, take).await?;
+        Ok(row.map(|(value,)| value))
     }
 
     async fn apply(&self, device: &DeviceId, writes: Vec<KeyWrite>) -> Result<()> {
-        if !writes.is_empty() {
-            self.change(device, Change::Apply(writes)).await?;
-        }
-        Ok(())
+        let extent = match writes.len() {
+            0 => return Ok(()),
+            1 => Extent::Statement,
+            _ => Extent::Transaction,
+        };
+        let device = device.clone();
+        self.with(Mode::Write, extent, move |tx| tx.keys_apply(&device, &writes)).await
     }
 
     async fn purge(&self, device: &DeviceId, kind: &'static str, now: UtcMs) -> Result<u64> {
-        Ok(self.change(device, Change::Purge { kind, now }).await?.rows)
+        let device = device.clone();
+        let purge = move |tx: &mut DbTx<'_>| run!(tx.conn(), PURGE, [device.as_str(), kind, now.0]);
+        self.with(Mode::Write, Extent::Statement, purge).await
     }
 
     async fn wipe(&self, device: &DeviceId) -> Result<()> {
-        self.change(device, Change::Wipe).await?;
-        Ok(())
+        let device = device.clone();
+        let wipe = move |tx: &mut DbTx<'_>| run!(tx.conn(), WIPE, [device.as_str()]).map(drop);
+        self.with(Mode::Write, Extent::Statement, wipe).await
     }
 }
 

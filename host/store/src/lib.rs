@@ -1,22 +1,30 @@
 //! Rows on SQLite and Postgres: the implementation of the core's ports `Store` and `KeyRecords`.
 //!
-//! One SQL text serves both databases; what must differ stands in `flavour`. No rule lives here: what a state means, who may
-//! do what and when something is tried again is for the core. Nothing runs while nobody asks: the one timer is that of
-//! [`Db::watch`], as long as it is awaited.
-//! Invariant: this is the only crate that knows `sqlx`, and every statement it can send is in `statement::all()`.
+//! One SQL text serves both databases; where they must differ, both texts stand together in the file of their noun. No rule
+//! lives here: what a state means, who may do what, who is told of an event and when something is tried again is for the core.
+//! Nothing runs while nobody asks: the one timer is that of [`Db::watch`], as long as it is awaited. Invariant: this is the
+//! only crate that knows `sqlx` and `rusqlite`, and every statement it can send is in `statement::all()`.
+//!
+//! # Row locks
+//!
+//! SQLite has one writer at a time, so nothing needs a lock. On Postgres a writing transaction takes its row locks in this
+//! order: device, messages, tenant, subscriptions, deliveries. Transactions that keep to it never wait for each other in a
+//! circle.
 
-#[macro_use]
-mod columns;
 #[macro_use]
 mod statement;
+#[macro_use]
+mod table;
 
 mod access;
+mod bind;
+mod cache;
 mod config;
+mod conn;
 mod db;
 mod device;
 mod error;
 mod event;
-mod flavour;
 mod key_record;
 mod lock;
 mod message;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use async_trait::async_trait;
 use portico_core::address::Party;
 use portico_core::error::Result;
 use portico_core::id::{DeviceId, MessageId, TenantId};
@@ -12,15 +11,16 @@ use portico_core::ports::store::{MessageFilter, MessageTx};
 use portico_core::time::UtcMs;
 
 use crate::db::{DbTx, Mode};
-use crate::flavour;
-use crate::row::{self, Place, clean, clean_option, ms};
+use crate::row::{self, RowRef, ms};
 use crate::statement::pieces;
+use crate::table;
 
-/// Where a page of a device's messages comes from; `$chat` narrows it to one chat.
+/// Where a page of a device's messages comes from; `$chat` narrows it to one chat. The comparison of pairs says nothing new.
+/// Without it Postgres may go through the messages of all devices, newest first, until it has found enough of this one's.
 macro_rules! page_of {
     ($chat:literal) => {
         concat!(
-            " FROM messages WHERE tenant_id = $1 AND device_id = $2 AND id < $3
+            " FROM messages WHERE tenant_id = $1 AND device_id = $2 AND id < $3 AND (device_id, id) < ($2, $3)
                  AND (CAST($5 AS TEXT) IS NULL OR direction = $5) AND (CAST($6 AS TEXT) IS NULL OR status = $6) ",
             $chat,
             " ORDER BY id DESC LIMIT $4"
@@ -45,22 +45,59 @@ macro_rules! paged {
     }};
 }
 
+table! {
+    /// A message as stored.
+    messages: MessageRow<'r> => Message {
+        id: &'r str,
+        tenant_id: &'r str,
+        device_id: &'r str,
+        direction: &'r str,
+        chat_id: &'r str,
+        chat_pn: Option<&'r str>,
+        chat_lid: Option<&'r str>,
+        sender_id: Option<&'r str>,
+        sender_pn: Option<&'r str>,
+        sender_lid: Option<&'r str>,
+        sender_name: Option<&'r str>,
+        whatsapp_id: &'r str,
+        content: &'r str,
+        status: &'r str,
+        error_code: Option<&'r str>,
+        error_text: Option<&'r str>,
+        created_ms: i64,
+        timestamp_ms: i64,
+        sent_ms: Option<i64>,
+        delivered_ms: Option<i64>,
+        read_ms: Option<i64>,
+        played_ms: Option<i64>,
+        failed_ms: Option<i64>,
+    }
+}
+
 statements! {
-    INSERT = concat!(
-        "INSERT INTO messages (", message_columns!(), ")
-         VALUES {($, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $)}
-         ON CONFLICT DO NOTHING RETURNING id"
-    );
-    FIND = concat!("SELECT ", message_columns!(), " FROM messages WHERE tenant_id = $1 AND device_id = $2 AND id = $3");
-    LIST = concat!("SELECT ", message_columns!(), page_of!(""));
-    LIST_CHAT = concat!("SELECT ", message_columns!(), page_of!("AND chat_id = $7"));
+    INSERT = concat!(messages!(insert), " ON CONFLICT DO NOTHING RETURNING id");
+    FIND = concat!("SELECT ", messages!(columns), " FROM messages WHERE tenant_id = $1 AND device_id = $2 AND id = $3");
+    LIST = concat!("SELECT ", messages!(columns), page_of!(""));
+    LIST_CHAT = concat!("SELECT ", messages!(columns), page_of!("AND chat_id = $7"));
     /// Neither database reads a text to tell its length.
     LIST_BYTES = concat!("SELECT CAST(OCTET_LENGTH(content) AS BIGINT)", page_of!(""));
     LIST_CHAT_BYTES = concat!("SELECT CAST(OCTET_LENGTH(content) AS BIGINT)", page_of!("AND chat_id = $7"));
+    /// Sorted by an expression: ordering by the bare `id` makes SQLite walk all messages of the device by the index that has
+    /// them in that order, instead of looking the few up by their WhatsApp ids.
     SENT = concat!(
-        "SELECT ", message_columns!(), " FROM messages
-         WHERE device_id = $1 AND direction = 'out' AND whatsapp_id IN ({$}) ORDER BY id"
+        "SELECT ", messages!(columns), " FROM messages
+         WHERE device_id = $1 AND direction = 'out' AND whatsapp_id IN ({$}) ORDER BY id || ''"
     );
+    /// As `SENT`; locked until the end, in one order.
+    SENT_LOCKED =
+        concat!(
+            "SELECT ", messages!(columns), " FROM messages
+             WHERE device_id = $1 AND direction = 'out' AND whatsapp_id IN ({$}) ORDER BY id || ''"
+        ),
+        concat!(
+            "SELECT ", messages!(columns), " FROM messages
+             WHERE device_id = $1 AND direction = 'out' AND whatsapp_id IN ({$}) ORDER BY id || '' FOR NO KEY UPDATE"
+        );
     PROGRESS =
         "UPDATE messages SET status = v.column2, error_code = COALESCE(v.column3, error_code),
              error_text = COALESCE(v.column4, error_text), sent_ms = COALESCE(v.column5, sent_ms),
@@ -70,7 +107,7 @@ statements! {
              CAST($ AS BIGINT), CAST($ AS BIGINT), CAST($ AS BIGINT), CAST($ AS BIGINT))}) AS v
          WHERE messages.id = v.column1";
     QUEUED = concat!(
-        "SELECT ", message_columns!(), " FROM messages WHERE device_id = $1 AND status = 'queued' AND id > $2
+        "SELECT ", messages!(columns), " FROM messages WHERE device_id = $1 AND status = 'queued' AND id > $2
          ORDER BY id LIMIT $3"
     );
     COUNT_QUEUED = "SELECT COUNT(*) FROM messages WHERE device_id = $1 AND status = 'queued'";
@@ -79,49 +116,54 @@ statements! {
          WHERE device_id = $1 AND chat_id = $2 AND direction = 'out' AND status NOT IN ('queued', 'failed') LIMIT 1";
 }
 
-#[derive(sqlx::FromRow)]
-struct MessageRow {
-    id: String,
-    tenant_id: String,
-    device_id: String,
-    direction: String,
-    chat_id: String,
-    chat_pn: Option<String>,
-    chat_lid: Option<String>,
-    sender_id: Option<String>,
-    sender_pn: Option<String>,
-    sender_lid: Option<String>,
-    sender_name: Option<String>,
-    whatsapp_id: String,
-    content: String,
-    status: String,
-    error_code: Option<String>,
-    error_text: Option<String>,
-    created_ms: i64,
-    timestamp_ms: i64,
-    sent_ms: Option<i64>,
-    delivered_ms: Option<i64>,
-    read_ms: Option<i64>,
-    played_ms: Option<i64>,
-    failed_ms: Option<i64>,
-}
+impl<'r> MessageRow<'r> {
+    /// `content` is that of the message, as JSON.
+    fn of(message: &'r Message, content: &'r str) -> Self {
+        let (sender, error) = (message.sender.as_ref(), message.error.as_ref());
+        Self {
+            id: message.id.as_str(),
+            tenant_id: message.tenant.as_str(),
+            device_id: message.device.as_str(),
+            direction: direction_name(message.direction),
+            chat_id: &message.chat.id,
+            chat_pn: message.chat.pn.as_deref(),
+            chat_lid: message.chat.lid.as_deref(),
+            sender_id: sender.map(|s| s.id.as_str()),
+            sender_pn: sender.and_then(|s| s.pn.as_deref()),
+            sender_lid: sender.and_then(|s| s.lid.as_deref()),
+            sender_name: message.sender_name.as_deref(),
+            whatsapp_id: &message.whatsapp_id,
+            content,
+            status: message.status.as_str(),
+            error_code: error.map(|e| e.code.as_str()),
+            error_text: error.map(|e| e.text.as_str()),
+            created_ms: message.created_at.0,
+            timestamp_ms: message.timestamp.0,
+            sent_ms: ms(message.times.sent),
+            delivered_ms: ms(message.times.delivered),
+            read_ms: ms(message.times.read),
+            played_ms: ms(message.times.played),
+            failed_ms: ms(message.times.failed),
+        }
+    }
 
-impl MessageRow {
-    fn noun(self) -> Result<Message> {
-        let place = Place::new("messages", &self.id);
-        let sender = self.sender_id.map(|id| Party { id, pn: self.sender_pn, lid: self.sender_lid });
+    fn noun(&self) -> Result<Message> {
+        let at = self.at();
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        let party = |id: &str, pn, lid| Party { id: id.to_owned(), pn: owned(pn), lid: owned(lid) };
+        let error = |code: &str| SendFailure { code: code.to_owned(), text: self.error_text.unwrap_or_default().to_owned() };
         Ok(Message {
-            id: place.id("id", &self.id)?,
-            tenant: place.id("tenant_id", &self.tenant_id)?,
-            device: place.id("device_id", &self.device_id)?,
-            direction: place.name("direction", &self.direction, direction_from)?,
-            chat: Party { id: self.chat_id, pn: self.chat_pn, lid: self.chat_lid },
-            sender,
-            sender_name: self.sender_name,
-            whatsapp_id: self.whatsapp_id,
-            content: place.json("content", &self.content)?,
-            status: place.name("status", &self.status, MessageStatus::from_name)?,
-            error: self.error_code.map(|code| SendFailure { code, text: self.error_text.unwrap_or_default() }),
+            id: at.id("id", self.id)?,
+            tenant: at.id("tenant_id", self.tenant_id)?,
+            device: at.id("device_id", self.device_id)?,
+            direction: at.name("direction", self.direction, direction_from)?,
+            chat: party(self.chat_id, self.chat_pn, self.chat_lid),
+            sender: self.sender_id.map(|id| party(id, self.sender_pn, self.sender_lid)),
+            sender_name: owned(self.sender_name),
+            whatsapp_id: self.whatsapp_id.to_owned(),
+            content: at.json("content", self.content)?,
+            status: at.name("status", self.status, MessageStatus::from_name)?,
+            error: self.error_code.map(error),
             created_at: UtcMs(self.created_ms),
             timestamp: UtcMs(self.timestamp_ms),
             times: StatusTimes {
@@ -146,62 +188,35 @@ fn direction_from(name: &str) -> Option<Direction> {
     [Direction::In, Direction::Out].into_iter().find(|d| direction_name(*d) == name)
 }
 
-#[async_trait]
-impl MessageTx for DbTx {
-    async fn message_insert(&mut self, messages: &[Message]) -> Result<BTreeSet<MessageId>> {
-        let rows: Vec<_> = messages.iter().map(|m| Ok((m, row::json(&m.content)?))).collect::<Result<_>>()?;
+impl MessageTx for DbTx<'_> {
+    fn message_insert(&mut self, messages: &[Message]) -> Result<BTreeSet<MessageId>> {
+        let contents: Vec<String> = messages.iter().map(|m| row::json(&m.content)).collect::<Result<_>>()?;
+        let rows: Vec<_> = messages.iter().zip(&contents).map(|(m, content)| MessageRow::of(m, content)).collect();
         let mut added = BTreeSet::new();
         for piece in pieces(&rows) {
-            let ids = rows_many!(self.conn(), (String,), INSERT, [], piece, |(message, content)| [
-                message.id.as_str(),
-                message.tenant.as_str(),
-                message.device.as_str(),
-                direction_name(message.direction),
-                clean(&message.chat.id),
-                clean_option(message.chat.pn.as_deref()),
-                clean_option(message.chat.lid.as_deref()),
-                clean_option(message.sender.as_ref().map(|s| s.id.as_str())),
-                clean_option(message.sender.as_ref().and_then(|s| s.pn.as_deref())),
-                clean_option(message.sender.as_ref().and_then(|s| s.lid.as_deref())),
-                clean_option(message.sender_name.as_deref()),
-                clean(&message.whatsapp_id),
-                content.as_str(),
-                message.status.as_str(),
-                message.error.as_ref().map(|e| e.code.as_str()),
-                clean_option(message.error.as_ref().map(|e| e.text.as_str())),
-                message.created_at.0,
-                message.timestamp.0,
-                ms(message.times.sent),
-                ms(message.times.delivered),
-                ms(message.times.read),
-                ms(message.times.played),
-                ms(message.times.failed),
-            ])?;
-            for (id,) in ids {
-                added.insert(Place::new("messages", &id).id("id", &id)?);
+            for (id,) in self.conn().fetch_all::<(String,)>(&INSERT, piece.len(), &table::binds(piece))? {
+                added.insert(RowRef::new("messages", &id).id("id", &id)?);
             }
         }
         Ok(added)
     }
 
-    async fn message_find(&mut self, tenant: &TenantId, device: &DeviceId, id: &MessageId) -> Result<Option<Message>> {
+    fn message_find(&mut self, tenant: &TenantId, device: &DeviceId, id: &MessageId) -> Result<Option<Message>> {
         let binds = (tenant.as_str(), device.as_str(), id.as_str());
-        let row = rows!(self.conn(), MessageRow, FIND, [binds.0, binds.1, binds.2], fetch_optional)?;
-        row.map(MessageRow::noun).transpose()
+        rows!(self.conn(), Message, FIND, [binds.0, binds.1, binds.2], fetch_optional)
     }
 
-    async fn message_list(
+    fn message_list(
         &mut self,
         tenant: &TenantId,
         device: &DeviceId,
         filter: &MessageFilter,
         page: &PageRequest,
     ) -> Result<Vec<Message>> {
-        let rows = paged!(self, MessageRow, LIST, LIST_CHAT, (tenant, device), filter, page)?;
-        rows.into_iter().map(MessageRow::noun).collect()
+        paged!(self, Message, LIST, LIST_CHAT, (tenant, device), filter, page)
     }
 
-    async fn message_list_bytes(
+    fn message_list_bytes(
         &mut self,
         tenant: &TenantId,
         device: &DeviceId,
@@ -212,30 +227,29 @@ impl MessageTx for DbTx {
         Ok(rows.into_iter().map(|(bytes,)| row::count(bytes)).collect())
     }
 
-    async fn message_find_sent(&mut self, device: &DeviceId, whatsapp_ids: &[String]) -> Result<Vec<Message>> {
+    fn message_find_sent(&mut self, device: &DeviceId, whatsapp_ids: &[String]) -> Result<Vec<Message>> {
         // One order over all pieces, so that two transactions never lock the same rows crosswise.
         let mut ids: Vec<&str> = whatsapp_ids.iter().map(String::as_str).collect();
         ids.sort_unstable();
         ids.dedup();
         let statement = match self.mode {
-            Mode::Read => SENT,
-            Mode::Write => flavour::MESSAGES_SENT_LOCKED,
+            Mode::Read => &SENT,
+            Mode::Write => &SENT_LOCKED,
         };
         let mut found = Vec::new();
         for piece in pieces(&ids) {
-            let rows = rows_many!(self.conn(), MessageRow, statement, [device.as_str()], piece, |id| [*id])?;
-            found.extend(rows);
+            found.extend(rows_many!(self.conn(), Message, *statement, [device.as_str()], piece, |id| [*id])?);
         }
-        found.into_iter().map(MessageRow::noun).collect()
+        Ok(found)
     }
 
-    async fn message_progress(&mut self, messages: &[Message]) -> Result<()> {
+    fn message_progress(&mut self, messages: &[Message]) -> Result<()> {
         for piece in pieces(messages) {
             run_many!(self.conn(), PROGRESS, [], piece, |message| [
                 message.id.as_str(),
                 message.status.as_str(),
                 message.error.as_ref().map(|e| e.code.as_str()),
-                clean_option(message.error.as_ref().map(|e| e.text.as_str())),
+                message.error.as_ref().map(|e| e.text.as_str()),
                 ms(message.times.sent),
                 ms(message.times.delivered),
                 ms(message.times.read),
@@ -246,23 +260,22 @@ impl MessageTx for DbTx {
         Ok(())
     }
 
-    async fn message_queued(
+    fn message_queued(
         &mut self,
         device: &DeviceId,
         after: Option<&MessageId>,
         limit: u32,
     ) -> Result<Vec<Message>> {
         let after = after.map_or("", MessageId::as_str);
-        let rows = rows!(self.conn(), MessageRow, QUEUED, [device.as_str(), after, i64::from(limit)], fetch_all)?;
-        rows.into_iter().map(MessageRow::noun).collect()
+        rows!(self.conn(), Message, QUEUED, [device.as_str(), after, i64::from(limit)], fetch_all)
     }
 
-    async fn message_count_queued(&mut self, device: &DeviceId) -> Result<u32> {
+    fn message_count_queued(&mut self, device: &DeviceId) -> Result<u32> {
         let (number,) = rows!(self.conn(), (i64,), COUNT_QUEUED, [device.as_str()], fetch_one)?;
         Ok(row::count_u32(number))
     }
 
-    async fn message_sent_before(&mut self, device: &DeviceId, chat: &str) -> Result<bool> {
+    fn message_sent_before(&mut self, device: &DeviceId, chat: &str) -> Result<bool> {
         Ok(rows!(self.conn(), (String,), SENT_BEFORE, [device.as_str(), chat], fetch_optional)?.is_some())
     }
 }

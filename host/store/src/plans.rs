@@ -1,14 +1,13 @@
-//! Every statement is understood by both databases, and none reads a growing table from end to end.
+//! Every statement is understood by both databases, and each one's plan over a million messages is pinned.
 
-use sqlx::{AssertSqlSafe, Executor, Row};
+mod filled;
+mod pinned;
+
+use sqlx::{AssertSqlSafe, Executor};
 
 use crate::db::Side;
 use crate::statement::{Statement, all, widen};
 use crate::testing::{Fixture, Kind, with_db};
-
-/// Statements that may read a table whole, each for the reason given where it is declared.
-const MAY_SCAN: [&str; 3] =
-    ["portico_store::access::KEY_ANY", "portico_store::db::CHECK", "portico_store::device::COUNT_BY_STATE"];
 
 /// The highest `$N` outside of the braces: what stands before the list.
 fn fixed(sql: &str) -> usize {
@@ -73,57 +72,4 @@ async fn sqlite_understands_every_statement() {
 #[tokio::test]
 async fn postgres_understands_every_statement() {
     with_db(Kind::Postgres, prepare_all).await;
-}
-
-#[tokio::test]
-async fn no_statement_scans_a_growing_table_on_sqlite() {
-    with_db(Kind::Sqlite, async |fx| {
-        let Side::Sqlite { writer, .. } = &*fx.db.side else { panic!("not SQLite") };
-        let mut turn = writer.turn_for_one().await.unwrap();
-        for statement in statements().filter(|s| !MAY_SCAN.contains(&s.name)) {
-            for sql in spellings(statement.sqlite) {
-                let explained = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
-                let plan = turn.connection().fetch_all(explained).await.unwrap();
-                for line in plan {
-                    let detail: String = line.get("detail");
-                    // A scan of an index that holds only what is asked for is what partial indexes are for.
-                    let whole = detail.starts_with("SCAN ") && !detail.contains("INDEX") && !is_list(&detail);
-                    assert!(!whole, "{}: {detail}", statement.name);
-                    assert!(!detail.contains("TEMP B-TREE FOR ORDER BY"), "{}: {detail}", statement.name);
-                }
-            }
-        }
-    })
-    .await;
-}
-
-/// The rows of `VALUES` are scanned by nature.
-fn is_list(detail: &str) -> bool {
-    detail == "SCAN v" || detail.contains("CONSTANT ROW") || detail.contains("VALUES CLAUSE")
-}
-
-#[tokio::test]
-async fn postgres_claims_and_waits_by_index() {
-    with_db(Kind::Postgres, async |fx| {
-        let Side::Postgres { pool, .. } = &*fx.db.side else { panic!("not Postgres") };
-        let mut conn = pool.acquire().await.unwrap();
-        // Tables are empty here, and an empty table is cheapest to read whole.
-        conn.execute("SET enable_seqscan = off").await.unwrap();
-        for (statement, index, binds) in [
-            (&crate::flavour::DELIVERIES_CLAIM, "deliveries_due", vec!["1", "2", "3"]),
-            (&crate::flavour::DELIVERIES_BEHIND, "deliveries_lane", vec!["31", "'d'"]),
-            (&crate::outbox::NEXT_DUE, "deliveries_due", vec![]),
-            (&crate::message::QUEUED, "messages_queued", vec!["'d'", "''", "5"]),
-            (&crate::event::PURGE, "deliveries_waiting", vec!["1", "5"]),
-        ] {
-            let mut sql = widen(statement.postgres, binds.len().saturating_sub(1), 1).0;
-            for (n, bind) in binds.iter().enumerate() {
-                sql = sql.replace(&format!("${}", n + 1), bind);
-            }
-            let plan = conn.fetch_all(AssertSqlSafe(format!("EXPLAIN {sql}"))).await.unwrap();
-            let plan: Vec<String> = plan.iter().map(|row| row.get(0)).collect();
-            assert!(plan.iter().any(|line| line.contains(index)), "{}: {plan:#?}", statement.name);
-        }
-    })
-    .await;
 }

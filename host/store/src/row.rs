@@ -1,25 +1,150 @@
-//! From columns to nouns and back: names, ids, JSON, numbers.
+//! From columns to nouns and back: text, numbers, names, ids, JSON.
 //!
 //! A value that can't be read is never skipped: the error names table, column and row, not the value.
 
-use std::borrow::Cow;
 use std::str::FromStr;
 
 use portico_core::error::{Error, Result};
 use portico_core::time::UtcMs;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sqlx::postgres::PgRow;
 
-use crate::error::Inconsistent;
+use crate::error::{self, Cause, Inconsistent};
+use crate::statement::Statement;
 
-/// Where a value stands, for the error when it can't be read.
+/// A row of either database, as long as it is being read. Columns are read by their position in the statement.
+pub(crate) struct Row<'r> {
+    /// For errors.
+    statement: &'static Statement,
+    inner: Inner<'r>,
+}
+
+enum Inner<'r> {
+    Sqlite(&'r rusqlite::Row<'r>),
+    Postgres(&'r PgRow),
+}
+
+/// A type that is read from a whole row.
+pub(crate) trait FromRow: Sized {
+    /// Reads a row.
+    fn from_row(row: &Row<'_>) -> Result<Self>;
+}
+
+/// A type that is read from one column.
+pub(crate) trait Column<'r>: Sized {
+    /// Reads the column at `index`, counted from 0.
+    fn read(row: &Row<'r>, index: usize) -> Result<Self>;
+}
+
+impl<'r> Row<'r> {
+    /// A row that SQLite gave for a statement.
+    pub(crate) fn sqlite(statement: &'static Statement, row: &'r rusqlite::Row<'r>) -> Self {
+        Self { statement, inner: Inner::Sqlite(row) }
+    }
+
+    /// A row that Postgres gave for a statement.
+    pub(crate) fn postgres(statement: &'static Statement, row: &'r PgRow) -> Self {
+        Self { statement, inner: Inner::Postgres(row) }
+    }
+
+    /// The column at `index`, counted from 0.
+    pub(crate) fn get<T: Column<'r>>(&self, index: usize) -> Result<T> {
+        T::read(self, index)
+    }
+
+    fn failed(&self, cause: impl Into<Cause>) -> Error {
+        error::failed(self.statement, cause.into())
+    }
+
+    fn required<T>(&self, index: usize, value: Option<T>) -> Result<T> {
+        value.ok_or_else(|| self.failed(Cause::Null(index)))
+    }
+}
+
+impl<'r> Column<'r> for Option<&'r str> {
+    fn read(row: &Row<'r>, index: usize) -> Result<Self> {
+        match row.inner {
+            Inner::Sqlite(inner) => {
+                let value = inner.get_ref(index).map_err(|e| row.failed(e))?;
+                value.as_str_or_null().map_err(|e| row.failed(Cause::Column(index, e)))
+            }
+            Inner::Postgres(inner) => sqlx::Row::try_get(inner, index).map_err(|e| row.failed(e)),
+        }
+    }
+}
+
+impl<'r> Column<'r> for Option<i64> {
+    fn read(row: &Row<'r>, index: usize) -> Result<Self> {
+        match row.inner {
+            Inner::Sqlite(inner) => {
+                let value = inner.get_ref(index).map_err(|e| row.failed(e))?;
+                value.as_i64_or_null().map_err(|e| row.failed(Cause::Column(index, e)))
+            }
+            Inner::Postgres(inner) => sqlx::Row::try_get(inner, index).map_err(|e| row.failed(e)),
+        }
+    }
+}
+
+impl<'r> Column<'r> for Option<&'r [u8]> {
+    fn read(row: &Row<'r>, index: usize) -> Result<Self> {
+        match row.inner {
+            Inner::Sqlite(inner) => {
+                let value = inner.get_ref(index).map_err(|e| row.failed(e))?;
+                value.as_blob_or_null().map_err(|e| row.failed(Cause::Column(index, e)))
+            }
+            Inner::Postgres(inner) => sqlx::Row::try_get(inner, index).map_err(|e| row.failed(e)),
+        }
+    }
+}
+
+/// Columns that are never absent, and owned ones, read as those above.
+macro_rules! columns {
+    ($($type:ty, $from:ty => |$value:ident| $read:expr;)*) => {$(
+        impl<'r> Column<'r> for $type {
+            fn read(row: &Row<'r>, index: usize) -> Result<Self> {
+                let $value = <Option<$from>>::read(row, index)?;
+                let $value = row.required(index, $value)?;
+                Ok($read)
+            }
+        }
+    )*};
+}
+
+columns! {
+    &'r str, &'r str => |value| value;
+    i64, i64 => |value| value;
+    &'r [u8], &'r [u8] => |value| value;
+    String, &'r str => |value| value.to_owned();
+    Vec<u8>, &'r [u8] => |value| value.to_owned();
+}
+
+/// Tuples are read column by column.
+macro_rules! tuples {
+    ($(($($type:ident $index:literal),+);)*) => {$(
+        impl<$($type: for<'r> Column<'r>),+> FromRow for ($($type,)+) {
+            fn from_row(row: &Row<'_>) -> Result<Self> {
+                Ok(($($type::read(row, $index)?,)+))
+            }
+        }
+    )*};
+}
+
+tuples! {
+    (A 0);
+    (A 0, B 1);
+    (A 0, B 1, C 2);
+    (A 0, B 1, C 2, D 3);
+}
+
+/// The table and the row a value stands in, for the error when it can't be read.
 #[derive(Clone, Copy)]
-pub(crate) struct Place<'a> {
+pub(crate) struct RowRef<'a> {
     table: &'static str,
     row: &'a str,
 }
 
-impl<'a> Place<'a> {
+impl<'a> RowRef<'a> {
     /// The row with that id.
     pub(crate) fn new(table: &'static str, row: &'a str) -> Self {
         Self { table, row }
@@ -58,17 +183,6 @@ impl<'a> Place<'a> {
 /// JSON to store.
 pub(crate) fn json(value: &impl Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(|e| Error::internal("writing JSON for the database", e))
-}
-
-/// Text from outside as it can be stored: Postgres refuses U+0000, and a message whose sender put one into an id must not
-/// come back forever.
-pub(crate) fn clean(text: &str) -> Cow<'_, str> {
-    if text.contains('\0') { Cow::Owned(text.replace('\0', "")) } else { Cow::Borrowed(text) }
-}
-
-/// As [`clean`], for text that may be absent.
-pub(crate) fn clean_option(text: Option<&str>) -> Option<Cow<'_, str>> {
-    text.map(clean)
 }
 
 /// A time that may be absent, as stored.

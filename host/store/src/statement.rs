@@ -1,28 +1,51 @@
-//! Statements: how they are declared, listed, widened for lists, and run on either database.
+//! Statements: how they are declared, listed, spelled for each database, and run on either.
 //!
-//! `statements!` declares them, `run!` and `rows!` run one, `run_many!` and `rows_many!` run one over a list. The macros
-//! expand to the same binds on either connection, so rustc checks argument and row types. Invariant: SQL made at run time
-//! comes out of [`widen`] only, and [`widen`] puts nothing but placeholders into it.
+//! `statements!` declares them, `run!` and `rows!` run one, `run_many!` and `rows_many!` run one over a list. The macros only
+//! turn their arguments into [`Bind`](crate::bind::Bind)s; the work is done by [`Conn`](crate::conn::Conn). Invariant: SQL
+//! made at run time comes out of [`spell`] only, and [`spell`] puts nothing but placeholders into it.
 
-use sqlx::{PgConnection, SqliteConnection};
+use std::sync::OnceLock;
 
 /// One statement in both spellings.
 #[derive(Debug)]
 pub(crate) struct Statement {
     /// Module and name, for errors and tests.
     pub(crate) name: &'static str,
-    /// As SQLite wants it.
-    pub(crate) sqlite: &'static str,
-    /// As Postgres wants it.
-    pub(crate) postgres: &'static str,
+    /// For SQLite.
+    pub(crate) sqlite: Text,
+    /// For Postgres.
+    pub(crate) postgres: Text,
 }
 
-/// A connection within a transaction, or outside of one, of either kind.
-pub(crate) enum Conn<'c> {
-    /// SQLite.
-    Sqlite(&'c mut SqliteConnection),
-    /// Postgres.
-    Postgres(&'c mut PgConnection),
+/// The text of a statement for one database, with each width of its list spelled out once and kept.
+#[derive(Debug)]
+pub(crate) struct Text {
+    /// As declared, with `$1` for a placeholder and braces around what a list repeats.
+    pub(crate) declared: &'static str,
+    /// What a numbered placeholder starts with. SQLite takes `$1` for a *name* and numbers names in the order in which they
+    /// appear, so it is given `?1`.
+    mark: char,
+    by_width: [OnceLock<String>; WIDTHS.len()],
+}
+
+impl Statement {
+    /// A statement. Name it with `statements!`, which also lists it for the tests.
+    pub(crate) const fn new(name: &'static str, sqlite: &'static str, postgres: &'static str) -> Self {
+        Self { name, sqlite: Text::new(sqlite, '?'), postgres: Text::new(postgres, '$') }
+    }
+}
+
+impl Text {
+    const fn new(declared: &'static str, mark: char) -> Self {
+        Self { declared, mark, by_width: [const { OnceLock::new() }; WIDTHS.len()] }
+    }
+
+    /// The text as the database is given it, for a list of `width` entries; 1 if it has none. The width is one of those that
+    /// [`pieces`] makes.
+    pub(crate) fn spelled(&self, width: usize) -> &str {
+        let index = WIDTHS.iter().position(|w| *w == width).unwrap_or(WIDTHS.len() - 1);
+        self.by_width[index].get_or_init(|| spell(self.declared, self.mark, WIDTHS[index]))
+    }
 }
 
 /// Every statement of the crate.
@@ -33,7 +56,6 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Statement> {
         crate::db::ALL,
         crate::device::ALL,
         crate::event::ALL,
-        crate::flavour::ALL,
         crate::key_record::ALL,
         crate::message::ALL,
         crate::outbox::ALL,
@@ -59,45 +81,49 @@ pub(crate) fn pieces<T>(mut list: &[T]) -> impl Iterator<Item = &[T]> {
     })
 }
 
-/// Repeats the part of `sql` in braces `width` times, separated by commas, with every bare `$` in it replaced by the next
-/// placeholder after `fixed`: `IN ({$})` becomes `IN ($2, $3)` for `fixed` 1 and `width` 2.
-pub(crate) fn widen(sql: &str, fixed: usize, width: usize) -> sqlx::AssertSqlSafe<String> {
-    let (head, rest) = sql.split_once('{').unwrap_or((sql, "}"));
+/// Writes `mark` for the `$` of every numbered placeholder, and repeats the part in braces `width` times, separated by commas,
+/// with every bare `$` in it replaced by the next placeholder: `a = $1 AND b IN ({$})` becomes `a = $1 AND b IN ($2, $3)`.
+fn spell(declared: &str, mark: char, width: usize) -> String {
+    let (head, rest) = declared.split_once('{').unwrap_or((declared, "}"));
     let (group, tail) = rest.split_once('}').unwrap_or((rest, ""));
-    let mut out = String::with_capacity(sql.len() + width * (group.len() + 8));
-    out.push_str(head);
-    let mut next = fixed;
+    let mut spelled = head.replace('$', mark.encode_utf8(&mut [0; 4]));
+    let mut next = highest_placeholder(declared);
     for entry in 0..width {
         if entry > 0 {
-            out.push_str(", ");
+            spelled.push_str(", ");
         }
         for c in group.chars() {
-            out.push(c);
             if c == '$' {
                 next += 1;
-                out.push_str(&next.to_string());
+                spelled.push(mark);
+                spelled.push_str(&next.to_string());
+            } else {
+                spelled.push(c);
             }
         }
     }
-    out.push_str(tail);
-    // Only constants of this crate and numbers of placeholders went in.
-    sqlx::AssertSqlSafe(out)
+    spelled.push_str(&tail.replace('$', mark.encode_utf8(&mut [0; 4])));
+    spelled
 }
 
-/// Declares statements as constants and lists them in `ALL`. `NAME = "…";` for both databases, or
-/// `NAME = "SQLite's text", "Postgres's text";`.
+/// The highest `$1`-like placeholder: those of a list are numbered after it.
+fn highest_placeholder(declared: &str) -> usize {
+    let numbers = declared.split('$').skip(1).map(|rest| {
+        let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        rest[..end].parse().unwrap_or(0)
+    });
+    numbers.max().unwrap_or(0)
+}
+
+/// Declares statements and lists them in `ALL`. `NAME = "…";` for both databases, or `NAME = "SQLite's text", "Postgres's
+/// text";`.
 macro_rules! statements {
-    (@texts $both:expr) => { ($both, $both) };
-    (@texts $sqlite:expr, $postgres:expr) => { ($sqlite, $postgres) };
+    (@new $name:ident $both:expr) => { statements!(@new $name $both, $both) };
+    (@new $name:ident $sqlite:expr, $postgres:expr) => {
+        $crate::statement::Statement::new(concat!(module_path!(), "::", stringify!($name)), $sqlite, $postgres)
+    };
     ($($(#[$doc:meta])* $name:ident = $text:expr $(, $postgres:expr)?;)*) => {
-        $($(#[$doc])* pub(crate) const $name: $crate::statement::Statement = {
-            let (sqlite, postgres) = statements!(@texts $text $(, $postgres)?);
-            $crate::statement::Statement {
-                name: concat!(module_path!(), "::", stringify!($name)),
-                sqlite,
-                postgres,
-            }
-        };)*
+        $($(#[$doc])* pub(crate) static $name: $crate::statement::Statement = statements!(@new $name $text $(, $postgres)?);)*
         #[cfg(test)]
         pub(crate) const ALL: &[&$crate::statement::Statement] = &[$(&$name),*];
     };
@@ -105,84 +131,38 @@ macro_rules! statements {
 
 /// Runs a statement and says how many rows it changed: `run!(conn, NAME, [bind, …])`.
 macro_rules! run {
-    ($conn:expr, $statement:expr, [$($bind:expr),* $(,)?]) => {{
-        match $conn {
-            $crate::statement::Conn::Sqlite(c) => {
-                sqlx::query($statement.sqlite)$(.bind($bind))*.execute(c).await.map(|done| done.rows_affected())
-            }
-            $crate::statement::Conn::Postgres(c) => {
-                sqlx::query($statement.postgres)$(.bind($bind))*.execute(c).await.map(|done| done.rows_affected())
-            }
-        }
-        .map_err(|error| $crate::error::failed(&$statement, error))
-    }};
+    ($conn:expr, $statement:expr, [$($bind:expr),* $(,)?]) => {
+        $conn.run(&$statement, 1, &[$($crate::bind::Bind::from($bind)),*])
+    };
 }
 
 /// Runs a statement and reads its rows: `rows!(conn, Row, NAME, [bind, …], fetch_optional)`.
 macro_rules! rows {
-    ($conn:expr, $row:ty, $statement:expr, [$($bind:expr),* $(,)?], $fetch:ident) => {{
-        match $conn {
-            $crate::statement::Conn::Sqlite(c) => {
-                sqlx::query_as::<_, $row>($statement.sqlite)$(.bind($bind))*.$fetch(c).await
-            }
-            $crate::statement::Conn::Postgres(c) => {
-                sqlx::query_as::<_, $row>($statement.postgres)$(.bind($bind))*.$fetch(c).await
-            }
-        }
-        .map_err(|error| $crate::error::failed(&$statement, error))
-    }};
+    ($conn:expr, $row:ty, $statement:expr, [$($bind:expr),* $(,)?], $fetch:ident) => {
+        $conn.$fetch::<$row>(&$statement, 1, &[$($crate::bind::Bind::from($bind)),*])
+    };
 }
 
 /// Runs a statement with a part in braces over one of the [`pieces`] of a list and says how many rows it changed:
 /// `run_many!(conn, NAME, [bind, …], piece, |entry| [bind, …])`.
 macro_rules! run_many {
     ($conn:expr, $statement:expr, [$($bind:expr),*], $piece:expr, |$entry:pat_param| [$($each:expr),* $(,)?]) => {{
-        let fixed: &[&str] = &[$(stringify!($bind)),*];
-        match $conn {
-            $crate::statement::Conn::Sqlite(c) => {
-                let sql = $crate::statement::widen($statement.sqlite, fixed.len(), $piece.len());
-                let mut query = sqlx::query(sql)$(.bind($bind))*;
-                for $entry in $piece {
-                    query = query$(.bind($each))*;
-                }
-                query.execute(c).await.map(|done| done.rows_affected())
-            }
-            $crate::statement::Conn::Postgres(c) => {
-                let sql = $crate::statement::widen($statement.postgres, fixed.len(), $piece.len());
-                let mut query = sqlx::query(sql)$(.bind($bind))*;
-                for $entry in $piece {
-                    query = query$(.bind($each))*;
-                }
-                query.execute(c).await.map(|done| done.rows_affected())
-            }
+        let mut binds = vec![$($crate::bind::Bind::from($bind)),*];
+        for $entry in $piece {
+            $(binds.push($crate::bind::Bind::from($each));)*
         }
-        .map_err(|error| $crate::error::failed(&$statement, error))
+        $conn.run(&$statement, $piece.len(), &binds)
     }};
 }
 
 /// As `run_many!`, and reads the rows: `rows_many!(conn, Row, NAME, [bind, …], piece, |entry| [bind, …])`.
 macro_rules! rows_many {
     ($conn:expr, $row:ty, $statement:expr, [$($bind:expr),*], $piece:expr, |$entry:pat_param| [$($each:expr),* $(,)?]) => {{
-        let fixed: &[&str] = &[$(stringify!($bind)),*];
-        match $conn {
-            $crate::statement::Conn::Sqlite(c) => {
-                let sql = $crate::statement::widen($statement.sqlite, fixed.len(), $piece.len());
-                let mut query = sqlx::query_as::<_, $row>(sql)$(.bind($bind))*;
-                for $entry in $piece {
-                    query = query$(.bind($each))*;
-                }
-                query.fetch_all(c).await
-            }
-            $crate::statement::Conn::Postgres(c) => {
-                let sql = $crate::statement::widen($statement.postgres, fixed.len(), $piece.len());
-                let mut query = sqlx::query_as::<_, $row>(sql)$(.bind($bind))*;
-                for $entry in $piece {
-                    query = query$(.bind($each))*;
-                }
-                query.fetch_all(c).await
-            }
+        let mut binds = vec![$($crate::bind::Bind::from($bind)),*];
+        for $entry in $piece {
+            $(binds.push($crate::bind::Bind::from($each));)*
         }
-        .map_err(|error| $crate::error::failed(&$statement, error))
+        $conn.fetch_all::<$row>(&$statement, $piece.len(), &binds)
     }};
 }
 
@@ -201,8 +181,16 @@ mod tests {
 
     #[test]
     fn the_part_in_braces_is_repeated_with_fresh_placeholders() {
-        assert_eq!(widen("a = $1 AND b IN ({$}) AND c", 1, 3).0, "a = $1 AND b IN ($2, $3, $4) AND c");
-        assert_eq!(widen("VALUES {($, $)}", 0, 2).0, "VALUES ($1, $2), ($3, $4)");
-        assert_eq!(widen("SELECT 1", 0, 1).0, "SELECT 1");
+        assert_eq!(spell("a = $1 AND b IN ({$}) AND c = $2", '$', 3), "a = $1 AND b IN ($3, $4, $5) AND c = $2");
+        assert_eq!(spell("VALUES {($, $)}", '?', 2), "VALUES (?1, ?2), (?3, ?4)");
+        assert_eq!(spell("SELECT $2, $1", '?', 1), "SELECT ?2, ?1");
+    }
+
+    #[test]
+    fn a_spelling_is_made_once() {
+        let statement = Statement::new("s", "IN ({$})", "IN ({$})");
+        let first = statement.sqlite.spelled(4).as_ptr();
+        assert_eq!(statement.sqlite.spelled(4).as_ptr(), first);
+        assert_eq!(statement.postgres.spelled(2), "IN ($1, $2)");
     }
 }

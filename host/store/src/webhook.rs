@@ -1,78 +1,112 @@
 //! Webhook subscriptions.
 
-use async_trait::async_trait;
+use std::sync::Arc;
+
 use portico_core::error::Result;
 use portico_core::id::{DeviceId, TenantId, WebhookId};
 use portico_core::page::PageRequest;
 use portico_core::ports::store::{WebhookChange, WebhookTx};
 use portico_core::time::UtcMs;
-use portico_core::webhook::{EventFilter, Webhook, WebhookState};
+use portico_core::webhook::{EventFilter, Headers, SealedHeaders, Webhook, WebhookState};
 
 use crate::db::DbTx;
-use crate::flavour;
-use crate::row::{self, Place, clean, clean_option, ms};
+use crate::row::{self, RowRef, ms};
 use crate::statement::pieces;
+use crate::table;
+
+table! {
+    /// A subscription as stored.
+    webhooks: WebhookRow<'r> => Webhook {
+        id: &'r str,
+        tenant_id: &'r str,
+        device_id: Option<&'r str>,
+        url: &'r str,
+        events: &'r str,
+        headers: &'r str,
+        header_names: Option<&'r str>,
+        sealed_headers: Option<&'r [u8]>,
+        format: &'r str,
+        state: &'r str,
+        reason: Option<&'r str>,
+        failing_since_ms: Option<i64>,
+        created_ms: i64,
+        sealed_secret: &'r [u8],
+    }
+}
+
+/// The column `headers` of a row whose headers are sealed.
+const NONE_IN_THE_CLEAR: &str = "{}";
 
 statements! {
-    INSERT = concat!(
-        "INSERT INTO webhooks (", webhook_columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
-    );
-    FIND = concat!("SELECT ", webhook_columns!(), " FROM webhooks WHERE tenant_id = $1 AND id = $2");
-    LOAD_MANY = concat!("SELECT ", webhook_columns!(), " FROM webhooks WHERE id IN ({$})");
-    LIST = concat!(
-        "SELECT ", webhook_columns!(), " FROM webhooks WHERE tenant_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3"
-    );
-    LIST_DEVICE = concat!(
-        "SELECT ", webhook_columns!(), " FROM webhooks WHERE tenant_id = $1 AND id < $2 AND device_id = $4
-         ORDER BY id DESC LIMIT $3"
-    );
+    INSERT = webhooks!(insert);
+    FIND = webhooks!(find);
+    LOAD_MANY = concat!("SELECT ", webhooks!(columns), " FROM webhooks WHERE id IN ({$})");
+    LIST = webhooks!(page);
+    LIST_DEVICE = webhooks!(page "AND device_id = $4");
+    /// The enabled ones of a tenant. They can't be removed before the transaction ends.
+    ENABLED =
+        concat!("SELECT ", webhooks!(columns), " FROM webhooks WHERE tenant_id = $1 AND state = 'enabled' ORDER BY id"),
+        concat!(
+            "SELECT ", webhooks!(columns), " FROM webhooks WHERE tenant_id = $1 AND state = 'enabled' ORDER BY id
+             FOR KEY SHARE"
+        );
     COUNT = "SELECT COUNT(*) FROM webhooks WHERE tenant_id = $1";
     CHANGE =
-        "UPDATE webhooks SET url = COALESCE($3, url), events = COALESCE($4, events), headers = COALESCE($5, headers),
-             format = COALESCE($6, format), state = COALESCE($7, state),
+        "UPDATE webhooks SET url = COALESCE($3, url), events = COALESCE($4, events), header_names = COALESCE($5, header_names),
+             sealed_headers = COALESCE($10, sealed_headers),
+             headers = CASE WHEN $5 IS NULL THEN headers ELSE '{}' END, format = COALESCE($6, format), state = COALESCE($7, state),
              reason = CASE WHEN $7 IS NULL THEN reason ELSE $8 END,
              failing_since_ms = CASE WHEN $7 = 'enabled' THEN NULL ELSE failing_since_ms END,
              sealed_secret = COALESCE($9, sealed_secret)
          WHERE tenant_id = $1 AND id = $2";
+    /// Those whose headers were stored in the clear; the index on them is empty once all are sealed.
+    UNSEALED = "SELECT tenant_id, id, headers FROM webhooks WHERE headers <> '{}' ORDER BY id LIMIT $1";
     /// The first failure counts: a later one must not move it.
-    FAILING = "UPDATE webhooks SET failing_since_ms = COALESCE(failing_since_ms, $2) WHERE id = $1";
+    FAILING = "UPDATE webhooks SET failing_since_ms = $2 WHERE id = $1 AND failing_since_ms IS NULL";
     HEALTHY = "UPDATE webhooks SET failing_since_ms = NULL WHERE id = $1 AND failing_since_ms IS NOT NULL";
     DELETE = "DELETE FROM webhooks WHERE tenant_id = $1 AND id = $2";
 }
 
-#[derive(sqlx::FromRow)]
-struct WebhookRow {
-    id: String,
-    tenant_id: String,
-    device_id: Option<String>,
-    url: String,
-    events: String,
-    headers: String,
-    format: String,
-    state: String,
-    reason: Option<String>,
-    failing_since_ms: Option<i64>,
-    created_ms: i64,
-    sealed_secret: Vec<u8>,
-}
+impl<'r> WebhookRow<'r> {
+    /// `events` and `header_names` are those of the subscription, as JSON.
+    fn of(webhook: &'r Webhook, events: &'r str, header_names: &'r str) -> Self {
+        Self {
+            id: webhook.id.as_str(),
+            tenant_id: webhook.tenant.as_str(),
+            device_id: webhook.device.as_ref().map(|d| d.as_str()),
+            url: &webhook.url,
+            events,
+            headers: NONE_IN_THE_CLEAR,
+            header_names: Some(header_names),
+            sealed_headers: Some(&webhook.headers.sealed),
+            format: &webhook.format,
+            state: state_name(webhook.state),
+            reason: webhook.reason.as_deref(),
+            failing_since_ms: ms(webhook.failing_since),
+            created_ms: webhook.created_at.0,
+            sealed_secret: &webhook.sealed_secret,
+        }
+    }
 
-impl WebhookRow {
-    fn noun(self) -> Result<Webhook> {
-        let place = Place::new("webhooks", &self.id);
-        let filters: Vec<String> = place.json("events", &self.events)?;
+    fn noun(&self) -> Result<Webhook> {
+        let at = self.at();
+        let filters: Vec<String> = at.json("events", self.events)?;
         Ok(Webhook {
-            id: place.id("id", &self.id)?,
-            tenant: place.id("tenant_id", &self.tenant_id)?,
-            device: place.id_option("device_id", self.device_id.as_deref())?,
-            events: filters.iter().map(|f| place.name("events", f, EventFilter::parse)).collect::<Result<_>>()?,
-            headers: place.json("headers", &self.headers)?,
-            state: place.name("state", &self.state, state_from)?,
+            id: at.id("id", self.id)?,
+            tenant: at.id("tenant_id", self.tenant_id)?,
+            device: at.id_option("device_id", self.device_id)?,
+            events: filters.iter().map(|f| at.name("events", f, EventFilter::parse)).collect::<Result<_>>()?,
+            headers: SealedHeaders {
+                names: self.header_names.map_or(Ok(Vec::new()), |names| at.json("header_names", names))?,
+                sealed: self.sealed_headers.unwrap_or_default().to_owned(),
+            },
+            state: at.name("state", self.state, state_from)?,
             failing_since: self.failing_since_ms.map(UtcMs),
             created_at: UtcMs(self.created_ms),
-            url: self.url,
-            format: self.format,
-            reason: self.reason,
-            sealed_secret: self.sealed_secret,
+            url: self.url.to_owned(),
+            format: self.format.to_owned(),
+            reason: self.reason.map(str::to_owned),
+            sealed_secret: self.sealed_secret.to_owned(),
         })
     }
 }
@@ -88,54 +122,47 @@ fn state_from(name: &str) -> Option<WebhookState> {
     [WebhookState::Enabled, WebhookState::Disabled].into_iter().find(|s| state_name(*s) == name)
 }
 
-/// The enabled subscriptions that see events of this device. They stay until the transaction ends.
-pub(crate) async fn candidates(tx: &mut DbTx, tenant: &TenantId, device: Option<&DeviceId>) -> Result<Vec<Webhook>> {
-    let device = device.map(|d| d.as_str());
-    let rows = rows!(tx.conn(), WebhookRow, flavour::WEBHOOKS_CANDIDATES, [tenant.as_str(), device], fetch_all)?;
-    rows.into_iter().map(WebhookRow::noun).collect()
+impl DbTx<'_> {
+    /// The enabled subscriptions of a tenant, from memory where the thread that writes keeps them.
+    fn webhooks_enabled(&mut self, tenant: &TenantId) -> Result<Arc<[Webhook]>> {
+        if let Some(kept) = self.subscriptions().and_then(|kept| kept.get(tenant)) {
+            return Ok(kept);
+        }
+        let found: Arc<[Webhook]> = rows!(self.conn(), Webhook, ENABLED, [tenant.as_str()], fetch_all)?.into();
+        if let Some(kept) = self.subscriptions() {
+            kept.put(tenant.clone(), Arc::clone(&found));
+        }
+        Ok(found)
+    }
 }
 
-#[async_trait]
-impl WebhookTx for DbTx {
-    async fn webhook_insert(&mut self, webhook: &Webhook) -> Result<()> {
+impl WebhookTx for DbTx<'_> {
+    fn webhook_insert(&mut self, webhook: &Webhook) -> Result<()> {
+        self.subscriptions_changed();
         let events = row::json(&webhook.events)?;
-        let headers = row::json(&webhook.headers)?;
-        run!(
-            self.conn(),
-            INSERT,
-            [
-                webhook.id.as_str(),
-                webhook.tenant.as_str(),
-                webhook.device.as_ref().map(|d| d.as_str()),
-                clean(&webhook.url).as_ref(),
-                &events,
-                &headers,
-                clean(&webhook.format).as_ref(),
-                state_name(webhook.state),
-                clean_option(webhook.reason.as_deref()).as_deref(),
-                ms(webhook.failing_since),
-                webhook.created_at.0,
-                &webhook.sealed_secret[..],
-            ]
-        )?;
+        let header_names = row::json(&webhook.headers.names)?;
+        self.conn().run(&INSERT, 1, &table::binds(&[WebhookRow::of(webhook, &events, &header_names)]))?;
         Ok(())
     }
 
-    async fn webhook_find(&mut self, tenant: &TenantId, id: &WebhookId) -> Result<Option<Webhook>> {
-        let row = rows!(self.conn(), WebhookRow, FIND, [tenant.as_str(), id.as_str()], fetch_optional)?;
-        row.map(WebhookRow::noun).transpose()
+    fn webhook_find(&mut self, tenant: &TenantId, id: &WebhookId) -> Result<Option<Webhook>> {
+        rows!(self.conn(), Webhook, FIND, [tenant.as_str(), id.as_str()], fetch_optional)
     }
 
-    async fn webhook_load_many(&mut self, ids: &[WebhookId]) -> Result<Vec<Webhook>> {
+    fn webhook_load_many(&mut self, ids: &[WebhookId]) -> Result<Vec<Webhook>> {
         let mut found = Vec::with_capacity(ids.len());
         for piece in pieces(ids) {
-            let rows = rows_many!(self.conn(), WebhookRow, LOAD_MANY, [], piece, |id| [id.as_str()])?;
-            found.extend(rows);
+            found.extend(rows_many!(self.conn(), Webhook, LOAD_MANY, [], piece, |id| [id.as_str()])?);
         }
-        found.into_iter().map(WebhookRow::noun).collect()
+        Ok(found)
     }
 
-    async fn webhook_list(
+    fn webhook_candidates(&mut self, tenant: &TenantId, device: Option<&DeviceId>) -> Result<Vec<Webhook>> {
+        let enabled = self.webhooks_enabled(tenant)?;
+        Ok(enabled.iter().filter(|w| w.device.is_none() || w.device.as_ref() == device).cloned().collect())
+    }
+
+    fn webhook_list(
         &mut self,
         tenant: &TenantId,
         device: Option<&DeviceId>,
@@ -143,23 +170,23 @@ impl WebhookTx for DbTx {
     ) -> Result<Vec<Webhook>> {
         let tenant = tenant.as_str();
         let (before, limit) = (row::cursor(page), row::page_rows(page));
-        let rows = match device {
-            None => rows!(self.conn(), WebhookRow, LIST, [tenant, before, limit], fetch_all)?,
+        match device {
+            None => rows!(self.conn(), Webhook, LIST, [tenant, before, limit], fetch_all),
             Some(device) => {
-                rows!(self.conn(), WebhookRow, LIST_DEVICE, [tenant, before, limit, device.as_str()], fetch_all)?
+                rows!(self.conn(), Webhook, LIST_DEVICE, [tenant, before, limit, device.as_str()], fetch_all)
             }
-        };
-        rows.into_iter().map(WebhookRow::noun).collect()
+        }
     }
 
-    async fn webhook_count(&mut self, tenant: &TenantId) -> Result<u32> {
+    fn webhook_count(&mut self, tenant: &TenantId) -> Result<u32> {
         let (number,) = rows!(self.conn(), (i64,), COUNT, [tenant.as_str()], fetch_one)?;
         Ok(row::count_u32(number))
     }
 
-    async fn webhook_change(&mut self, tenant: &TenantId, id: &WebhookId, change: &WebhookChange) -> Result<bool> {
+    fn webhook_change(&mut self, tenant: &TenantId, id: &WebhookId, change: &WebhookChange) -> Result<bool> {
+        self.subscriptions_changed();
         let events = change.events.as_ref().map(row::json).transpose()?;
-        let headers = change.headers.as_ref().map(row::json).transpose()?;
+        let header_names = change.headers.as_ref().map(|h| row::json(&h.names)).transpose()?;
         let (state, reason) = match &change.state {
             Some((state, reason)) => (Some(state_name(*state)), reason.as_deref()),
             None => (None, None),
@@ -170,28 +197,42 @@ impl WebhookTx for DbTx {
             [
                 tenant.as_str(),
                 id.as_str(),
-                clean_option(change.url.as_deref()).as_deref(),
+                change.url.as_deref(),
                 events.as_deref(),
-                headers.as_deref(),
-                clean_option(change.format.as_deref()).as_deref(),
+                header_names.as_deref(),
+                change.format.as_deref(),
                 state,
-                clean_option(reason).as_deref(),
+                reason,
                 change.sealed_secret.as_deref(),
+                change.headers.as_ref().map(|h| &h.sealed[..]),
             ]
         )?;
         Ok(changed > 0)
     }
 
-    async fn webhook_failing(&mut self, id: &WebhookId, since: Option<UtcMs>) -> Result<()> {
-        match since {
+    fn webhook_unsealed(&mut self, limit: u32) -> Result<Vec<(TenantId, WebhookId, Headers)>> {
+        let rows = rows!(self.conn(), (String, String, String), UNSEALED, [i64::from(limit)], fetch_all)?;
+        let read = |(tenant, id, headers): (String, String, String)| {
+            let row = RowRef::new("webhooks", &id);
+            Ok((row.id("tenant_id", &tenant)?, row.id("id", &id)?, row.json("headers", &headers)?))
+        };
+        rows.into_iter().map(read).collect()
+    }
+
+    fn webhook_failing(&mut self, id: &WebhookId, since: Option<UtcMs>) -> Result<()> {
+        let changed = match since {
             Some(since) => run!(self.conn(), FAILING, [id.as_str(), since.0])?,
             None => run!(self.conn(), HEALTHY, [id.as_str()])?,
         };
+        if changed > 0 {
+            self.subscriptions_changed();
+        }
         Ok(())
     }
 
-    async fn webhook_delete(&mut self, tenant: &TenantId, id: &WebhookId) -> Result<bool> {
-        self.lock_outbox(std::slice::from_ref(tenant)).await?;
+    fn webhook_delete(&mut self, tenant: &TenantId, id: &WebhookId) -> Result<bool> {
+        self.subscriptions_changed();
+        self.lock_outbox(std::slice::from_ref(tenant))?;
         Ok(run!(self.conn(), DELETE, [tenant.as_str(), id.as_str()])? > 0)
     }
 }

@@ -75,14 +75,14 @@ pub struct WhatsAppLimits {
     /// Sessions in this process.
     #[schemars(range(min = 1, max = 100_000))]
     pub sessions_max: usize,
-    /// Resolved recipients remembered per session.
+    /// Resolved recipients cached per session.
     #[schemars(range(min = 1))]
     pub resolve_cache_max: usize,
-    /// How long a resolved recipient is believed, in seconds.
+    /// How long a resolved recipient stays in the cache, in seconds.
     #[serde(rename = "resolve_ttl_s", with = "Seconds")]
     #[schemars(range(min = 1))]
     pub resolve_ttl: Duration,
-    /// How long "not on WhatsApp" is believed, in seconds.
+    /// How long "not on WhatsApp" stays in the cache, in seconds.
     #[serde(rename = "resolve_absent_ttl_s", with = "Seconds")]
     #[schemars(range(min = 1))]
     pub resolve_absent_ttl: Duration,
@@ -90,7 +90,7 @@ pub struct WhatsAppLimits {
     #[serde(rename = "resolve_timeout_s", with = "Seconds")]
     #[schemars(range(min = 1))]
     pub resolve_timeout: Duration,
-    /// How long encrypting and writing one message may take, waiting for its chat's turn included, in seconds.
+    /// How long encrypting and writing one message may take, in seconds.
     #[serde(rename = "send_timeout_s", with = "Seconds")]
     #[schemars(range(min = 1))]
     pub send_timeout: Duration,
@@ -101,8 +101,8 @@ pub struct WhatsAppLimits {
     #[serde(rename = "pairing_code_timeout_s", with = "Seconds")]
     #[schemars(range(min = 1))]
     pub pairing_code_timeout: Duration,
-    /// Happenings of one session that wait for the core. When nearly as many wait, nothing more is read from the socket:
-    /// WhatsApp keeps what it has not delivered.
+    /// Events of one session that may wait for the core. When nearly as many wait, the socket is not read any more: WhatsApp
+    /// keeps what it has not delivered.
     #[schemars(range(min = 24))]
     pub events_max: usize,
 }

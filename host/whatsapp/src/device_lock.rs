@@ -1,26 +1,26 @@
-//! Device locks: who starts or stops a device's session does so alone, in the order of asking.
+//! Device locks: starting or stopping a device's session needs the device's lock. Waiters get it in the order of their calls.
 //!
-//! Invariant: a device is remembered only while somebody has its turn or waits for it.
+//! Invariant: a device is in the table only while somebody holds its lock or waits for it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use portico_core::error::{Error, Result};
 use portico_core::id::DeviceId;
-use portico_core::ports::sessions::{DeviceLock, TURN_TIMEOUT};
-use tokio::sync::{Mutex as TurnMutex, OwnedMutexGuard};
+use portico_core::ports::whatsapp::{DeviceLock, LOCK_TIMEOUT};
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use tokio::time::timeout;
 
 use crate::sessions::BUSY_RETRY;
 
-/// The turns of all devices. Cloning shares them.
+/// The locks of all devices. Cloning shares them.
 #[derive(Clone, Default)]
-pub(crate) struct DeviceLocks(Arc<Mutex<HashMap<DeviceId, Weak<TurnMutex<()>>>>>);
+pub(crate) struct DeviceLocks(Arc<Mutex<HashMap<DeviceId, Weak<AsyncMutex<()>>>>>);
 
-/// Who may wait for the turn of one device. Each keeps a request open; a device must not take all of the gateway's.
+/// Callers that may wait for one device's lock. Each keeps a request open; one device must not take all requests of the gateway.
 const WAITING_MAX: usize = 8;
 
-/// A turn that somebody has.
+/// A lock that somebody holds.
 struct Held {
     device_locks: DeviceLocks,
     device: DeviceId,
@@ -28,22 +28,22 @@ struct Held {
 }
 
 impl DeviceLocks {
-    /// Waits for the device's turn. Whoever stops waiting has lost nothing but the place in the queue.
-    pub(crate) async fn take(&self, device: &DeviceId) -> Result<DeviceLock> {
+    /// Waits for the device's lock. A caller that stops waiting leaves the queue.
+    pub(crate) async fn lock(&self, device: &DeviceId) -> Result<DeviceLock> {
         let mut held = Held { device_locks: self.clone(), device: device.clone(), guard: None };
         let mutex = self.mutex(device);
-        // Whoever has the turn and whoever waits for it holds the mutex once.
+        // The holder and every waiter own one reference to the mutex.
         if Arc::strong_count(&mutex) > 1 + WAITING_MAX {
             return Err(busy(format!("{WAITING_MAX} others wait to start or stop this device's session already")));
         }
-        let Ok(guard) = timeout(TURN_TIMEOUT, mutex.lock_owned()).await else {
+        let Ok(guard) = timeout(LOCK_TIMEOUT, mutex.lock_owned()).await else {
             return Err(busy("the device's session is still being started or stopped by others".to_owned()));
         };
         held.guard = Some(guard);
         Ok(DeviceLock::new(held))
     }
 
-    fn mutex(&self, device: &DeviceId) -> Arc<TurnMutex<()>> {
+    fn mutex(&self, device: &DeviceId) -> Arc<AsyncMutex<()>> {
         let mut table = self.table();
         if let Some(mutex) = table.get(device).and_then(Weak::upgrade) {
             return mutex;
@@ -53,14 +53,14 @@ impl DeviceLocks {
         mutex
     }
 
-    fn table(&self) -> MutexGuard<'_, HashMap<DeviceId, Weak<TurnMutex<()>>>> {
+    fn table(&self) -> MutexGuard<'_, HashMap<DeviceId, Weak<AsyncMutex<()>>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        // First, so that it isn't counted.
+        // Released first, so that the count below is that of the others.
         self.guard = None;
         let mut table = self.device_locks.table();
         if table.get(&self.device).is_some_and(|mutex| mutex.strong_count() == 0) {
@@ -84,29 +84,29 @@ mod tests {
     }
 
     async fn is_free(device_locks: &DeviceLocks, device: &DeviceId) -> bool {
-        timeout(Duration::from_millis(20), device_locks.take(device)).await.is_ok_and(|turn| turn.is_ok())
+        timeout(Duration::from_millis(20), device_locks.lock(device)).await.is_ok_and(|lock| lock.is_ok())
     }
 
     #[tokio::test]
     async fn one_device_at_a_time_and_each_by_itself() {
         let device_locks = DeviceLocks::default();
-        let first = device_locks.take(&device(1)).await.unwrap();
+        let first = device_locks.lock(&device(1)).await.unwrap();
         assert!(!is_free(&device_locks, &device(1)).await);
         assert!(is_free(&device_locks, &device(2)).await);
         drop(first);
         assert!(is_free(&device_locks, &device(1)).await);
-        assert!(device_locks.table().is_empty(), "nobody has a turn, nobody is remembered");
+        assert!(device_locks.table().is_empty(), "no lock is held, none is remembered");
     }
 
     #[tokio::test]
-    async fn turns_come_in_the_order_of_asking() {
+    async fn waiters_get_the_lock_in_the_order_of_their_calls() {
         let (device_locks, order) = (DeviceLocks::default(), Arc::new(Mutex::new(Vec::new())));
-        let first = device_locks.take(&device(1)).await.unwrap();
+        let first = device_locks.lock(&device(1)).await.unwrap();
         let mut waiting = Vec::new();
         for n in 0..3 {
             let (device_locks, order) = (device_locks.clone(), Arc::clone(&order));
             waiting.push(tokio::spawn(async move {
-                let _turn = device_locks.take(&device(1)).await.unwrap();
+                let _lock = device_locks.lock(&device(1)).await.unwrap();
                 order.lock().unwrap().push(n);
             }));
             tokio::task::yield_now().await;
@@ -122,15 +122,15 @@ mod tests {
     #[tokio::test]
     async fn only_so_many_wait() {
         let device_locks = DeviceLocks::default();
-        let first = device_locks.take(&device(1)).await.unwrap();
+        let first = device_locks.lock(&device(1)).await.unwrap();
         let mut waiting = Vec::new();
         for _ in 0..WAITING_MAX {
             let device_locks = device_locks.clone();
-            waiting.push(tokio::spawn(async move { device_locks.take(&device(1)).await.is_ok() }));
+            waiting.push(tokio::spawn(async move { device_locks.lock(&device(1)).await.is_ok() }));
             tokio::task::yield_now().await;
         }
-        assert!(matches!(device_locks.take(&device(1)).await, Err(Error::Busy { .. })));
-        assert!(device_locks.take(&device(2)).await.is_ok());
+        assert!(matches!(device_locks.lock(&device(1)).await, Err(Error::Busy { .. })));
+        assert!(device_locks.lock(&device(2)).await.is_ok());
         drop(first);
         for task in waiting {
             assert!(task.await.unwrap());
@@ -141,7 +141,7 @@ mod tests {
     #[tokio::test]
     async fn who_gives_up_waiting_leaves_nothing_behind() {
         let device_locks = DeviceLocks::default();
-        let first = device_locks.take(&device(1)).await.unwrap();
+        let first = device_locks.lock(&device(1)).await.unwrap();
         assert!(!is_free(&device_locks, &device(1)).await);
         drop(first);
         assert!(device_locks.table().is_empty());

@@ -1,15 +1,15 @@
-//! The way out to the network: one WebSocket dialler and one HTTP agent, shared by every session of the process.
+//! Connections to the network: one WebSocket dialer and one HTTP agent, shared by every session of the process.
 //!
-//! A session gets its own [`Dialler`] around the shared one, for two reasons. It tells the session each time the library
-//! dials: the library reports some losses of the connection as events and others not at all; a new dial reports every one.
-//! And it stops reading from the socket while the session has no room for more, so that the network waits, not memory.
+//! A session wraps the shared dialer in a [`SessionDialer`] of its own, for two reasons. It reports each dial to the session:
+//! the library reports some losses of the connection as events and others not at all, but after every loss it dials. And it
+//! stops reading from the socket while the session's event queue is nearly full, so that data waits in the network instead of
+//! in memory.
 
 #[cfg(feature = "sandbox")]
 mod loopback;
 mod socket;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use portico_core::error::Result;
@@ -25,23 +25,23 @@ use whatsapp_rust::transport::{Transport, TransportEvent, TransportFactory};
 use whatsapp_rust::wacore::net::WHATSAPP_WEB_WS_URL;
 
 use crate::config::Network;
-use crate::events::{EventSink, Fact};
+use crate::events::{EventSink, SessionEvent};
 
 #[cfg(not(feature = "sandbox"))]
 pub(crate) type Http = UreqHttpClient;
 #[cfg(feature = "sandbox")]
 pub(crate) type Http = loopback::LoopbackHttp;
 
-/// What all sessions dial with.
+/// What all sessions connect with.
 #[derive(Clone)]
-pub(crate) struct Ways {
+pub(crate) struct Transports {
     /// WebSockets.
     pub(crate) sockets: Arc<dyn TransportFactory>,
     /// Media and the client version. Cloning shares the agent.
     pub(crate) http: Http,
 }
 
-impl Ways {
+impl Transports {
     /// Refuses networks that this build must not dial.
     #[cfg(not(feature = "sandbox"))]
     pub(crate) fn new(network: &Network) -> Result<Self> {
@@ -53,7 +53,7 @@ impl Ways {
     /// Refuses networks that this build must not dial.
     #[cfg(feature = "sandbox")]
     pub(crate) fn new(network: &Network) -> Result<Self> {
-        loopback::ways(network)
+        loopback::transports(network)
     }
 }
 
@@ -72,34 +72,31 @@ impl TransportFactory for Sockets {
     }
 }
 
-/// The shared dialler, for one session.
-pub(crate) struct Dialler {
+/// The shared dialer, for one session.
+pub(crate) struct SessionDialer {
     pub(crate) sockets: Arc<dyn TransportFactory>,
     pub(crate) sink: Arc<EventSink>,
-    /// Incoming messages are refused; a new connection brings them again, in order.
-    pub(crate) refusing: Arc<AtomicBool>,
 }
 
 #[async_trait]
-impl TransportFactory for Dialler {
+impl TransportFactory for SessionDialer {
     async fn create_transport(&self) -> anyhow::Result<(Arc<dyn Transport>, async_channel::Receiver<TransportEvent>)> {
-        self.sink.tell(Fact::Dialling);
-        self.refusing.store(false, Ordering::Release);
+        self.sink.push(SessionEvent::Dialing);
         let (transport, incoming) = self.sockets.create_transport().await?;
-        let (forward, gated) = async_channel::bounded(1);
-        tokio::spawn(gate(Arc::clone(&self.sink), incoming, forward));
-        Ok((transport, gated))
+        let (forward, bounded) = async_channel::bounded(1);
+        tokio::spawn(forward_with_backpressure(Arc::clone(&self.sink), incoming, forward));
+        Ok((transport, bounded))
     }
 }
 
-/// Forwards what comes from the socket as long as the session has room. Ends with either side.
-async fn gate(
+/// Forwards what comes from the socket while the session's event queue has capacity. Ends with either side.
+async fn forward_with_backpressure(
     sink: Arc<EventSink>,
     incoming: async_channel::Receiver<TransportEvent>,
     forward: async_channel::Sender<TransportEvent>,
 ) {
     while let Ok(event) = incoming.recv().await {
-        sink.room().await;
+        sink.wait_for_capacity().await;
         if forward.send(event).await.is_err() {
             return;
         }

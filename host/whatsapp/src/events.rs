@@ -1,10 +1,14 @@
-//! What the protocol library tells, on its way to the session's one task.
+//! The event queue of a session: everything the protocol library reports, in one order.
 //!
-//! The library calls handlers inside its receive path: a [`EventSink`] only puts facts into a bounded channel. The task takes them
-//! out in order ([`crate::session`]). Nothing is lost silently: the library acknowledges most of what it tells before
-//! anybody handled it, so the channel must never be full. Therefore reading from the socket waits ([`EventSink::room`]) while
-//! fewer than [`RESERVE`] places are free, and what the library has read before that fits into the reserve. A core that
-//! stands still for long thus loses the connection, and WhatsApp delivers the rest to the next one.
+//! The library calls event handlers inside its receive path, so an [`EventSink`] only puts events into a bounded queue; the
+//! session's task takes them out one after the other ([`crate::session`]). Incoming messages use the same queue, although they
+//! come through the library's durability hook, which waits until they are stored ([`inbound`]): so a receipt can't overtake a
+//! message that came before it.
+//!
+//! Most events were acknowledged to WhatsApp before anybody handled them, so the queue must never be full. Therefore the socket
+//! is not read ([`EventSink::wait_for_capacity`]) while fewer than [`RESERVE`] places are free, and what the library had read
+//! before fits into the reserve. A core that stands still for long thus loses the connection, and WhatsApp delivers the rest to
+//! the next one.
 
 pub(crate) mod inbound;
 pub(crate) mod party;
@@ -16,72 +20,82 @@ use portico_core::id::DeviceId;
 use tokio::sync::{Notify, mpsc};
 use whatsapp_rust::types::events::{Event, EventHandler, EventInterest, EventKind};
 
+use inbound::IncomingBatch;
+
 /// Places kept free for what the library has read already: one read of the socket and its own short queues.
 const RESERVE: usize = 512;
 
-/// Something that happened to a session.
-pub(crate) enum Fact {
+/// An entry of the queue.
+pub(crate) enum SessionEvent {
     /// An event of the library.
-    Event(Arc<Event>),
-    /// The library dials.
-    Dialling,
+    Library(Arc<Event>),
+    /// The library is about to dial.
+    Dialing,
+    /// Messages that the durability hook wants stored.
+    Incoming(IncomingBatch),
 }
 
-/// The session's ear.
+/// The writing end of a session's event queue.
 pub(crate) struct EventSink {
     device: DeviceId,
-    facts: mpsc::Sender<Fact>,
+    queue: mpsc::Sender<SessionEvent>,
     reserve: usize,
-    relief: Notify,
+    capacity_freed: Notify,
 }
 
 impl EventSink {
-    /// A sink and what comes out of it, for at most `events_max` waiting facts.
-    pub(crate) fn new(device: DeviceId, events_max: usize) -> (Arc<Self>, mpsc::Receiver<Fact>) {
+    /// A sink and the reading end of its queue, which holds at most `events_max` events.
+    pub(crate) fn new(device: DeviceId, events_max: usize) -> (Arc<Self>, mpsc::Receiver<SessionEvent>) {
         let places = events_max.max(2);
-        let (facts, waiting) = mpsc::channel(places);
+        let (queue, events) = mpsc::channel(places);
         let reserve = RESERVE.min(places / 2);
-        (Arc::new(Self { device, facts, reserve, relief: Notify::new() }), waiting)
+        (Arc::new(Self { device, queue, reserve, capacity_freed: Notify::new() }), events)
     }
 
-    /// Queues a fact. Never waits.
-    pub(crate) fn tell(&self, fact: Fact) {
-        if self.facts.try_send(fact).is_err() && !self.facts.is_closed() {
-            tracing::error!(device.id = %self.device, "a fact of the session was lost: one read of the socket brought more than the reserve holds; raise `events_max`");
+    /// Queues an event. Never waits.
+    pub(crate) fn push(&self, event: SessionEvent) {
+        if self.queue.try_send(event).is_err() && !self.queue.is_closed() {
+            tracing::error!(device.id = %self.device, "an event of the session was lost: one read of the socket brought more than the reserve holds; raise `events_max`");
         }
+    }
+
+    /// Queues messages, and waits for a free place if there is none: unlike events they have not been acknowledged. False when
+    /// the session is over.
+    pub(crate) async fn push_incoming(&self, batch: IncomingBatch) -> bool {
+        self.queue.send(SessionEvent::Incoming(batch)).await.is_ok()
     }
 
     /// Waits until more may be read from the socket.
-    pub(crate) async fn room(&self) {
+    pub(crate) async fn wait_for_capacity(&self) {
         loop {
-            let mut relief = std::pin::pin!(self.relief.notified());
-            // Registered before looking, so that no relief in between is missed.
-            relief.as_mut().enable();
-            if self.has_room() {
+            let mut freed = std::pin::pin!(self.capacity_freed.notified());
+            // Registered before the check, so that a notification between the check and the wait is not missed.
+            freed.as_mut().enable();
+            if self.has_capacity() {
                 return;
             }
-            relief.await;
+            freed.await;
         }
     }
 
-    /// Says that facts were taken out, or that nobody takes them any more.
-    pub(crate) fn worked_off(&self) {
-        if self.has_room() {
-            self.relief.notify_waiters();
+    /// Tells waiting readers that events were taken out, or that nobody takes them any more.
+    pub(crate) fn notify_capacity(&self) {
+        if self.has_capacity() {
+            self.capacity_freed.notify_waiters();
         }
     }
 
-    fn has_room(&self) -> bool {
-        self.facts.capacity() >= self.reserve || self.facts.is_closed()
+    fn has_capacity(&self) -> bool {
+        self.queue.capacity() >= self.reserve || self.queue.is_closed()
     }
 }
 
 impl EventHandler for EventSink {
     fn handle_event(&self, event: Arc<Event>) {
-        self.tell(Fact::Event(event));
+        self.push(SessionEvent::Library(event));
     }
 
-    /// Only what is handled: the library then does not even build the others (history would be megabytes).
+    /// Only what is handled: the library does not even build the others (a history would be megabytes).
     fn interest(&self) -> EventInterest {
         EventInterest::of(&[
             EventKind::Connected,
@@ -104,6 +118,7 @@ impl EventHandler for EventSink {
             EventKind::Receipt,
             EventKind::ServerAck,
             EventKind::UndecryptableMessage,
+            EventKind::OfflineSyncCompleted,
         ])
     }
 }
@@ -114,19 +129,19 @@ mod tests {
     use futures_util::FutureExt;
 
     #[tokio::test]
-    async fn reading_waits_while_only_the_reserve_is_left() {
-        let (sink, mut facts) = EventSink::new(DeviceId::new(1, 1), 8);
+    async fn the_socket_is_not_read_while_only_the_reserve_is_left() {
+        let (sink, mut events) = EventSink::new(DeviceId::new(1, 1), 8);
         for _ in 0..5 {
-            assert!(sink.room().now_or_never().is_some());
-            sink.tell(Fact::Dialling);
+            assert!(sink.wait_for_capacity().now_or_never().is_some());
+            sink.push(SessionEvent::Dialing);
         }
-        assert!(sink.room().now_or_never().is_none(), "three places are left of a reserve of four");
-        let waiting = sink.room();
-        facts.recv().await;
-        sink.worked_off();
+        assert!(sink.wait_for_capacity().now_or_never().is_none(), "three places are left of a reserve of four");
+        let waiting = sink.wait_for_capacity();
+        events.recv().await;
+        sink.notify_capacity();
         waiting.await;
-        sink.tell(Fact::Dialling);
-        facts.close();
-        assert!(sink.room().now_or_never().is_some(), "nobody waits for a session that is over");
+        sink.push(SessionEvent::Dialing);
+        events.close();
+        assert!(sink.wait_for_capacity().now_or_never().is_some(), "nobody waits for a session that is over");
     }
 }

@@ -1,11 +1,11 @@
-//! Sessions with WhatsApp: [`WhatsAppSessions`] implements the core's `Sessions` over the protocol library.
+//! Sessions with WhatsApp: [`WhatsAppSessions`] implements the core's port `WhatsApp` over the protocol library.
 //!
-//! For: connecting, pairing, sending, resolving, and telling the core's `Inbox` what happened. Left to others: every rule
+//! For: connecting, pairing, sending, resolving, and reporting facts to the core's `Inbox`. Left to others: every rule
 //! (core), where keys are kept (the store, behind `KeyRecords`), when a session should run (jobs).
 //!
 //! Invariants: no other crate names the protocol library. WhatsApp gets its acknowledgement of a message only after the
 //! inbox made the message durable. Nothing leaves this crate for the store unsealed. With the feature `sandbox` nothing
-//! but loopback is ever dialled.
+//! but loopback is ever dialed.
 
 mod backend;
 mod config;

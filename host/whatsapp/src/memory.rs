@@ -17,22 +17,24 @@ type Rows = BTreeMap<(DeviceId, &'static str, String), Row>;
 
 /// Key records in memory.
 #[derive(Default)]
-pub(crate) struct Memory {
+pub(crate) struct MemoryKeyRecords {
     rows: Mutex<Rows>,
     /// Write lists taken.
     pub(crate) applies: AtomicUsize,
+    /// Calls, by function and kind of record.
+    calls: Mutex<BTreeMap<(&'static str, &'static str), usize>>,
     /// Calls that are still to find the storage down.
     pub(crate) outage: AtomicUsize,
 }
 
-impl Memory {
+impl MemoryKeyRecords {
     fn rows(&self) -> MutexGuard<'_, Rows> {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What a crash at this moment would leave.
     pub(crate) fn copy(&self) -> Self {
-        Self { rows: Mutex::new(self.rows().clone()), applies: AtomicUsize::default(), outage: AtomicUsize::default() }
+        Self { rows: Mutex::new(self.rows().clone()), ..Self::default() }
     }
 
     fn check(&self) -> Result<()> {
@@ -41,6 +43,15 @@ impl Memory {
             Ok(_) => Err(Error::unavailable("the database", "an outage")),
             Err(_) => Ok(()),
         }
+    }
+
+    fn count_call(&self, function: &'static str, kind: &'static str) {
+        *self.calls.lock().unwrap_or_else(PoisonError::into_inner).entry((function, kind)).or_default() += 1;
+    }
+
+    /// The calls since this was last asked. Each is one hop to a database thread.
+    pub(crate) fn take_calls(&self) -> BTreeMap<(&'static str, &'static str), usize> {
+        std::mem::take(&mut *self.calls.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Records of the device.
@@ -55,13 +66,15 @@ impl Memory {
 }
 
 #[async_trait]
-impl KeyRecords for Memory {
+impl KeyRecords for MemoryKeyRecords {
     async fn get(&self, device: &DeviceId, kind: &'static str, id: &str) -> Result<Option<Vec<u8>>> {
+        self.count_call("get", kind);
         self.check()?;
         Ok(self.rows().get(&(device.clone(), kind, id.to_owned())).map(|(value, _)| value.clone()))
     }
 
     async fn get_many(&self, device: &DeviceId, kind: &'static str, ids: &[String]) -> Result<Vec<KeyRecord>> {
+        self.count_call("get_many", kind);
         let rows = self.rows();
         let found = ids.iter().filter_map(|id| {
             let (value, _) = rows.get(&(device.clone(), kind, id.clone()))?;
@@ -71,18 +84,21 @@ impl KeyRecords for Memory {
     }
 
     async fn list(&self, device: &DeviceId, kind: &'static str, prefix: &str) -> Result<Vec<KeyRecord>> {
+        self.count_call("list", kind);
         let rows = self.rows();
         let mine = rows.iter().filter(|((d, k, id), _)| d == device && *k == kind && id.starts_with(prefix));
         Ok(mine.map(|((_, _, id), (value, _))| KeyRecord { id: id.clone(), value: value.clone() }).collect())
     }
 
     async fn take(&self, device: &DeviceId, kind: &'static str, id: &str) -> Result<Option<Vec<u8>>> {
+        self.count_call("take", kind);
         Ok(self.rows().remove(&(device.clone(), kind, id.to_owned())).map(|(value, _)| value))
     }
 
     async fn apply(&self, device: &DeviceId, writes: Vec<KeyWrite>) -> Result<()> {
         self.check()?;
         self.applies.fetch_add(1, Ordering::Relaxed);
+        self.count_call("apply", "");
         let mut rows = self.rows();
         for write in writes {
             match write {
@@ -101,6 +117,7 @@ impl KeyRecords for Memory {
     }
 
     async fn purge(&self, device: &DeviceId, kind: &'static str, now: UtcMs) -> Result<u64> {
+        self.count_call("purge", kind);
         let mut rows = self.rows();
         let before = rows.len();
         rows.retain(|(d, k, _), (_, expires)| !(d == device && *k == kind && expires.is_some_and(|at| at <= now)));
@@ -115,9 +132,9 @@ impl KeyRecords for Memory {
 
 /// A clock that stands still until it is set.
 #[derive(Debug)]
-pub(crate) struct StoodClock(pub(crate) AtomicI64);
+pub(crate) struct FixedClock(pub(crate) AtomicI64);
 
-impl Clock for StoodClock {
+impl Clock for FixedClock {
     fn now(&self) -> UtcMs {
         UtcMs(self.0.load(Ordering::Relaxed))
     }

@@ -8,7 +8,7 @@ use portico_core::address::PhoneNumber;
 use portico_core::device::DeviceState;
 use portico_core::error::{Error, Result};
 use portico_core::ports::Clock;
-use portico_core::ports::sessions::{PairingCode, QrCode};
+use portico_core::ports::whatsapp::{PairingCode, QrCode};
 use whatsapp_rust::pair_code::PairCodeOptions;
 use whatsapp_rust::types::events::PairingQrCode;
 

@@ -1,6 +1,7 @@
 //! Recipients as parties: is the number on WhatsApp, under which number, with which LID.
 //!
-//! WhatsApp's answer may name another number than the one asked for (Brazil's ninth digit): the answer counts, everywhere.
+//! WhatsApp's answer may name another number than the one asked for (Brazil's ninth digit). The number in the answer is used from
+//! then on.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -15,7 +16,7 @@ use crate::events::party::Names;
 use crate::failure;
 use crate::session::Session;
 
-/// The party behind a recipient. Groups and newsletters are what they are; people are asked about and remembered.
+/// The party behind a recipient. Groups and newsletters need no question; for people WhatsApp is asked, and the answer cached.
 pub(crate) async fn resolve(session: &Session, to: &Recipient) -> Result<Party> {
     let asked = match to {
         Recipient::Group(id) => return Ok(Party::single(Jid::group(id.as_str()).to_string())),
@@ -25,7 +26,7 @@ pub(crate) async fn resolve(session: &Session, to: &Recipient) -> Result<Party> 
     };
     let key = asked.to_string();
     let (clock, limits) = (&session.context.clock, &session.context.limits);
-    if let Some(known) = session.known.get(&key, clock.now()) {
+    if let Some(known) = session.recipients.get(&key, clock.now()) {
         return known.ok_or_else(absent);
     }
     let client = session.client().ok_or_else(|| failure::not_ready(DeviceState::Connecting))?;
@@ -38,7 +39,7 @@ pub(crate) async fn resolve(session: &Session, to: &Recipient) -> Result<Party> 
     let answer = tokio::time::timeout(limits.resolve_timeout, ask(&client, &asked)).await;
     let found = answer.map_err(|_| failure::unreachable("no answer about the recipient"))??;
     let ttl = if found.is_some() { limits.resolve_ttl } else { limits.resolve_absent_ttl };
-    session.known.put(key, found.clone(), clock.now() + ttl, limits.resolve_cache_max);
+    session.recipients.put(key, found.clone(), clock.now() + ttl, limits.resolve_cache_max);
     found.ok_or_else(absent)
 }
 
@@ -57,8 +58,8 @@ async fn ask(client: &Client, asked: &Jid) -> Result<Option<Party>> {
     let Some(answer) = answers.into_iter().find(|answer| answer.is_registered) else {
         return Ok(None);
     };
-    let told = [Some(&answer.jid), answer.pn_jid.as_ref(), answer.lid.as_ref()];
-    let mut names = Names::of(told.into_iter().flatten());
+    let jids = [Some(&answer.jid), answer.pn_jid.as_ref(), answer.lid.as_ref()];
+    let mut names = Names::of(jids.into_iter().flatten());
     let known = client.get_lid_pn_entry(&answer.jid).await;
     if let Ok(Some(entry)) = known {
         names.pn.get_or_insert_with(|| entry.phone_number.to_string());
@@ -67,9 +68,9 @@ async fn ask(client: &Client, asked: &Jid) -> Result<Option<Party>> {
     Ok(names.party())
 }
 
-/// What was resolved lately; bounded, the oldest goes first.
+/// Recently resolved recipients. Bounded; the oldest entry is dropped first.
 #[derive(Default)]
-pub(crate) struct Known(Mutex<Entries>);
+pub(crate) struct RecipientCache(Mutex<Entries>);
 
 #[derive(Default)]
 struct Entries {
@@ -77,8 +78,8 @@ struct Entries {
     order: VecDeque<String>,
 }
 
-impl Known {
-    /// The remembered answer, if it is still believed.
+impl RecipientCache {
+    /// The cached answer, if it has not expired. `Some(None)`: not on WhatsApp.
     fn get(&self, key: &str, now: UtcMs) -> Option<Option<Party>> {
         let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         entries.by_key.get(key).filter(|(_, until)| now < *until).map(|(party, _)| party.clone())
@@ -103,14 +104,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_are_believed_for_their_time_and_the_oldest_goes_first() {
-        let known = Known::default();
-        known.put("a".to_owned(), None, UtcMs(10), 2);
-        known.put("b".to_owned(), Some(Party::single("x@g.us")), UtcMs(20), 2);
-        assert_eq!(known.get("a", UtcMs(9)), Some(None));
-        assert_eq!(known.get("a", UtcMs(10)), None);
-        known.put("c".to_owned(), None, UtcMs(20), 2);
-        assert_eq!(known.get("a", UtcMs(0)), None);
-        assert!(known.get("b", UtcMs(0)).flatten().is_some());
+    fn answers_expire_and_the_oldest_is_dropped_first() {
+        let cache = RecipientCache::default();
+        cache.put("a".to_owned(), None, UtcMs(10), 2);
+        cache.put("b".to_owned(), Some(Party::single("x@g.us")), UtcMs(20), 2);
+        assert_eq!(cache.get("a", UtcMs(9)), Some(None));
+        assert_eq!(cache.get("a", UtcMs(10)), None);
+        cache.put("c".to_owned(), None, UtcMs(20), 2);
+        assert_eq!(cache.get("a", UtcMs(0)), None);
+        assert!(cache.get("b", UtcMs(0)).flatten().is_some());
     }
 }

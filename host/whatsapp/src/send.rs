@@ -1,133 +1,171 @@
-//! Sending: one message at a time per chat, under the id the core chose before.
+//! Sending: encrypts a message under the id the core chose before, and writes it to the socket.
+//!
+//! Messages of one device are sent one after the other (see the port), so nothing here puts them in order.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use portico_core::device::DeviceState;
 use portico_core::error::{Error, Result};
-use portico_core::message::Content;
-use portico_core::ports::sessions::Outgoing;
-use tokio::sync::OwnedMutexGuard;
+use portico_core::ports::whatsapp::{Outgoing, OutgoingContent};
 use whatsapp_rust::waproto::whatsapp::Message;
 use whatsapp_rust::{Client, Jid, SendOptions};
 
 use crate::failure;
 use crate::session::Session;
 
-/// Encrypts and writes one message, waiting for its chat's turn. Returns once it is on the wire.
+/// Users remembered one by one in [`UnsavedRatchets`]; with more, everybody counts.
+const USERS_MAX: usize = 256;
+
+/// Encrypts and writes one message. Returns once it is on the wire.
 pub(crate) async fn send(session: &Session, out: &Outgoing) -> Result<()> {
     let client = session.client().ok_or_else(|| failure::not_ready(DeviceState::Connecting))?;
     if client.pn().is_none() {
         return Err(failure::not_ready(DeviceState::Pairing));
     }
     let to: Jid = out.to.id.parse().map_err(|_| Error::invalid("to", "is not a JID WhatsApp knows"))?;
-    let Content::Text { text } = &out.content else {
-        let why = format!("sending messages of the kind `{}` is not supported; send text", out.content.kind());
-        return Err(Error::Unsupported { why });
-    };
+    // A message written to a socket that is gone would only fail later.
+    if !client.is_logged_in() {
+        return Err(failure::unreachable("the session is being connected again"));
+    }
     let sent = async {
-        let _turn = session.lanes.enter(&out.to.id).await;
-        // Asked after the wait: a message written to a socket that is gone would only fail later.
-        if !client.is_logged_in() {
-            return Err(failure::unreachable("the session is being connected again"));
-        }
-        store_keys(session, &client).await?;
-        let message = Message { conversation: Some(text.clone()), ..Default::default() };
+        save_ratchets(session, &client, &to, out).await?;
         let options = SendOptions::default().with_message_id(out.whatsapp_id.as_str());
-        let written = client.send_message_with_options(to, message, options).await;
+        let written = client.send_message_with_options(to, message(&out.content), options).await;
         written.map(drop).map_err(|error| failure::of_send(&error))
     };
     let timed = tokio::time::timeout(session.context.limits.send_timeout, sent).await;
     timed.unwrap_or_else(|_| Err(failure::unreachable("writing the message took too long")))
 }
 
-/// Has the library's keys stored if a message came in since.
-///
-/// The first answer of a turn in the conversation is sent under a new ratchet key, made when the other side's message was
-/// decrypted. The library stores it up to 25 ms later; if the process dies in between, it can't read what comes back, and
-/// the other side has to send it again.
-async fn store_keys(session: &Session, client: &Client) -> Result<()> {
-    if !session.heard.swap(false, Ordering::AcqRel) {
-        return Ok(());
+fn message(content: &OutgoingContent) -> Message {
+    match content {
+        OutgoingContent::Text { text } => Message { conversation: Some(text.clone()), ..Default::default() },
     }
-    let unless_stored = Heard(Some(&session.heard));
+}
+
+/// Has the library store its keys if a message of the recipient was decrypted since it last did.
+///
+/// The first answer after such a message is encrypted under a new ratchet key. The library stores the key up to 25 ms later;
+/// if the process died in between, it could not read what comes back, and the other side would have to send it again.
+async fn save_ratchets(session: &Session, client: &Client, to: &Jid, out: &Outgoing) -> Result<()> {
+    let recipient = [Some(to.user.as_str()), user(out.to.pn.as_deref()), user(out.to.lid.as_deref())];
+    let (pn, lid) = (client.pn(), client.lid());
+    // A message also goes to the other devices of the own account.
+    let own = [pn.as_ref(), lid.as_ref()].map(|jid| jid.map(|jid| jid.user.as_str()));
+    let users = recipient.into_iter().chain(own).flatten();
+    let Some(unsaved) = session.unsaved_ratchets.take_if_any(users) else {
+        return Ok(());
+    };
     let stored = client.flush_pending_signal_state().await;
     stored.map_err(|_| failure::unreachable("the session's keys could not be stored"))?;
-    unless_stored.forget();
+    unsaved.saved();
     Ok(())
 }
 
-/// Sets the flag again when storing failed or was given up.
-struct Heard<'a>(Option<&'a AtomicBool>);
-
-impl Heard<'_> {
-    fn forget(mut self) {
-        self.0 = None;
-    }
+/// The part of a JID that names the user.
+fn user(jid: Option<&str>) -> Option<&str> {
+    jid.and_then(|jid| jid.split(['@', ':', '.']).next())
 }
 
-impl Drop for Heard<'_> {
-    fn drop(&mut self) {
-        if let Some(heard) = self.0 {
-            heard.store(true, Ordering::Release);
+/// The users whose messages were decrypted since the library's keys were last known to be stored.
+#[derive(Default)]
+pub(crate) struct UnsavedRatchets(Mutex<Users>);
+
+#[derive(Default)]
+struct Users {
+    named: HashSet<String>,
+    /// More than [`USERS_MAX`] wrote.
+    everybody: bool,
+}
+
+impl Users {
+    fn add(&mut self, user: &str) {
+        if self.named.contains(user) || self.everybody {
+            return;
+        }
+        if self.named.len() >= USERS_MAX {
+            self.everybody = true;
+            self.named = HashSet::new();
+        } else {
+            self.named.insert(user.to_owned());
         }
     }
 }
 
-type Lane = Arc<tokio::sync::Mutex<()>>;
-
-/// The turn-taking of chats. Holds an entry only for chats somebody sends to right now.
-#[derive(Clone, Default)]
-pub(crate) struct Lanes(Arc<Mutex<HashMap<String, Lane>>>);
-
-impl Lanes {
-    /// Waits for the chat's turn; it ends when the answer is dropped. Turns come in the order of asking.
-    pub(crate) async fn enter(&self, chat: &str) -> DeviceLock {
-        let lane = Arc::clone(self.lock().entry(chat.to_owned()).or_default());
-        // Made before the wait, so that a caller who gives up waiting leaves no entry behind.
-        let mut turn = DeviceLock { lanes: self.clone(), chat: chat.to_owned(), held: None };
-        turn.held = Some(lane.lock_owned().await);
-        turn
+impl UnsavedRatchets {
+    /// Messages of these devices were decrypted.
+    pub(crate) fn add<'j>(&self, jids: impl IntoIterator<Item = &'j Jid>) {
+        let mut users = self.lock();
+        jids.into_iter().for_each(|jid| users.add(&jid.user));
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Lane>> {
+    /// Takes all users out, to store the keys, if one of `users` is among them. They are put back unless
+    /// [`Unsaved::saved`] is called.
+    fn take_if_any<'u>(&self, mut users: impl Iterator<Item = &'u str>) -> Option<Unsaved<'_>> {
+        let mut unsaved = self.lock();
+        let found = unsaved.everybody || users.any(|user| unsaved.named.contains(user));
+        found.then(|| Unsaved { of: self, users: std::mem::take(&mut *unsaved) })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Users> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// One chat's turn.
-pub(crate) struct DeviceLock {
-    lanes: Lanes,
-    chat: String,
-    held: Option<OwnedMutexGuard<()>>,
+/// Users whose keys are being stored.
+struct Unsaved<'a> {
+    of: &'a UnsavedRatchets,
+    users: Users,
 }
 
-impl Drop for DeviceLock {
+impl Unsaved<'_> {
+    fn saved(mut self) {
+        self.users = Users::default();
+    }
+}
+
+impl Drop for Unsaved<'_> {
     fn drop(&mut self) {
-        let mut lanes = self.lanes.lock();
-        self.held = None;
-        // Only the table itself knows the lane any more: nobody waits.
-        if lanes.get(&self.chat).is_some_and(|lane| Arc::strong_count(lane) == 1) {
-            lanes.remove(&self.chat);
-        }
+        let mut unsaved = self.of.lock();
+        unsaved.everybody |= self.users.everybody;
+        self.users.named.drain().for_each(|user| unsaved.add(&user));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures_util::FutureExt;
 
-    #[tokio::test]
-    async fn one_turn_per_chat_at_a_time_and_no_entry_left() {
-        let lanes = Lanes::default();
-        let first = lanes.enter("a").await;
-        assert!(lanes.enter("a").now_or_never().is_none(), "the chat is taken");
-        let other = lanes.enter("b").now_or_never().expect("another chat is free");
-        drop(first);
-        let again = lanes.enter("a").now_or_never().expect("the turn is over");
-        drop((other, again));
-        assert!(lanes.lock().is_empty());
+    fn wrote(unsaved: &UnsavedRatchets, users: impl IntoIterator<Item = String>) {
+        let jids: Vec<Jid> = users.into_iter().map(Jid::lid).collect();
+        unsaved.add(&jids);
+    }
+
+    #[test]
+    fn keys_are_stored_before_answering_somebody_who_wrote() {
+        let unsaved = UnsavedRatchets::default();
+        wrote(&unsaved, ["7".to_owned()]);
+        assert!(unsaved.take_if_any(["8"].into_iter()).is_none(), "nothing of theirs was decrypted");
+        drop(unsaved.take_if_any(["8", "7"].into_iter()).expect("they wrote"));
+        unsaved.take_if_any(["7"].into_iter()).expect("storing failed before").saved();
+        assert!(unsaved.take_if_any(["7"].into_iter()).is_none(), "stored");
+    }
+
+    #[test]
+    fn with_too_many_users_everybody_counts() {
+        let unsaved = UnsavedRatchets::default();
+        wrote(&unsaved, (0..=USERS_MAX).map(|n| n.to_string()));
+        let taken = unsaved.take_if_any(["somebody"].into_iter()).expect("everybody counts");
+        assert!(taken.users.named.is_empty(), "no memory for each");
+        taken.saved();
+        assert!(unsaved.take_if_any(["1"].into_iter()).is_none());
+    }
+
+    #[test]
+    fn the_user_of_a_jid_has_no_device_and_no_server() {
+        assert_eq!(user(Some("15550100002:3@s.whatsapp.net")), Some("15550100002"));
+        assert_eq!(user(Some("77@lid")), Some("77"));
+        assert_eq!(user(None), None);
     }
 }

@@ -1,10 +1,11 @@
 //! One device's session: the protocol library's client, what is known about it, and the one task that follows it.
 //!
-//! The task takes facts in order, tells the core, and ends the session when its verdict is known: the client is shut down,
-//! what it told before is handed over, its storage is fenced off, and only then the core learns that it is over. So a new
-//! session can be opened as soon as the core knows.
+//! The task takes events in order, reports facts to the core, and ends the session once it is decided how ([`Verdict`]): the
+//! client is shut down, what it reported before is recorded, its storage is closed for writing, and only then the core learns
+//! that the session is over. So a new session can be opened as soon as the core knows.
 
-mod follow;
+mod event_loop;
+mod report;
 mod start;
 
 use std::collections::HashMap;
@@ -14,10 +15,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use portico_core::device::Signal;
+use portico_core::device::{Signal, StateReason};
 use portico_core::error::Result;
 use portico_core::id::DeviceId;
-use portico_core::ports::sessions::{Identity, Resources};
+use portico_core::ports::whatsapp::{Account, Fact, Resources};
 use portico_core::ports::{Clock, Inbox, KeyRecords};
 use portico_core::seal::Sealer;
 use portico_core::time::UtcMs;
@@ -26,16 +27,18 @@ use whatsapp_rust::Client;
 
 use crate::backend::Backend;
 use crate::config::{WhatsAppConfig, WhatsAppLimits};
-use crate::dial::Ways;
+use crate::dial::Transports;
 use crate::events::signals::{self, Verdict};
 use crate::pairing::Pairing;
-use crate::resolve::Known;
-use crate::send::Lanes;
+use crate::resolve::RecipientCache;
+use crate::send::UnsavedRatchets;
+use event_loop::EventLoop;
 
 /// How long the client may take to write what it still holds when the session ends.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long handing over what it told before may take after that. Together less than the core's `CLOSE_TIMEOUT`.
-const DRAIN_TIMEOUT: Duration = Duration::from_millis(1_500);
+/// How long recording what it reported before may take beyond that. With [`crate::backend::RETIRE_TIMEOUT`] together less than
+/// the core's `CLOSE_TIMEOUT`.
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(1_200);
 
 /// What all sessions share.
 pub(crate) struct Context {
@@ -45,14 +48,14 @@ pub(crate) struct Context {
     pub(crate) sealer: Sealer,
     pub(crate) inbox: Arc<dyn Inbox>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) ways: Ways,
+    pub(crate) transports: Transports,
 }
 
 impl Context {
-    /// The device's storage. One at a time: what a session opened is retired before the next one opens it.
+    /// The device's storage. One at a time: it is retired before the next session opens it.
     pub(crate) fn backend(&self, device: &DeviceId) -> Arc<Backend> {
         let (records, clock) = (Arc::clone(&self.records), Arc::clone(&self.clock));
-        Arc::new(Backend::new(device.clone(), records, self.sealer.clone(), clock))
+        Backend::new(device.clone(), records, self.sealer.clone(), clock)
     }
 }
 
@@ -64,19 +67,17 @@ pub(crate) struct Session {
     pub(crate) device: DeviceId,
     pub(crate) context: Arc<Context>,
     pub(crate) pairing: Pairing,
-    pub(crate) lanes: Lanes,
-    pub(crate) known: Known,
+    pub(crate) recipients: RecipientCache,
+    pub(crate) unsaved_ratchets: Arc<UnsavedRatchets>,
     client: Mutex<Option<Arc<Client>>>,
-    /// A message came in since the library's keys were last known to be stored.
-    pub(crate) heard: Arc<AtomicBool>,
-    /// Whether the core was last told that it is logged in.
+    /// Whether the core was last told that the session is logged in.
     logged_in: AtomicBool,
     undecryptable: AtomicU64,
-    /// Somebody logs the device out here: the unlinking that follows is no news.
+    /// A logout was asked for here: the core knows about the unlinking that follows.
     pub(crate) logging_out: AtomicBool,
-    /// Somebody wants it to end.
+    /// The session is to end.
     pub(crate) stop: CancellationToken,
-    /// It ended, and its storage is fenced off.
+    /// The session ended, and its storage is closed for writing.
     pub(crate) done: CancellationToken,
 }
 
@@ -86,10 +87,9 @@ impl Session {
             device,
             context,
             pairing: Pairing::default(),
-            lanes: Lanes::default(),
-            known: Known::default(),
+            recipients: RecipientCache::default(),
+            unsaved_ratchets: Arc::default(),
             client: Mutex::new(None),
-            heard: Arc::default(),
             logged_in: AtomicBool::new(false),
             undecryptable: AtomicU64::new(0),
             logging_out: AtomicBool::new(false),
@@ -107,13 +107,13 @@ impl Session {
         *self.client.lock().unwrap_or_else(PoisonError::into_inner) = client;
     }
 
-    /// What it costs.
+    /// Counters of the session.
     pub(crate) fn resources(&self) -> Resources {
         let Some(client) = self.client() else {
             return Resources::default();
         };
         let stats = client.stats();
-        // The report takes locks that are free nearly always; when one is not, the estimate is left out this time.
+        // The report takes locks that are nearly always free; when one is not, the estimate is left out this time.
         let report = client.resource_report().now_or_never();
         Resources {
             frames_in: stats.frames_received,
@@ -129,34 +129,35 @@ impl Session {
 
     /// Starts the client and the task that follows it.
     pub(crate) async fn launch(self: Arc<Self>, table: Table) -> Result<()> {
-        let leave = Leave { session: Arc::clone(&self), table };
-        let link = start::start(&self).await?;
-        tokio::spawn(self.run(link, leave));
+        let entry = TableEntry { session: Arc::clone(&self), table };
+        let running = start::start(&self).await?;
+        tokio::spawn(self.run(running, entry));
         Ok(())
     }
 
-    async fn run(self: Arc<Self>, link: start::Link, leave: Leave) {
+    async fn run(self: Arc<Self>, running: start::RunningClient, entry: TableEntry) {
         // A panic in the library must not leave a device that looks connected for ever.
-        let verdict = AssertUnwindSafe(self.rounds(link)).catch_unwind().await;
+        let verdict = AssertUnwindSafe(self.run_clients(running)).catch_unwind().await;
         let verdict = verdict.unwrap_or_else(|_| Verdict::Ended(signals::crashed()));
         self.set_client(None);
-        drop(leave);
+        drop(entry);
         let signal = match verdict {
             Verdict::Stopped => return,
             Verdict::Ended(reason) => Signal::Ended(reason),
             Verdict::Unlinked(reason) => Signal::Unlinked(reason),
             Verdict::Outdated => Signal::Ended(signals::outdated()),
         };
-        self.tell(signal, None).await;
+        self.report_signal(signal, None).await;
     }
 
-    /// One client after the other until the verdict is final. There is a second one only when WhatsApp wants a newer version
-    /// that can be asked for.
-    async fn rounds(self: &Arc<Self>, mut link: start::Link) -> Verdict {
+    /// Runs clients until the verdict is final. There is a second client only when WhatsApp wants a newer version that can be
+    /// asked for.
+    async fn run_clients(self: &Arc<Self>, mut running: start::RunningClient) -> Verdict {
         let mut may_retry = self.context.config.version.is_none();
         loop {
-            let verdict = follow::follow(self, &mut link).await;
-            let backend = self.end(link).await;
+            let mut event_loop = EventLoop::new(Arc::clone(self), Arc::clone(&running.client));
+            let verdict = event_loop.run(&mut running).await;
+            let backend = self.end(event_loop, running).await;
             match verdict {
                 Verdict::Outdated if may_retry => may_retry = false,
                 Verdict::Unlinked(_) => {
@@ -167,58 +168,61 @@ impl Session {
                 }
                 _ => return verdict,
             }
-            self.lost(signals::outdated_retry()).await;
+            self.connection_lost(signals::outdated_retry()).await;
             if self.context.backend(&self.device).forget_version().await.is_err() {
                 return Verdict::Ended(signals::start_failed());
             }
             match start::start(self).await {
-                Ok(next) => link = next,
+                Ok(next) => running = next,
                 Err(_) => return Verdict::Ended(signals::start_failed()),
             }
         }
     }
 
-    /// Shuts the client down, hands over what it told before, and fences its storage off.
-    async fn end(self: &Arc<Self>, link: start::Link) -> Arc<Backend> {
-        let start::Link { client, handle, mut facts, subscription, backend, sink } = link;
+    /// Shuts the client down, records what it reported before, and closes its storage for writing.
+    async fn end(self: &Arc<Self>, mut event_loop: EventLoop, running: start::RunningClient) -> Arc<Backend> {
+        let start::RunningClient { client, handle, mut events, subscription, backend, sink } = running;
+        drop(client);
         self.set_client(None);
         self.pairing.hide();
-        // Dropping the handle, as the timeout does, aborts what is left.
-        if tokio::time::timeout(SHUTDOWN_TIMEOUT, handle.shutdown()).await.is_err() {
-            tracing::warn!(device.id = %self.device, "the session did not shut down in time and was cut off");
-        }
-        drop(subscription);
-        facts.close();
-        sink.worked_off();
-        let drained = tokio::time::timeout(DRAIN_TIMEOUT, follow::drain(self, &client, &mut facts)).await;
+        let shut_down = CancellationToken::new();
+        let shutdown = async {
+            // Dropping the handle, as the timeout does, aborts what is left.
+            if tokio::time::timeout(SHUTDOWN_TIMEOUT, handle.shutdown()).await.is_err() {
+                tracing::warn!(device.id = %self.device, "the session did not shut down in time and was cut off");
+            }
+            drop(subscription);
+            shut_down.cancel();
+        };
+        // At the same time: the client's shutdown waits for incoming messages to be stored.
+        let drain = event_loop.drain(&mut events, &sink, &shut_down);
+        let ((), drained) = tokio::join!(shutdown, tokio::time::timeout(SHUTDOWN_TIMEOUT + DRAIN_TIMEOUT, drain));
         if drained.is_err() {
-            tracing::warn!(device.id = %self.device, "the core took too long with the last facts of a session; some were dropped");
+            tracing::warn!(device.id = %self.device, "the core took too long with the last events of a session; some were dropped");
         }
         backend.retire().await;
         backend
     }
 
-    /// Tells the core, until it took it.
-    async fn tell(&self, signal: Signal, identity: Option<Identity>) {
-        let inbox = &self.context.inbox;
-        follow::insist(self, "signal", || inbox.signal(&self.device, signal.clone(), identity.clone())).await;
+    async fn report_signal(&self, signal: Signal, account: Option<Account>) {
+        report::report(self, &[Fact::Session { signal, account }]).await;
     }
 
-    /// Tells the core once that the connection is lost.
-    async fn lost(&self, reason: portico_core::device::StateReason) {
+    /// Reports once that the connection is lost.
+    async fn connection_lost(&self, reason: StateReason) {
         if self.logged_in.swap(false, Ordering::AcqRel) {
-            self.tell(Signal::ConnectionLost(reason), None).await;
+            self.report_signal(Signal::ConnectionLost(reason), None).await;
         }
     }
 }
 
 /// Takes the session out of the table when its task is over, however it ended.
-struct Leave {
+struct TableEntry {
     session: Arc<Session>,
     table: Table,
 }
 
-impl Drop for Leave {
+impl Drop for TableEntry {
     fn drop(&mut self) {
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         if table.get(&self.session.device).is_some_and(|held| Arc::ptr_eq(held, &self.session)) {

@@ -1,4 +1,5 @@
-//! [`WhatsAppSessions`]: what the core calls. Each call finds the device's session and hands over to the file that does it.
+//! [`WhatsAppSessions`] implements the core's port to WhatsApp. Each call finds the device's session and calls the file that does
+//! the work.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,13 +12,15 @@ use portico_core::address::{Party, PhoneNumber, Recipient};
 use portico_core::device::{Device, DeviceState};
 use portico_core::error::{Error, Result};
 use portico_core::id::DeviceId;
-use portico_core::ports::sessions::{CLOSE_TIMEOUT, DeviceLock, Outgoing, PairingCode, QrCode, Resources};
-use portico_core::ports::{Clock, Inbox, KeyRecords, Sessions};
+use portico_core::ports::whatsapp::{
+    CLOSE_TIMEOUT, Contacts, DeviceLock, Messages, Outgoing, PairingCode, QrCode, Resources, Sessions,
+};
+use portico_core::ports::{Clock, Inbox, KeyRecords};
 use portico_core::seal::Sealer;
 
 use crate::config::{PRE_KEYS_DEFAULT, WhatsAppConfig};
 use crate::device_lock::DeviceLocks;
-use crate::dial::Ways;
+use crate::dial::Transports;
 use crate::session::{Context, Session, Table};
 use crate::{failure, pairing, resolve, send};
 
@@ -42,10 +45,10 @@ impl fmt::Debug for WhatsAppSessions {
 }
 
 impl WhatsAppSessions {
-    /// No session yet.
+    /// Starts without any session.
     ///
-    /// `keys` keeps what sessions remember, sealed by `sealer`; `inbox` is told what happens. A configuration that this
-    /// build must not or can't follow is `Invalid`: in a build with the feature `sandbox`, every network but a loopback one.
+    /// `keys` stores what sessions must remember, sealed by `sealer`; facts are reported to `inbox`. `Invalid` for a configuration
+    /// that this build must not follow: in a build with the feature `sandbox`, every network but a loopback one.
     pub fn new(
         config: WhatsAppConfig,
         keys: Arc<dyn KeyRecords>,
@@ -57,9 +60,9 @@ impl WhatsAppSessions {
             let why = format!("must be 1 to {PRE_KEYS_DEFAULT}");
             return Err(Error::invalid("whatsapp.pre_key_count", why));
         }
-        let ways = Ways::new(&config.network)?;
+        let transports = Transports::new(&config.network)?;
         let limits = config.limits.clone();
-        let context = Context { config, limits, records: keys, sealer, inbox, clock, ways };
+        let context = Context { config, limits, records: keys, sealer, inbox, clock, transports };
         Ok(Self {
             context: Arc::new(context),
             table: Arc::new(Mutex::new(HashMap::new())),
@@ -79,12 +82,12 @@ impl WhatsAppSessions {
         self.find(device).ok_or_else(|| failure::not_ready(DeviceState::Reconnecting))
     }
 
-    /// Takes the device's place in the table, or says what is there.
-    fn enter(&self, device: &DeviceId) -> Result<Place> {
+    /// Puts a new session into the table unless the device has one.
+    fn enter(&self, device: &DeviceId) -> Result<Entry> {
         let mut table = self.table();
         match table.get(device) {
-            Some(session) if !session.stop.is_cancelled() => return Ok(Place::Running),
-            Some(session) => return Ok(Place::Ending(Arc::clone(session))),
+            Some(session) if !session.stop.is_cancelled() => return Ok(Entry::Running),
+            Some(session) => return Ok(Entry::Ending(Arc::clone(session))),
             None => {}
         }
         if table.len() >= self.context.limits.sessions_max {
@@ -95,18 +98,18 @@ impl WhatsAppSessions {
         }
         let session = Session::new(device.clone(), Arc::clone(&self.context));
         table.insert(device.clone(), Arc::clone(&session));
-        Ok(Place::Entered(session))
+        Ok(Entry::New(session))
     }
 }
 
-/// What was found at a device's place.
-enum Place {
+/// What was found in the table.
+enum Entry {
     /// A session that runs.
     Running,
-    /// A session on its way out.
+    /// A session that is ending.
     Ending(Arc<Session>),
-    /// Nothing; now a new session that is to be launched.
-    Entered(Arc<Session>),
+    /// Nothing; a new session was put there and is to be launched.
+    New(Arc<Session>),
 }
 
 async fn ended(session: &Session) -> Result<()> {
@@ -118,15 +121,15 @@ async fn ended(session: &Session) -> Result<()> {
 #[async_trait]
 impl Sessions for WhatsAppSessions {
     async fn lock(&self, device: &DeviceId) -> Result<DeviceLock> {
-        self.device_locks.take(device).await
+        self.device_locks.lock(device).await
     }
 
     async fn open(&self, device: &Device) -> Result<()> {
         loop {
             match self.enter(&device.id)? {
-                Place::Running => return Ok(()),
-                Place::Ending(session) => ended(&session).await?,
-                Place::Entered(session) => {
+                Entry::Running => return Ok(()),
+                Entry::Ending(session) => ended(&session).await?,
+                Entry::New(session) => {
                     // In a task of its own: a caller who goes away must not leave a session half launched.
                     let launch = tokio::spawn(session.launch(Arc::clone(&self.table)));
                     return launch.await.map_err(|e| Error::internal("starting a session", e))?;
@@ -167,17 +170,23 @@ impl Sessions for WhatsAppSessions {
         pairing::code(&session, phone).await
     }
 
+    fn resources(&self, device: &DeviceId) -> Option<Resources> {
+        self.find(device).map(|session| session.resources())
+    }
+}
+
+#[async_trait]
+impl Messages for WhatsAppSessions {
+    async fn send(&self, device: &DeviceId, message: &Outgoing) -> Result<()> {
+        let session = self.get(device)?;
+        send::send(&session, message).await
+    }
+}
+
+#[async_trait]
+impl Contacts for WhatsAppSessions {
     async fn resolve(&self, device: &DeviceId, to: &Recipient) -> Result<Party> {
         let session = self.get(device)?;
         resolve::resolve(&session, to).await
-    }
-
-    async fn send(&self, device: &DeviceId, out: &Outgoing) -> Result<()> {
-        let session = self.get(device)?;
-        send::send(&session, out).await
-    }
-
-    fn resources(&self, device: &DeviceId) -> Option<Resources> {
-        self.find(device).map(|session| session.resources())
     }
 }

@@ -1,14 +1,18 @@
 //! Keys: make, list, revoke, and find out who presents one.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::authorize::Action;
 use super::secret::{KeyFormat, KeyHash, KeySecret};
 use super::{AccessKey, Caller, Scope};
-use crate::context::{Once, OpContext, Ports};
+use crate::context::{OpContext, Ports};
 use crate::error::{Error, Result};
 use crate::id::{KeyId, TenantId};
 use crate::page::{Page, PageRequest};
 use crate::ports::Tx;
+use crate::time::UtcMs;
+use crate::transaction::Write;
 
 /// Days a key may live at most when it has an end at all.
 const EXPIRES_DAYS_MAX: u32 = 3650;
@@ -36,98 +40,95 @@ pub struct MadeKey {
 
 /// Makes a key of the caller's tenant. It can do nothing the caller can't, and lives no longer.
 pub async fn create(ctx: &OpContext, new: NewKey) -> Result<MadeKey> {
-    ctx.caller.require(Scope::KeysWrite)?;
+    let access = ctx.require(Action::ManageKeys)?;
     let scopes = new.scopes.clone().unwrap_or_else(|| Scope::PROGRAM.to_vec());
     if scopes.is_empty() {
         return Err(Error::invalid("scopes", "must name at least one scope"));
     }
     for scope in &scopes {
-        ctx.caller.require(*scope)?;
+        ctx.caller().require(*scope)?;
     }
-    let (mut key, secret) = draft(ctx.ports(), ctx.tenant().clone(), new, scopes)?;
-    let mut tx = ctx.ports().store.write().await?;
-    // It must not outlive the key it was made with.
-    if let Some(maker) = tx.key_find(ctx.tenant(), ctx.caller.key()).await?
-        && let Some(end) = maker.expires_at
-    {
-        key.expires_at = Some(key.expires_at.map_or(end, |wanted| wanted.min(end)));
-    }
-    if let Once::Made(id) = ctx.once(&mut *tx, key.id.as_str()).await? {
-        let key = find(&mut *tx, ctx.tenant(), &id.parse()?).await?;
-        // What made it may share this commit.
-        tx.commit().await?;
-        return Ok(MadeKey { key, secret: None });
-    }
-    let limit = ctx.ports().limits.keys_per_tenant;
-    if tx.key_count(ctx.tenant()).await? >= limit {
-        let why = format!("this tenant has {limit} keys, the limit; revoke one first");
-        return Err(Error::Conflict { code: "too_many_keys", why });
-    }
-    tx.key_insert(&key, &secret.hash()).await?;
-    tx.commit().await?;
-    Ok(MadeKey { key, secret: Some(secret) })
+    let (mut key, secret) = draft(access.ports(), ctx.tenant().clone(), new, scopes)?;
+    let (hash, maker) = (secret.hash(), ctx.caller().key().clone());
+    let insert = move |tx: &mut Write<'_>, tenant: &TenantId| {
+        // A key must not outlive the one it was made with.
+        if let Some(end) = tx.key_find(tenant, &maker)?.and_then(|maker| maker.expires_at) {
+            key.expires_at = Some(key.expires_at.map_or(end, |wanted| wanted.min(end)));
+        }
+        let limit = tx.limits().keys_per_tenant;
+        if tx.key_count(tenant)? >= limit {
+            let why = format!("this tenant has {limit} keys, the limit; revoke one first");
+            return Err(Error::Conflict { code: "too_many_keys", why });
+        }
+        tx.key_insert(&key, &hash)?;
+        Ok(key)
+    };
+    let key = access.write(insert).await?;
+    Ok(MadeKey { key, secret: (!ctx.was_repeated()).then_some(secret) })
 }
 
 /// Makes a tenant of its own with one program key. Only for servers whose operator opened sign-up.
-pub async fn sign_up(ports: &Ports, new: NewKey) -> Result<MadeKey> {
+pub async fn sign_up(ports: &Arc<Ports>, new: NewKey) -> Result<MadeKey> {
     let tenant = ports.fresh(TenantId::new);
     let scopes: Vec<Scope> = Scope::PROGRAM.into_iter().chain([Scope::KeysWrite]).collect();
-    let name = new.name.clone();
-    let (key, secret) = draft(ports, tenant.clone(), new, scopes)?;
-    let mut tx = ports.store.write().await?;
-    tx.tenant_insert(&tenant, &format!("{name} ({tenant})"), ports.now()).await?;
-    tx.key_insert(&key, &secret.hash()).await?;
-    tx.commit().await?;
-    Ok(MadeKey { key, secret: Some(secret) })
+    let name = format!("{} ({tenant})", new.name);
+    let (key, secret) = draft(ports, tenant, new, scopes)?;
+    let hash = secret.hash();
+    let insert = move |tx: &mut Write<'_>| {
+        let now = tx.now();
+        tx.tenant_insert(&key.tenant, &name, now)?;
+        tx.key_insert(&key, &hash)?;
+        Ok(key)
+    };
+    Ok(MadeKey { key: ports.write(insert).await?, secret: Some(secret) })
 }
 
 /// The caller's keys, newest first.
-pub async fn list(ctx: &OpContext, page: &PageRequest) -> Result<Page<AccessKey>> {
-    ctx.caller.require(Scope::KeysWrite)?;
-    let mut tx = ctx.ports().store.read().await?;
-    let rows = tx.key_list(ctx.tenant(), page.by::<KeyId>()?).await?;
-    Ok(Page::cut(rows, page, |k| k.id.to_string()))
+pub async fn list(ctx: &OpContext, page: PageRequest) -> Result<Page<AccessKey>> {
+    let access = ctx.require(Action::ManageKeys)?;
+    page.by::<KeyId>()?;
+    let list = move |tx: &mut dyn Tx, tenant: &TenantId| {
+        Ok(Page::cut(tx.key_list(tenant, &page)?, &page, |k| k.id.to_string()))
+    };
+    access.read(list).await
 }
 
 /// Revokes a key that can do nothing the caller can't; it stops working at once. Repeating it changes nothing.
 pub async fn revoke(ctx: &OpContext, id: &KeyId) -> Result<()> {
-    ctx.caller.require(Scope::KeysWrite)?;
-    let mut tx = ctx.ports().store.write().await?;
-    // Otherwise a program's key could lock its operator out.
-    for scope in find(&mut *tx, ctx.tenant(), id).await?.scopes {
-        ctx.caller.require(scope)?;
-    }
-    tx.key_revoke(ctx.tenant(), id, ctx.now()).await?;
-    tx.commit().await
+    let access = ctx.require(Action::ManageKeys)?;
+    let (id, caller) = (id.clone(), ctx.caller().clone());
+    let revoke = move |tx: &mut Write<'_>, tenant: &TenantId| {
+        let key = tx.key_find(tenant, &id)?.ok_or_else(|| Error::not_found("key", &id))?;
+        // Otherwise a program's key could lock its operator out.
+        for scope in key.scopes {
+            caller.require(scope)?;
+        }
+        let now = tx.now();
+        tx.key_revoke(tenant, &id, now).map(drop)
+    };
+    access.write(revoke).await
 }
 
 /// Who presents this text. Unknown, expired and revoked keys are one and the same answer.
 pub async fn authenticate(ports: &Ports, presented: &str) -> Result<Caller> {
-    const REFUSED: Error = Error::Unauthenticated {
-        why: "this key is unknown, expired or revoked; send a valid one as `Authorization: Bearer …` or `X-API-Key`",
-    };
-    let mut tx = ports.store.read().await?;
-    let Some(key) = tx.key_find_by_hash(&KeyHash::of(presented)).await? else {
-        return Err(REFUSED);
-    };
-    let expired = key.expires_at.is_some_and(|end| end <= ports.now());
-    if expired || key.revoked_at.is_some() {
-        return Err(REFUSED);
+    match ports.store.key(&KeyHash::of(presented)).await? {
+        Some(key) if is_valid(&key, ports.now()) => Ok(Caller::of(key)),
+        _ => Err(Error::Unauthenticated {
+            why: "this key is unknown, expired or revoked; send a valid one as `Authorization: Bearer …` or `X-API-Key`",
+        }),
     }
-    Ok(Caller::of(key))
 }
 
 /// Refuses a caller whose key was revoked or expired since it was authenticated: for what outlasts a request.
-pub(crate) async fn check_still_valid(ctx: &OpContext, tx: &mut dyn Tx) -> Result<()> {
-    let key = tx.key_find(ctx.tenant(), ctx.caller.key()).await?;
-    match key {
-        Some(key) if key.revoked_at.is_none() && key.expires_at.is_none_or(|end| end > ctx.now()) => Ok(()),
+pub(crate) fn check_still_valid(tx: &mut dyn Tx, caller: &Caller, now: UtcMs) -> Result<()> {
+    match tx.key_find(caller.tenant(), caller.key())? {
+        Some(key) if is_valid(&key, now) => Ok(()),
         _ => Err(Error::Unauthenticated { why: "this key was revoked or expired; come back with a valid one" }),
     }
 }
 
-async fn find(tx: &mut dyn Tx, tenant: &TenantId, id: &KeyId) -> Result<AccessKey> {
-    tx.key_find(tenant, id).await?.ok_or_else(|| Error::not_found("key", id))
+fn is_valid(key: &AccessKey, now: UtcMs) -> bool {
+    key.revoked_at.is_none() && key.expires_at.is_none_or(|end| end > now)
 }
 
 pub(super) fn draft(

@@ -1,20 +1,21 @@
 //! Making, renaming and deleting devices.
 
-use super::{Device, DeviceState, Wanted, lookup, session};
-use crate::access::Scope;
-use crate::context::{Once, OpContext};
+use super::{Device, DeviceState, Wanted, session};
+use crate::access::authorize::Action;
+use crate::context::OpContext;
 use crate::error::{Error, Result};
-use crate::id::DeviceId;
+use crate::id::{DeviceId, TenantId};
 use crate::limits::Limits;
+use crate::transaction::Write;
 
 /// Makes a device. It has no session until somebody connects it.
 pub async fn create(ctx: &OpContext, name: &str) -> Result<Device> {
-    ctx.caller.require(Scope::DevicesWrite)?;
+    let access = ctx.require(Action::ManageDevices)?;
     let now = ctx.now();
     let device = Device {
-        id: ctx.ports().fresh(DeviceId::new),
+        id: access.ports().fresh(DeviceId::new),
         tenant: ctx.tenant().clone(),
-        name: checked_name(&ctx.ports().limits, name)?,
+        name: checked_name(ctx.limits(), name)?,
         state: DeviceState::Created,
         reason: None,
         state_since: now,
@@ -25,50 +26,43 @@ pub async fn create(ctx: &OpContext, name: &str) -> Result<Device> {
         push_name: None,
         created_at: now,
     };
-    let mut tx = ctx.ports().store.write().await?;
-    if let Once::Made(id) = ctx.once(&mut *tx, device.id.as_str()).await? {
-        let found = lookup::find_in(&mut *tx, ctx.tenant(), &id.parse()?).await?;
-        // What made it may share this commit.
-        tx.commit().await?;
-        return Ok(found);
-    }
-    let limit = ctx.ports().limits.devices_per_tenant;
-    if tx.device_count(ctx.tenant()).await? >= limit {
-        let why = format!(
-            "this tenant has {limit} devices, the limit; delete one first or raise `limits.devices_per_tenant`"
-        );
-        return Err(Error::Conflict { code: "too_many_devices", why });
-    }
-    tx.device_insert(&device).await?;
-    tx.commit().await?;
-    Ok(device)
+    let insert = move |tx: &mut Write<'_>, tenant: &TenantId| {
+        let limit = tx.limits().devices_per_tenant;
+        if tx.device_count(tenant)? >= limit {
+            let why = format!(
+                "this tenant has {limit} devices, the limit; delete one first or raise `limits.devices_per_tenant`"
+            );
+            return Err(Error::Conflict { code: "too_many_devices", why });
+        }
+        tx.device_insert(&device)?;
+        Ok(device)
+    };
+    access.write(insert).await
 }
 
 /// Gives a device another name.
 pub async fn rename(ctx: &OpContext, id: &DeviceId, name: &str) -> Result<Device> {
-    ctx.caller.require(Scope::DevicesWrite)?;
-    let name = checked_name(&ctx.ports().limits, name)?;
-    let mut tx = ctx.ports().store.write().await?;
-    if !tx.device_rename(ctx.tenant(), id, &name).await? {
-        return Err(Error::not_found("device", id));
-    }
-    let device = lookup::find_in(&mut *tx, ctx.tenant(), id).await?;
-    tx.commit().await?;
-    Ok(device)
+    let access = ctx.device(id).require(Action::ManageDevices).await?;
+    let name = checked_name(ctx.limits(), name)?;
+    let rename = move |tx: &mut Write<'_>, device: &Device| {
+        tx.device_rename(&device.tenant, &device.id, &name)?;
+        Ok(Device { name, ..device.clone() })
+    };
+    access.write(rename).await
 }
 
 /// Deletes a device: unlinks it at WhatsApp when it is linked, ends its session, removes its rows and keys.
 pub async fn delete(ctx: &OpContext, id: &DeviceId) -> Result<()> {
-    let _lock = session::lock(ctx, id).await?;
-    let device = lookup::get(ctx, id).await?;
+    let (device, _lock) = session::lock(ctx, id).await?;
+    let sessions = &device.services().sessions;
     if device.is_paired() {
-        ctx.services.sessions.logout(id).await?;
+        sessions.logout(id).await?;
     } else {
-        ctx.services.sessions.close(id).await?;
+        sessions.close(id).await?;
     }
-    let mut tx = ctx.ports().store.write().await?;
-    tx.device_delete(ctx.tenant(), id).await?;
-    tx.commit().await
+    device.write(|tx, device| tx.device_delete(&device.tenant, &device.id).map(drop)).await?;
+    device.services().ports.queue_lengths.forget(id);
+    Ok(())
 }
 
 /// A name as stored: trimmed, not empty, not too long, without control characters.

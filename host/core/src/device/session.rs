@@ -1,93 +1,110 @@
 //! Sessions of devices: connect, disconnect, restart, log out, pair; and the one place that applies a [`Signal`].
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::state::{Effect, Signal, StateReason};
-use super::{Device, DeviceState, Wanted, lookup};
-use crate::access::Scope;
+use super::{Device, DeviceState, Wanted};
+use crate::access::authorize::{Action, DeviceAccess};
 use crate::address::PhoneNumber;
 use crate::context::{OpContext, Ports};
 use crate::error::{Error, Result};
-use crate::event::NewEvent;
+use crate::event::{NewEvent, raise};
 use crate::id::DeviceId;
-use crate::ports::Tx;
-use crate::ports::sessions::{DeviceLock, Identity, PairingCode, QrCode};
+use crate::ports::Topic;
 use crate::ports::store::DeviceChange;
+use crate::ports::whatsapp::{Account, DeviceLock, PairingCode, QrCode};
+use crate::transaction::Write;
 
 /// Starts the device's session: resumes it when it is paired, else asks WhatsApp for a QR code. Repeating it changes nothing.
 pub async fn connect(ctx: &OpContext, id: &DeviceId) -> Result<Device> {
-    let _lock = lock(ctx, id).await?;
-    start(ctx, id).await
+    let (access, _lock) = lock(ctx, id).await?;
+    if let Some(answer) = access.answered_before().await? {
+        return Ok(answer);
+    }
+    start(&access).await
 }
 
 /// Ends the device's session; it stays linked and is left alone until somebody connects it.
 pub async fn disconnect(ctx: &OpContext, id: &DeviceId) -> Result<Device> {
-    let _lock = lock(ctx, id).await?;
-    halt(ctx, id).await
+    let (access, _lock) = lock(ctx, id).await?;
+    if let Some(answer) = access.answered_before().await? {
+        return Ok(answer);
+    }
+    halt(&access).await
 }
 
 /// Ends the device's session and starts it again.
 pub async fn restart(ctx: &OpContext, id: &DeviceId) -> Result<Device> {
-    let _lock = lock(ctx, id).await?;
-    halt(ctx, id).await?;
-    start(ctx, id).await
+    let (access, _lock) = lock(ctx, id).await?;
+    if let Some(answer) = access.answered_before().await? {
+        return Ok(answer);
+    }
+    let id = access.id.clone();
+    access.services().ports.write(move |tx| stop(tx, &id, Signal::DisconnectRequested)).await?;
+    access.services().sessions.close(&access.id).await?;
+    start(&access).await
 }
 
 /// Unlinks the device at WhatsApp and forgets its keys. A new pairing is needed afterwards.
 pub async fn logout(ctx: &OpContext, id: &DeviceId) -> Result<Device> {
-    let _lock = lock(ctx, id).await?;
-    ctx.services.sessions.logout(id).await?;
-    stop(ctx, id, Signal::Unlinked(StateReason::new("requested", "logged out on request"))).await
+    let (access, _lock) = lock(ctx, id).await?;
+    if let Some(answer) = access.answered_before().await? {
+        return Ok(answer);
+    }
+    access.services().sessions.logout(&access.id).await?;
+    let requested = Signal::Unlinked(StateReason::new("requested", "logged out on request"));
+    access.write(|tx, device| stopped(tx, device, requested)).await
 }
 
 /// The right to start and stop the session, for a caller who may and whose device it is.
-pub(super) async fn lock(ctx: &OpContext, id: &DeviceId) -> Result<DeviceLock> {
-    ctx.caller.require(Scope::DevicesWrite)?;
-    lookup::get(ctx, id).await?;
-    ctx.services.sessions.lock(id).await
+pub(super) async fn lock<'c>(ctx: &'c OpContext, id: &'c DeviceId) -> Result<(DeviceAccess<'c>, DeviceLock)> {
+    let access = ctx.device(id).require(Action::ManageDevices).await?;
+    let lock = access.services().sessions.lock(id).await?;
+    Ok((access, lock))
 }
 
 /// The caller holds the device lock.
-async fn start(ctx: &OpContext, id: &DeviceId) -> Result<Device> {
-    let mut tx = ctx.ports().store.write().await?;
-    lookup::find_in(&mut *tx, ctx.tenant(), id).await?;
-    tx.device_want(id, Wanted::Running).await?;
-    apply(ctx.ports(), &mut *tx, id, Signal::ConnectRequested, None).await?;
-    let device = lookup::find_in(&mut *tx, ctx.tenant(), id).await?;
-    tx.commit().await?;
-    ctx.ports().waker.events_stored();
-    ctx.services.sessions.open(&device).await?;
+async fn start(access: &DeviceAccess<'_>) -> Result<Device> {
+    let want = |tx: &mut Write<'_>, device: &Device| {
+        tx.device_want(&device.id, Wanted::Running)?;
+        apply(tx, &device.id, Signal::ConnectRequested, None)?;
+        reloaded(tx, device)
+    };
+    let device = access.write(want).await?;
+    access.services().sessions.open(&device).await?;
     Ok(device)
 }
 
 /// The caller holds the device lock.
-async fn halt(ctx: &OpContext, id: &DeviceId) -> Result<Device> {
-    let device = stop(ctx, id, Signal::DisconnectRequested).await?;
-    ctx.services.sessions.close(id).await?;
+async fn halt(access: &DeviceAccess<'_>) -> Result<Device> {
+    let device = access.write(|tx, device| stopped(tx, device, Signal::DisconnectRequested)).await?;
+    access.services().sessions.close(&device.id).await?;
     Ok(device)
 }
 
-/// The caller holds the device lock.
-async fn stop(ctx: &OpContext, id: &DeviceId, signal: Signal) -> Result<Device> {
-    let mut tx = ctx.ports().store.write().await?;
-    lookup::find_in(&mut *tx, ctx.tenant(), id).await?;
-    tx.device_want(id, Wanted::Stopped).await?;
-    apply(ctx.ports(), &mut *tx, id, signal, None).await?;
-    let device = lookup::find_in(&mut *tx, ctx.tenant(), id).await?;
-    tx.commit().await?;
-    ctx.ports().waker.events_stored();
-    Ok(device)
+fn stopped(tx: &mut Write<'_>, device: &Device, signal: Signal) -> Result<Device> {
+    stop(tx, &device.id, signal)?;
+    reloaded(tx, device)
+}
+
+fn stop(tx: &mut Write<'_>, id: &DeviceId, signal: Signal) -> Result<()> {
+    tx.device_want(id, Wanted::Stopped)?;
+    apply(tx, id, signal, None).map(drop)
+}
+
+fn reloaded(tx: &mut Write<'_>, device: &Device) -> Result<Device> {
+    tx.device_load(&device.id)?.ok_or_else(|| Error::not_found("device", &device.id))
 }
 
 /// The QR code to scan now, or what is in the way of one.
 pub async fn qr(ctx: &OpContext, id: &DeviceId) -> Result<QrCode> {
-    ctx.caller.require(Scope::DevicesWrite)?;
-    let device = lookup::get(ctx, id).await?;
+    let device = ctx.device(id).require(Action::ManageDevices).await?;
     match device.state {
         DeviceState::Pairing | DeviceState::Connecting if device.jid.is_none() => {
             let retry_after = Duration::from_secs(1);
             let why = "WhatsApp has not sent the QR code yet; ask again in a second".to_owned();
-            ctx.services.sessions.qr(id).ok_or(Error::Busy { why, retry_after })
+            device.services().sessions.qr(id).ok_or(Error::Busy { why, retry_after })
         }
         DeviceState::Connected | DeviceState::Reconnecting | DeviceState::Connecting => Err(Error::Conflict {
             code: "already_paired",
@@ -99,13 +116,16 @@ pub async fn qr(ctx: &OpContext, id: &DeviceId) -> Result<QrCode> {
 
 /// Asks WhatsApp for a code to type on the phone with this number, instead of scanning.
 pub async fn pairing_code(ctx: &OpContext, id: &DeviceId, phone: &str) -> Result<PairingCode> {
-    ctx.caller.require(Scope::DevicesWrite)?;
+    let device = ctx.device(id).require(Action::ManageDevices).await?;
     let phone = PhoneNumber::parse("phone", phone)?;
-    let device = lookup::get(ctx, id).await?;
-    match device.state {
-        DeviceState::Pairing => ctx.services.sessions.pairing_code(id, &phone).await,
-        state => Err(Error::NotReady { state, hint: state.way_to_connected() }),
+    if let Some(answer) = device.answered_before().await? {
+        return Ok(answer);
     }
+    if device.state != DeviceState::Pairing {
+        return Err(Error::NotReady { state: device.state, hint: device.state.way_to_connected() });
+    }
+    let code = device.services().sessions.pairing_code(id, &phone).await?;
+    device.write(|_, _| Ok(code)).await
 }
 
 /// Devices looked at in one transaction after a start.
@@ -113,77 +133,85 @@ const AFTER_START_PAGE: u32 = 200;
 
 /// Corrects what the process of before left behind, before anybody can ask: no session runs yet, so linked devices that
 /// seemed to run are `reconnecting`, and those that waited for a person, whose code is gone, are `disconnected`.
-pub async fn after_start(ports: &Ports) -> Result<()> {
+pub async fn after_start(ports: &Arc<Ports>) -> Result<()> {
     let mut after = None;
     loop {
-        let mut tx = ports.store.write().await?;
-        let page = tx.device_wanted(after.as_ref(), AFTER_START_PAGE).await?;
-        let Some(last) = page.last() else { return Ok(()) };
-        after = Some(last.id.clone());
-        for device in &page {
-            let text = "the gateway was restarted";
-            let signal = if device.is_paired() {
-                let then = format!("{text}; the device is being connected again");
-                Signal::ConnectionLost(StateReason::new("gateway_restarted", then))
-            } else {
-                let then = format!("{text}; connect the device again for a new code");
-                Signal::Ended(StateReason::new("gateway_restarted", then))
-            };
-            apply(ports, &mut *tx, &device.id, signal, None).await?;
+        let last = ports.write(move |tx| after_start_page(tx, after.as_ref())).await?;
+        if last.is_none() {
+            return Ok(());
         }
-        tx.commit().await?;
+        after = last;
     }
+}
+
+/// Corrects the devices of one page; gives the last of them.
+fn after_start_page(tx: &mut Write<'_>, after: Option<&DeviceId>) -> Result<Option<DeviceId>> {
+    let page = tx.device_wanted(after, AFTER_START_PAGE)?;
+    for device in &page {
+        let text = "the gateway was restarted";
+        let signal = if device.is_paired() {
+            let then = format!("{text}; the device is being connected again");
+            Signal::ConnectionLost(StateReason::new("gateway_restarted", then))
+        } else {
+            let then = format!("{text}; connect the device again for a new code");
+            Signal::Ended(StateReason::new("gateway_restarted", then))
+        };
+        apply(tx, &device.id, signal, None)?;
+    }
+    Ok(page.last().map(|device| device.id.clone()))
 }
 
 /// Brings a device that should run and has no session back to where one can be started, unless it should not run any more.
-/// Gives the device as it then is. Within the device's [`DeviceLock`].
-pub async fn resume(ports: &Ports, id: &DeviceId, lost: StateReason) -> Result<Option<Device>> {
-    let mut tx = ports.store.write().await?;
-    let wanted = tx.device_load(id).await?.is_some_and(|d| d.wanted == Wanted::Running);
-    if !wanted {
-        return Ok(None);
-    }
-    // From a running state the first leads to `reconnecting`, from a resting one the second to `connecting`; the other
-    // changes nothing.
-    apply(ports, &mut *tx, id, Signal::ConnectionLost(lost), None).await?;
-    apply(ports, &mut *tx, id, Signal::ConnectRequested, None).await?;
-    let device = tx.device_load(id).await?;
-    tx.commit().await?;
-    ports.waker.events_stored();
-    Ok(device)
+/// Gives the device as it then is. The caller holds the device lock.
+pub async fn resume(ports: &Arc<Ports>, id: &DeviceId, lost: StateReason) -> Result<Option<Device>> {
+    let id = id.clone();
+    let resume = move |tx: &mut Write<'_>| {
+        let wanted = tx.device_load(&id)?.is_some_and(|d| d.wanted == Wanted::Running);
+        if !wanted {
+            return Ok(None);
+        }
+        // From a running state the first leads to `reconnecting`, from a resting one the second to `connecting`; the other
+        // changes nothing.
+        apply(tx, &id, Signal::ConnectionLost(lost), None)?;
+        apply(tx, &id, Signal::ConnectRequested, None)?;
+        tx.device_load(&id)
+    };
+    ports.write(resume).await
 }
 
-/// Applies a signal in its own transaction and starts, stops or restarts the session as the machine says.
-pub async fn tell(ports: &Ports, id: &DeviceId, signal: Signal, identity: Option<Identity>) -> Result<Effect> {
-    let mut tx = ports.store.write().await?;
-    // What a session said last may come when the next one is decided on already, and stop the device under it.
+/// Applies a signal in its own transaction and has the session started, stopped or restarted as the state machine says.
+pub async fn signal(ports: &Arc<Ports>, id: &DeviceId, signal: Signal, identity: Option<Account>) -> Result<Effect> {
+    let id = id.clone();
+    ports.write(move |tx| signal_in(tx, &id, signal, identity)).await
+}
+
+/// Applies a signal as [`signal`] does, in a transaction of the caller.
+pub(crate) fn signal_in(
+    tx: &mut Write<'_>,
+    id: &DeviceId,
+    signal: Signal,
+    identity: Option<Account>,
+) -> Result<Effect> {
+    // A late signal of the old session can arrive after a stop was decided; the session it tells of is then unwanted.
     let lives = matches!(signal, Signal::LoggedIn | Signal::PairingStarted);
-    let unwanted = lives && tx.device_load(id).await?.is_some_and(|d| d.wanted == Wanted::Stopped);
-    let effect = apply(ports, &mut *tx, id, signal, identity).await?;
-    tx.commit().await?;
-    ports.waker.events_stored();
-    ports.waker.outgoing(id);
+    let unwanted = lives && tx.device_load(id)?.is_some_and(|d| d.wanted == Wanted::Stopped);
+    let effect = apply(tx, id, signal, identity)?;
+    tx.wake(Topic::Outgoing(id.clone()));
     if effect != Effect::None || unwanted {
-        ports.waker.session(id, Duration::ZERO);
+        tx.wake(Topic::Session { device: id.clone(), after: Duration::ZERO });
     }
     Ok(effect)
 }
 
-/// Records where a signal leads, with its event, in `tx`. A signal for a device that is gone changes nothing.
-pub(crate) async fn apply(
-    ports: &Ports,
-    tx: &mut dyn Tx,
-    id: &DeviceId,
-    signal: Signal,
-    identity: Option<Identity>,
-) -> Result<Effect> {
-    let Some(device) = tx.device_load(id).await? else {
+/// Records where a signal leads, with its event. A signal for a device that is gone changes nothing.
+pub(crate) fn apply(tx: &mut Write<'_>, id: &DeviceId, signal: Signal, identity: Option<Account>) -> Result<Effect> {
+    let Some(device) = tx.device_load(id)? else {
         return Ok(Effect::None);
     };
     let Some(next) = device.state.on(signal) else {
         return Ok(Effect::None);
     };
-    let now = ports.now();
+    let now = tx.now();
     let change = DeviceChange {
         state: next.state,
         reason: next.reason,
@@ -191,19 +219,19 @@ pub(crate) async fn apply(
         deadline: next.state.deadline().map(|span| now + span),
         identity,
     };
-    tx.device_change(id, &change).await?;
+    tx.device_change(id, &change)?;
     match next.state {
         DeviceState::LoggedOut => {
-            tx.device_want(id, Wanted::Stopped).await?;
-            tx.device_forget_account(id).await?;
+            tx.device_want(id, Wanted::Stopped)?;
+            tx.device_forget_account(id)?;
         }
-        DeviceState::Disconnected => tx.device_want(id, Wanted::Stopped).await?,
-        // Its keys may be gone already, wiped by a process that died before it could say so.
-        DeviceState::Pairing => tx.device_forget_account(id).await?,
+        DeviceState::Disconnected => tx.device_want(id, Wanted::Stopped)?,
+        // The keys may be gone already, wiped by a process that died before it could say so.
+        DeviceState::Pairing => tx.device_forget_account(id)?,
         _ => {}
     }
-    if let Some(device) = tx.device_load(id).await? {
-        tx.event_raise(&[NewEvent::device_state(&device)?]).await?;
+    if let Some(device) = tx.device_load(id)? {
+        raise::all(tx, &[NewEvent::device_state(&device)?])?;
     }
     Ok(next.effect)
 }

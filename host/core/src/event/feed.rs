@@ -4,12 +4,13 @@
 //! gets nothing more from the moment it is revoked, also in a feed that began before.
 
 use super::{Event, EventKind};
-use crate::access::{Scope, keys};
+use crate::access::authorize::Action;
+use crate::access::keys;
 use crate::context::OpContext;
-use crate::device;
 use crate::error::{Error, Result};
-use crate::id::DeviceId;
+use crate::id::{DeviceId, TenantId};
 use crate::page;
+use crate::ports::Tx;
 use crate::webhook::EventFilter;
 
 /// Which events of a feed are wanted.
@@ -40,12 +41,11 @@ impl Wanted {
 
 /// Where a feed begins: after `after`, or with what comes next when it is `None`.
 pub async fn start(ctx: &OpContext, wanted: &Wanted, after: Option<i64>) -> Result<i64> {
-    ctx.caller.require(Scope::MessagesRead)?;
-    let mut tx = ctx.ports().store.read().await?;
+    let access = ctx.require(Action::SeeMessages)?;
     if let Some(device) = &wanted.device {
-        device::lookup::find_in(&mut *tx, ctx.tenant(), device).await?;
+        ctx.device(device).require(Action::SeeMessages).await?;
     }
-    let last = tx.event_last_seq(ctx.tenant()).await?;
+    let last = access.read(|tx, tenant| tx.event_last_seq(tenant)).await?;
     match after {
         None => Ok(last),
         Some(seq) if (0..=last).contains(&seq) => Ok(seq),
@@ -66,17 +66,20 @@ pub struct Batch {
 
 /// Events after `after`: at most `limit`, and no more than a page may hold.
 pub async fn next(ctx: &OpContext, after: i64, limit: u32) -> Result<Batch> {
-    ctx.caller.require(Scope::MessagesRead)?;
-    let mut tx = ctx.ports().store.read().await?;
-    keys::check_still_valid(ctx, &mut *tx).await?;
-    // Looked at before they are read: what does not fit must not come into memory.
-    let bytes = tx.event_list_bytes(ctx.tenant(), after, limit).await?;
-    if bytes.is_empty() {
-        return Ok(Batch::default());
-    }
-    let fitting = page::fitting(&bytes, ctx.ports().limits.page_bytes);
-    let more = fitting < bytes.len() || bytes.len() >= limit as usize;
-    // Not more than the limit, which is a `u32`.
-    let events = tx.event_list(ctx.tenant(), after, u32::try_from(fitting).unwrap_or(limit)).await?;
-    Ok(Batch { events, more })
+    let access = ctx.require(Action::SeeMessages)?;
+    let (caller, now, bytes_max) = (ctx.caller().clone(), ctx.now(), ctx.limits().page_bytes);
+    let next = move |tx: &mut dyn Tx, tenant: &TenantId| {
+        keys::check_still_valid(tx, &caller, now)?;
+        // Sizes first: events that do not fit must not be read into memory.
+        let bytes = tx.event_list_bytes(tenant, after, limit)?;
+        if bytes.is_empty() {
+            return Ok(Batch::default());
+        }
+        let fitting = page::fitting(&bytes, bytes_max);
+        let more = fitting < bytes.len() || bytes.len() >= limit as usize;
+        // Not more than the limit, which is a `u32`.
+        let events = tx.event_list(tenant, after, u32::try_from(fitting).unwrap_or(limit))?;
+        Ok(Batch { events, more })
+    };
+    access.read(next).await
 }

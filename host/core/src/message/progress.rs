@@ -1,14 +1,16 @@
 //! How outgoing messages get on: acknowledged, delivered, read, played, failed. Only steps forward count.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::{Message, MessageStatus, SendFailure};
 use crate::context::Ports;
+use crate::device::Device;
 use crate::error::Result;
-use crate::event::NewEvent;
-use crate::id::DeviceId;
-use crate::ports::sessions::{ReceiptKind, Step};
+use crate::event::{NewEvent, raise};
+use crate::ports::whatsapp::{ReceiptKind, Step};
 use crate::time::UtcMs;
+use crate::transaction::Write;
 
 /// A step of outgoing messages.
 struct Progress {
@@ -29,6 +31,13 @@ enum Effect {
 }
 
 impl Progress {
+    /// The acknowledgement that this step implies: whoever received a message got it from WhatsApp's server.
+    fn implied(&self, message: &Message) -> Option<Self> {
+        let received = matches!(self.status, MessageStatus::Delivered | MessageStatus::Read | MessageStatus::Played);
+        let implied = received && message.status == MessageStatus::Queued;
+        implied.then_some(Self { status: MessageStatus::Sent, at: self.at, error: None })
+    }
+
     fn apply(&self, message: &mut Message) -> Effect {
         let before = message.status;
         let forward = is_forward(before, self.status);
@@ -59,26 +68,30 @@ fn time_of(message: &mut Message, status: MessageStatus) -> Option<&mut Option<U
     }
 }
 
-/// Records steps in their order, in one transaction. Steps of messages that are not known here are passed over.
-pub async fn advance(ports: &Ports, device: &DeviceId, steps: &[Step]) -> Result<()> {
-    let told: Vec<_> = steps.iter().map(|step| (step.whatsapp_ids(), outcome(ports, step))).collect();
-    record(ports, device, &told).await
+/// Records steps in their order. Steps of messages that are not known here are passed over.
+pub(crate) fn advance(tx: &mut Write<'_>, device: &Device, steps: &[Step]) -> Result<()> {
+    let now = tx.now();
+    let told: Vec<_> = steps.iter().map(|step| (step.whatsapp_ids(), outcome(now, step))).collect();
+    record(tx, device, &told)
 }
 
 /// A message won't be sent.
-pub async fn failed(ports: &Ports, message: &Message, error: SendFailure) -> Result<()> {
-    let progress = Progress { status: MessageStatus::Failed, at: ports.now(), error: Some(error) };
-    record(ports, &message.device, &[(std::slice::from_ref(&message.whatsapp_id), progress)]).await
+pub async fn failed(ports: &Arc<Ports>, message: &Message, error: SendFailure) -> Result<()> {
+    let (device, whatsapp_id) = (message.device.clone(), message.whatsapp_id.clone());
+    let failed = move |tx: &mut Write<'_>| {
+        let Some(device) = tx.device_load(&device)? else { return Ok(()) };
+        let progress = Progress { status: MessageStatus::Failed, at: tx.now(), error: Some(error) };
+        record(tx, &device, &[(std::slice::from_ref(&whatsapp_id), progress)])
+    };
+    ports.write(failed).await
 }
 
 /// What a step makes of its messages.
-fn outcome(ports: &Ports, step: &Step) -> Progress {
+fn outcome(now: UtcMs, step: &Step) -> Progress {
     match step {
-        Step::Acknowledged { refused: None, .. } => {
-            Progress { status: MessageStatus::Sent, at: ports.now(), error: None }
-        }
+        Step::Acknowledged { refused: None, .. } => Progress { status: MessageStatus::Sent, at: now, error: None },
         Step::Acknowledged { refused: Some(code), .. } => {
-            Progress { status: MessageStatus::Failed, at: ports.now(), error: Some(refusal(*code)) }
+            Progress { status: MessageStatus::Failed, at: now, error: Some(refusal(*code)) }
         }
         Step::Receipt { kind, at, .. } => {
             let status = match kind {
@@ -87,40 +100,40 @@ fn outcome(ports: &Ports, step: &Step) -> Progress {
                 ReceiptKind::Played => MessageStatus::Played,
             };
             // The network's clock may be ahead of ours, and what is due later than now would hold up its chat.
-            Progress { status, at: (*at).min(ports.now()), error: None }
+            Progress { status, at: (*at).min(now), error: None }
         }
     }
 }
 
-async fn record(ports: &Ports, device: &DeviceId, told: &[(&[String], Progress)]) -> Result<()> {
+fn record(tx: &mut Write<'_>, device: &Device, told: &[(&[String], Progress)]) -> Result<()> {
     let ids: BTreeSet<&String> = told.iter().flat_map(|(ids, _)| *ids).collect();
     let ids: Vec<String> = ids.into_iter().cloned().collect();
-    let mut tx = ports.store.write().await?;
-    let Some(device) = tx.device_load(device).await? else { return Ok(()) };
-    let mut messages = tx.message_find_sent(&device.id, &ids).await?;
+    let mut messages = tx.message_find_sent(&device.id, &ids)?;
     let mut changed = BTreeSet::new();
     let mut events = Vec::new();
     for (ids, progress) in told {
         for message in messages.iter_mut().filter(|m| ids.contains(&m.whatsapp_id)) {
-            let effect = progress.apply(message);
-            if effect != Effect::Nothing {
-                changed.insert(message.id.clone());
+            // A receipt may overtake the server's acknowledgement, which it implies. Subscribers count on `message.sent`
+            // coming first.
+            if let Some(implied) = progress.implied(message)
+                && implied.apply(message) == Effect::Forward
+            {
+                events.extend(NewEvent::message(device, message)?);
             }
-            if effect == Effect::Forward {
-                events.extend(NewEvent::message(&device, message)?);
+            match progress.apply(message) {
+                Effect::Forward => events.extend(NewEvent::message(device, message)?),
+                Effect::Dated => {}
+                Effect::Nothing => continue,
             }
+            changed.insert(message.id.clone());
         }
     }
     messages.retain(|m| changed.contains(&m.id));
     if messages.is_empty() {
-        // What was known may be about to be durable only.
-        return tx.commit().await;
+        return Ok(());
     }
-    tx.message_progress(&messages).await?;
-    tx.event_raise(&events).await?;
-    tx.commit().await?;
-    ports.waker.events_stored();
-    Ok(())
+    tx.message_progress(&messages)?;
+    raise::all(tx, &events).map(drop)
 }
 
 /// Whether `to` is a step forward from `from`. A message can only fail while nobody has it.
@@ -148,6 +161,7 @@ fn refusal(code: u16) -> SendFailure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::DeviceId;
 
     fn message(status: MessageStatus) -> Message {
         Message {
@@ -169,14 +183,16 @@ mod tests {
     }
 
     #[test]
-    fn an_acknowledgement_that_was_overtaken_still_dates_its_step() {
+    fn a_receipt_that_overtakes_the_acknowledgement_implies_it() {
         let step = |status, at| Progress { status, at: UtcMs(at), error: None };
         let mut message = message(MessageStatus::Queued);
+        let implied = step(MessageStatus::Delivered, 20).implied(&message).expect("nobody acknowledged it yet");
+        assert_eq!(implied.apply(&mut message), Effect::Forward);
+        assert_eq!(message.status, MessageStatus::Sent);
+        assert!(step(MessageStatus::Delivered, 20).implied(&message).is_none(), "it is acknowledged now");
         assert_eq!(step(MessageStatus::Delivered, 20).apply(&mut message), Effect::Forward);
-        assert_eq!(step(MessageStatus::Sent, 21).apply(&mut message), Effect::Dated);
-        assert_eq!(step(MessageStatus::Sent, 22).apply(&mut message), Effect::Nothing, "once");
-        assert_eq!(message.status, MessageStatus::Delivered);
-        assert_eq!((message.times.sent, message.times.delivered), (Some(UtcMs(21)), Some(UtcMs(20))));
+        assert_eq!(step(MessageStatus::Sent, 21).apply(&mut message), Effect::Nothing, "told already");
+        assert_eq!((message.times.sent, message.times.delivered), (Some(UtcMs(20)), Some(UtcMs(20))));
     }
 
     #[test]

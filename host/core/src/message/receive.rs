@@ -4,46 +4,39 @@ use super::{Direction, Message, MessageStatus, StatusTimes};
 use crate::context::Ports;
 use crate::device::Device;
 use crate::error::Result;
-use crate::event::NewEvent;
-use crate::id::{DeviceId, MessageId};
-use crate::ports::sessions::Inbound;
+use crate::event::{NewEvent, raise};
+use crate::id::MessageId;
+use crate::ports::whatsapp::Incoming;
+use crate::transaction::Write;
 
-/// Stores a batch. What was stored before is passed over, so a repeated batch changes nothing. Messages for a device that
-/// is gone are dropped: nobody is left to own them.
-pub async fn receive(ports: &Ports, device: &DeviceId, batch: Vec<Inbound>) -> Result<()> {
-    let mut tx = ports.store.write().await?;
-    let Some(device) = tx.device_load(device).await? else {
-        return Ok(());
-    };
-    let messages: Vec<_> = batch.into_iter().map(|inbound| message(ports, &device, inbound)).collect();
-    let added = tx.message_insert(&messages).await?;
+/// Stores messages. Those that are stored already are passed over, so a repeated batch changes nothing.
+pub(crate) fn receive(tx: &mut Write<'_>, device: &Device, batch: Vec<Incoming>) -> Result<()> {
+    let messages: Vec<_> = batch.into_iter().map(|incoming| message(tx.ports(), device, incoming)).collect();
+    let added = tx.message_insert(&messages)?;
     let mut events = Vec::with_capacity(added.len());
     for message in messages.iter().filter(|m| added.contains(&m.id)) {
-        events.extend(NewEvent::message(&device, message)?);
+        events.extend(NewEvent::message(device, message)?);
     }
-    tx.event_raise(&events).await?;
-    tx.commit().await?;
-    ports.waker.events_stored();
-    Ok(())
+    raise::all(tx, &events).map(drop)
 }
 
-fn message(ports: &Ports, device: &Device, inbound: Inbound) -> Message {
+fn message(ports: &Ports, device: &Device, incoming: Incoming) -> Message {
     let now = ports.now();
-    let from_me = inbound.sender.is_none();
+    let from_me = incoming.sender.is_none();
     Message {
         id: ports.fresh(MessageId::new),
         tenant: device.tenant.clone(),
         device: device.id.clone(),
         direction: if from_me { Direction::Out } else { Direction::In },
-        chat: inbound.chat,
-        sender: inbound.sender,
-        sender_name: inbound.sender_name,
-        whatsapp_id: inbound.whatsapp_id,
-        content: inbound.content,
+        chat: incoming.chat,
+        sender: incoming.sender,
+        sender_name: incoming.sender_name,
+        whatsapp_id: incoming.whatsapp_id,
+        content: incoming.content,
         status: if from_me { MessageStatus::Sent } else { MessageStatus::Received },
         error: None,
         created_at: now,
-        timestamp: inbound.timestamp,
-        times: StatusTimes { sent: from_me.then_some(inbound.timestamp), ..StatusTimes::default() },
+        timestamp: incoming.timestamp,
+        times: StatusTimes { sent: from_me.then_some(incoming.timestamp), ..StatusTimes::default() },
     }
 }

@@ -1,13 +1,15 @@
 //! Sending: a message is stored with its WhatsApp id first; a worker takes it to the network.
 
 use super::{Content, Direction, Message, MessageStatus, StatusTimes};
-use crate::access::Scope;
+use crate::access::authorize::Action;
 use crate::address::Recipient;
-use crate::context::{Once, OpContext};
-use crate::device::lookup;
+use crate::context::OpContext;
+use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::id::{DeviceId, MessageId};
-use crate::ports::Tx;
+use crate::limits::Limits;
+use crate::ports::{Rng, Topic};
+use crate::transaction::Write;
 
 /// What to send.
 #[derive(Clone, Debug)]
@@ -19,41 +21,31 @@ pub struct NewMessage {
 }
 
 /// Takes a message for sending. When this returns, the message is durable and will be sent once, also after a crash; its
-/// progress is told in events. With the same `Idempotency-Key` it returns the message made first.
+/// progress is told in events. With the same `Idempotency-Key` it returns the first request's answer.
 pub async fn send(ctx: &OpContext, device: &DeviceId, new: NewMessage) -> Result<Message> {
-    ctx.caller.require(Scope::MessagesWrite)?;
-    let device = {
-        let mut tx = ctx.ports().store.read().await?;
-        if let Some(made) = ctx.made_before(&mut *tx).await? {
-            return find_made(ctx, &mut *tx, device, &made).await;
-        }
-        let device = lookup::find_in(&mut *tx, ctx.tenant(), device).await?;
-        // Those that come at the same moment may exceed the limit a little; counting must not hold up who writes.
-        let limit = ctx.ports().limits.queued_per_device;
-        if tx.message_count_queued(&device.id).await? >= limit {
-            let why = format!("{limit} messages of this device wait already, the limit; wait for some to be sent");
-            return Err(Error::Busy { why, retry_after: std::time::Duration::from_secs(5) });
-        }
-        device
-    };
+    let device = ctx.device(device).require(Action::Send).await?;
+    if let Some(answer) = device.answered_before().await? {
+        return Ok(answer);
+    }
     let ready = device.ready()?;
     let to = Recipient::parse("to", &new.to)?;
     if matches!(to, Recipient::Group(_) | Recipient::Newsletter(_)) {
         let why = "messages to groups and channels can't be sent yet; to people they can".to_owned();
         return Err(Error::Unsupported { why });
     }
-    check_content(ctx, &new.content)?;
-    let chat = ctx.services.sessions.resolve(&ready.device().id, &to).await?;
+    check_content(ctx.limits(), &new.content)?;
+    let chat = device.services().sessions.resolve(&ready.device().id, &to).await?;
+    let ports = &device.services().ports;
     let now = ctx.now();
     let message = Message {
-        id: ctx.ports().fresh(MessageId::new),
-        tenant: ctx.tenant().clone(),
+        id: ports.fresh(MessageId::new),
+        tenant: device.tenant.clone(),
         device: device.id.clone(),
         direction: Direction::Out,
         chat,
         sender: None,
         sender_name: None,
-        whatsapp_id: whatsapp_id(ctx),
+        whatsapp_id: whatsapp_id(&*ports.rng),
         content: new.content,
         status: MessageStatus::Queued,
         error: None,
@@ -61,28 +53,26 @@ pub async fn send(ctx: &OpContext, device: &DeviceId, new: NewMessage) -> Result
         timestamp: now,
         times: StatusTimes::default(),
     };
-    let mut tx = ctx.ports().store.write().await?;
-    if let Once::Made(made) = ctx.once(&mut *tx, message.id.as_str()).await? {
-        let found = find_made(ctx, &mut *tx, &device.id, &made).await?;
-        // What made it may share this commit.
-        tx.commit().await?;
-        return Ok(found);
+    device.write(move |tx, device| queue(tx, device, message)).await
+}
+
+/// Stores a message that is to be sent.
+fn queue(tx: &mut Write<'_>, device: &Device, message: Message) -> Result<Message> {
+    let limit = tx.limits().queued_per_device;
+    let ports = tx.ports();
+    if !ports.queue_lengths.admits(&device.id, limit, || tx.message_count_queued(&device.id))? {
+        let why = format!("{limit} messages of this device wait already, the limit; wait for some to be sent");
+        return Err(Error::Busy { why, retry_after: std::time::Duration::from_secs(5) });
     }
-    tx.message_insert(std::slice::from_ref(&message)).await?;
-    tx.commit().await?;
-    ctx.ports().waker.outgoing(&device.id);
+    tx.message_insert(std::slice::from_ref(&message))?;
+    tx.wake(Topic::Outgoing(device.id.clone()));
     Ok(message)
 }
 
-async fn find_made(ctx: &OpContext, tx: &mut dyn Tx, device: &DeviceId, made: &str) -> Result<Message> {
-    let id: MessageId = made.parse()?;
-    tx.message_find(ctx.tenant(), device, &id).await?.ok_or_else(|| Error::not_found("message", id))
-}
-
-fn check_content(ctx: &OpContext, content: &Content) -> Result<()> {
+fn check_content(limits: &Limits, content: &Content) -> Result<()> {
     match content {
         Content::Text { text } => {
-            let max = ctx.ports().limits.text_chars_max;
+            let max = limits.text_chars_max;
             let count = text.chars().count();
             if text.trim().is_empty() || count > max {
                 return Err(Error::invalid(
@@ -99,8 +89,8 @@ fn check_content(ctx: &OpContext, content: &Content) -> Result<()> {
 }
 
 /// An id as WhatsApp Web makes them: `3EB0` and 18 hexadecimal digits in upper case (whatsapp-rust 0.7 does the same).
-fn whatsapp_id(ctx: &OpContext) -> String {
+fn whatsapp_id(rng: &dyn Rng) -> String {
     let mut bytes = [0; 9];
-    ctx.ports().rng.fill(&mut bytes);
+    rng.fill(&mut bytes);
     format!("3EB0{}", hex::encode_upper(bytes))
 }

@@ -1,5 +1,6 @@
 //! Deliveries and the rule for what follows an attempt.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -146,10 +147,9 @@ impl AttemptEnd {
 }
 
 /// Gives up what the process of before had claimed, so that its deliveries don't wait for the end of their leases.
-pub async fn after_start(ports: &Ports) -> Result<()> {
-    let mut tx = ports.store.write().await?;
-    tx.delivery_release(ports.now()).await?;
-    tx.commit().await
+pub async fn after_start(ports: &Arc<Ports>) -> Result<()> {
+    let now = ports.now();
+    ports.write(move |tx| tx.delivery_release(now).map(drop)).await
 }
 
 #[cfg(test)]

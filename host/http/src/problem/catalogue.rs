@@ -44,6 +44,12 @@ pub(crate) const ALL: &[Entry] = &[
     entry("device_not_found", 404, "No such device", "GET /v1/devices lists the devices of this key's tenant."),
     entry("method_not_allowed", 405, "Other methods only", "The header `Allow` names the methods of this path."),
     entry(
+        "body_too_slow",
+        408,
+        "The body came too slowly",
+        "Send the request again; its body has to arrive at the rate that `detail` names.",
+    ),
+    entry(
         "device_not_ready",
         409,
         "The device is not ready",

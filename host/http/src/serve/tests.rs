@@ -19,8 +19,8 @@ async fn start(
     (address, stop, tokio::spawn(serve(listener, router, limits, shutdown)))
 }
 
-/// Opens a connection and says what comes of a request on it.
-async fn asked(address: SocketAddr) -> (TcpStream, String) {
+/// Opens a connection, sends a request on it and gives the start of the answer; empty when the connection was closed.
+async fn request_on(address: SocketAddr) -> (TcpStream, String) {
     let mut client = TcpStream::connect(address).await.unwrap();
     // A connection that is closed already may tell so here or when read.
     let _ = client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
@@ -81,19 +81,19 @@ async fn a_client_that_sends_no_head_is_shown_out() {
 }
 
 #[tokio::test]
-async fn a_peer_gets_its_share_of_the_connections_and_no_more() {
+async fn a_peer_gets_only_so_many_connections() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     // In place of the rule that does not count this machine.
-    let shares = Shares::new(2, Some);
+    let peers = PeerQuota::new(2, Some);
     let router = Router::new().route("/", get(async || "here"));
-    let server = serve_shares(listener, router, ServeLimits::default(), shares, std::future::pending());
+    let server = serve_peers(listener, router, ServeLimits::default(), peers, std::future::pending());
     let server = tokio::spawn(server);
-    let (first, second) = (asked(address).await, asked(address).await);
+    let (first, second) = (request_on(address).await, request_on(address).await);
     assert_eq!((first.1.as_str(), second.1.as_str()), ("HTTP/1.1 200", "HTTP/1.1 200"));
-    assert_eq!(asked(address).await.1, "", "closed right away");
+    assert_eq!(request_on(address).await.1, "", "closed right away");
     drop(first);
     // Until the listener has seen it go.
-    while asked(address).await.1.is_empty() {}
+    while request_on(address).await.1.is_empty() {}
     server.abort();
 }

@@ -11,53 +11,53 @@ use portico_core::event::Event;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use super::{End, Feed, Step, gap};
+use super::{End, Feed, Item, gap};
 
-/// Pieces that wait for the client at most, each of them up to a page of events.
-const PIECES: usize = 4;
+/// Chunks that wait for the client at most, each of them up to a page of events.
+const CHUNKS: usize = 4;
 
 /// Answers with a stream that runs until either side ends it.
 pub(crate) fn serve(mut feed: Feed) -> Response {
-    let (sender, receiver) = mpsc::channel::<Bytes>(PIECES);
-    // Kept until the last piece is gone: a client that reads nothing holds pieces, whatever became of the feed.
-    let place = feed.take_place();
+    let (sender, receiver) = mpsc::channel::<Bytes>(CHUNKS);
+    // Held until the last chunk was taken: chunks that a client does not read take memory also after the feed has ended.
+    let permit = feed.take_permit();
     tokio::spawn(run(feed, sender));
-    let pieces = stream::unfold((receiver, place), async |(mut receiver, place)| {
-        let piece = receiver.recv().await?;
-        Some((Ok::<_, Infallible>(piece), (receiver, place)))
+    let chunks = stream::unfold((receiver, permit), async |(mut receiver, permit)| {
+        let chunk = receiver.recv().await?;
+        Some((Ok::<_, Infallible>(chunk), (receiver, permit)))
     });
     // Proxies such as nginx hold streams back unless told not to.
     let unbuffered = (HeaderName::from_static("x-accel-buffering"), "no");
     let headers = [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-store"), unbuffered];
-    (headers, Body::from_stream(pieces)).into_response()
+    (headers, Body::from_stream(chunks)).into_response()
 }
 
 async fn run(mut feed: Feed, sender: mpsc::Sender<Bytes>) {
-    // Kept free for the goodbye to a client that accepts nothing.
-    let Ok(farewell) = sender.clone().try_reserve_owned() else { return };
+    // One slot is reserved, so that the reason can be queued even when the client reads nothing.
+    let Ok(last) = sender.clone().try_reserve_owned() else { return };
     if let Some(end) = follow(&mut feed, &sender).await {
-        farewell.send(Bytes::from(format!("event: stream.end\ndata: {}\n\n", Value::from(end.reason()))));
+        last.send(Bytes::from(format!("event: stream.end\ndata: {}\n\n", Value::from(end.reason()))));
     }
 }
 
 /// `None` when the client went.
 async fn follow(feed: &mut Feed, sender: &mpsc::Sender<Bytes>) -> Option<End> {
-    let mut piece = control("stream.open", &feed.opening());
+    let mut chunk = control("stream.open", &feed.opening());
     loop {
-        match sender.send_timeout(Bytes::from(piece), feed.send_timeout).await {
+        match sender.send_timeout(Bytes::from(chunk), feed.send_timeout).await {
             Ok(()) => {}
             Err(mpsc::error::SendTimeoutError::Timeout(_)) => return Some(End::TooSlow),
             Err(mpsc::error::SendTimeoutError::Closed(_)) => return None,
         }
-        let step = tokio::select! {
+        let item = tokio::select! {
             () = sender.closed() => return None,
-            step = feed.next() => step,
+            item = feed.next() => item,
         };
-        piece = match step {
-            Step::Events(events) => events.iter().filter_map(written).collect(),
-            Step::Gap(after, next) => control("stream.gap", &gap(after, next)),
-            Step::Beat => ": alive\n\n".to_owned(),
-            Step::End(end) => return Some(end),
+        chunk = match item {
+            Item::Events(events) => events.iter().filter_map(written).collect(),
+            Item::Gap(after, next) => control("stream.gap", &gap(after, next)),
+            Item::Beat => ": alive\n\n".to_owned(),
+            Item::End(end) => return Some(end),
         };
     }
 }

@@ -10,7 +10,7 @@ use portico_core::event::Event;
 use serde::Serialize;
 use tokio::time::{Instant, timeout};
 
-use super::{End, Feed, Step, gap};
+use super::{End, Feed, Item, gap};
 
 /// The subprotocol that is agreed to when a client offers it. The one that carries the key is never repeated.
 const PROTOCOL: &str = "portico.events";
@@ -20,7 +20,7 @@ const CLIENT_BYTES_MAX: usize = 4 * 1024;
 const WRITE_BYTES_MAX: usize = 2 << 20;
 /// Heartbeats without a sign of life after which a client counts as gone.
 const MISSED_BEATS_MAX: u32 = 3;
-/// For saying goodbye.
+/// How long the close frame may take to be sent.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Answers the upgrade; the stream runs on its own from then on.
@@ -34,8 +34,8 @@ pub(crate) fn serve(feed: Feed, upgrade: WebSocketUpgrade) -> Response {
 }
 
 /// Why a connection is over.
-enum Over {
-    /// The client went.
+enum Closed {
+    /// The client has gone.
     Gone,
     /// This side ends it.
     Ended(End),
@@ -50,7 +50,7 @@ struct Socket {
 async fn run(mut feed: Feed, socket: WebSocket) {
     let (sink, stream) = socket.split();
     let mut socket = Socket { sink, stream, send_timeout: feed.send_timeout };
-    if let Err(Over::Ended(end)) = follow(&mut feed, &mut socket).await {
+    if let Err(Closed::Ended(end)) = follow(&mut feed, &mut socket).await {
         let code = match end {
             End::Stopping => close_code::AWAY,
             End::Unauthenticated => close_code::POLICY,
@@ -63,35 +63,35 @@ async fn run(mut feed: Feed, socket: WebSocket) {
     }
 }
 
-async fn follow(feed: &mut Feed, socket: &mut Socket) -> Result<std::convert::Infallible, Over> {
+async fn follow(feed: &mut Feed, socket: &mut Socket) -> Result<std::convert::Infallible, Closed> {
     socket.send(vec![text(&feed.opening())?]).await?;
     let mut heard = Instant::now();
     loop {
         tokio::select! {
             message = socket.stream.next() => match message {
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Over::Gone),
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Closed::Gone),
                 Some(Ok(_)) => heard = Instant::now(),
             },
-            step = feed.next() => match step {
-                Step::Events(events) => socket.send(events.iter().map(text::<Event>).collect::<Result<_, _>>()?).await?,
-                Step::Gap(after, next) => socket.send(vec![text(&gap(after, next))?]).await?,
-                Step::Beat if heard.elapsed() > feed.heartbeat * MISSED_BEATS_MAX => return Err(Over::Gone),
-                Step::Beat => socket.send(vec![Message::Ping(Default::default())]).await?,
-                Step::End(end) => return Err(Over::Ended(end)),
+            item = feed.next() => match item {
+                Item::Events(events) => socket.send(events.iter().map(text::<Event>).collect::<Result<_, _>>()?).await?,
+                Item::Gap(after, next) => socket.send(vec![text(&gap(after, next))?]).await?,
+                Item::Beat if heard.elapsed() > feed.heartbeat * MISSED_BEATS_MAX => return Err(Closed::Gone),
+                Item::Beat => socket.send(vec![Message::Ping(Default::default())]).await?,
+                Item::End(end) => return Err(Closed::Ended(end)),
             },
         }
     }
 }
 
-fn text<T: Serialize>(value: &T) -> Result<Message, Over> {
+fn text<T: Serialize>(value: &T) -> Result<Message, Closed> {
     match serde_json::to_string(value) {
         Ok(json) => Ok(Message::text(json)),
-        Err(_) => Err(Over::Ended(End::Failed)),
+        Err(_) => Err(Closed::Ended(End::Failed)),
     }
 }
 
 impl Socket {
-    async fn send(&mut self, messages: Vec<Message>) -> Result<(), Over> {
+    async fn send(&mut self, messages: Vec<Message>) -> Result<(), Closed> {
         let sink = &mut self.sink;
         let all = async {
             for message in messages {
@@ -101,8 +101,8 @@ impl Socket {
         };
         match timeout(self.send_timeout, all).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(Over::Gone),
-            Err(_) => Err(Over::Ended(End::TooSlow)),
+            Ok(Err(_)) => Err(Closed::Gone),
+            Err(_) => Err(Closed::Ended(End::TooSlow)),
         }
     }
 }

@@ -11,11 +11,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::*;
-use crate::credentials::Identity;
-use crate::{ServeLimits, serve, work};
+use crate::credentials::Principal;
+use crate::{ServeLimits, concurrency, serve};
 
 /// A body that begins with `text` and never ends; tells when more of it is asked for than that.
-fn endless(text: &'static str) -> (Body, UnboundedReceiver<()>) {
+pub(super) fn endless(text: &'static str) -> (Body, UnboundedReceiver<()>) {
     let (asked, was_asked) = unbounded_channel();
     let rest = stream::poll_fn(move |_| {
         let _ = asked.send(());
@@ -98,8 +98,8 @@ async fn a_tenant_has_only_so_many_requests_under_way() {
     let send = |body: Body| {
         let app = api.app.clone();
         let mut request = Request::post("/v1/devices").body(body).unwrap();
-        request.extensions_mut().insert(Identity::Known(caller()));
-        async move { work::through(&app, request, async |_| StatusCode::CREATED.into_response()).await }
+        request.extensions_mut().insert(Principal::vouched(caller()));
+        async move { concurrency::run(&app, request, async |_| StatusCode::CREATED.into_response()).await }
     };
     let (body, mut was_asked) = endless("");
     let slow = tokio::spawn(send(body));

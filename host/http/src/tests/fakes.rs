@@ -1,24 +1,25 @@
 //! A gateway whose database is down and whose only plugin is a dialect that tells what it saw.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use portico_core::access::secret::KeyHash;
 use portico_core::access::{AccessKey, Caller, Scope};
-use portico_core::address::{Party, PhoneNumber, Recipient};
 use portico_core::context::MonotonicUlid;
 use portico_core::device::Device;
 use portico_core::event::Event;
 use portico_core::id::{DeviceId, KeyId, TenantId};
 use portico_core::limits::Limits;
+use portico_core::message::queue_length::QueueLengths;
 use portico_core::ports::outbound::{OutboundError, OutboundRequest, OutboundResponse};
 use portico_core::ports::plugins::{
     Decision, Formatted, Hook, Mount, Outcome, PaceDevice, PaceQuery, PluginFailure, PluginInfo, PluginRequest,
     PluginResponse, Plugins,
 };
-use portico_core::ports::sessions::{DeviceLock, Outgoing, PairingCode, QrCode, Resources};
-use portico_core::ports::{Clock, Outbound, Rng, Sessions, Store, Tx, Waker};
+use portico_core::ports::store::Work;
+use portico_core::ports::{Clock, Outbound, Rng, Store, Topic, Waker};
 use portico_core::seal::Sealer;
+use portico_core::testing::FakeWhatsApp;
 use portico_core::time::UtcMs;
 use portico_core::{Error, Ports, Result, Services};
 use serde_json::json;
@@ -29,17 +30,45 @@ use crate::{Api, HttpConfig, Live, api};
 #[derive(Debug)]
 struct Fake;
 
+/// A database that is down, except that it may know keys.
+#[derive(Default)]
+pub(crate) struct FakeStore {
+    keys: Mutex<Vec<([u8; 32], AccessKey)>>,
+    knows_keys: bool,
+}
+
+impl FakeStore {
+    /// Makes every key with this id invalid.
+    pub(crate) fn revoke(&self, id: &KeyId) {
+        for (_, key) in self.keys.lock().unwrap().iter_mut().filter(|(_, key)| key.id == *id) {
+            key.revoked_at = Some(UtcMs(0));
+        }
+    }
+}
+
 fn down<T>() -> Result<T> {
     Err(Error::unavailable("the database", "it is a fake"))
 }
 
 #[async_trait]
-impl Store for Fake {
-    async fn read(&self) -> Result<Box<dyn Tx>> {
+impl Store for FakeStore {
+    async fn read_with(&self, _: Work) -> Result<()> {
         down()
     }
 
-    async fn write(&self) -> Result<Box<dyn Tx>> {
+    async fn write_with(&self, _: Work) -> Result<()> {
+        down()
+    }
+
+    async fn key(&self, hash: &KeyHash) -> Result<Option<AccessKey>> {
+        if !self.knows_keys {
+            return down();
+        }
+        let keys = self.keys.lock().unwrap();
+        Ok(keys.iter().find(|(known, _)| *known == hash.0).map(|(_, key)| key.clone()))
+    }
+
+    async fn device(&self, _: &TenantId, _: &DeviceId) -> Result<Option<Device>> {
         down()
     }
 
@@ -61,48 +90,7 @@ impl Rng for Fake {
 }
 
 impl Waker for Fake {
-    fn events_stored(&self) {}
-    fn outgoing(&self, _: &DeviceId) {}
-    fn session(&self, _: &DeviceId, _: Duration) {}
-}
-
-#[async_trait]
-impl Sessions for Fake {
-    async fn lock(&self, _: &DeviceId) -> Result<DeviceLock> {
-        Ok(DeviceLock::new(()))
-    }
-
-    async fn open(&self, _: &Device) -> Result<()> {
-        Ok(())
-    }
-
-    async fn close(&self, _: &DeviceId) -> Result<()> {
-        Ok(())
-    }
-
-    async fn logout(&self, _: &DeviceId) -> Result<()> {
-        Ok(())
-    }
-
-    fn qr(&self, _: &DeviceId) -> Option<QrCode> {
-        None
-    }
-
-    async fn pairing_code(&self, _: &DeviceId, _: &PhoneNumber) -> Result<PairingCode> {
-        down()
-    }
-
-    async fn resolve(&self, _: &DeviceId, _: &Recipient) -> Result<Party> {
-        down()
-    }
-
-    async fn send(&self, _: &DeviceId, _: &Outgoing) -> Result<()> {
-        Ok(())
-    }
-
-    fn resources(&self, _: &DeviceId) -> Option<Resources> {
-        None
-    }
+    fn wake(&self, _: Topic) {}
 }
 
 #[async_trait]
@@ -169,35 +157,52 @@ impl Plugins for Fake {
 
 /// The HTTP side of the fake gateway. It never stops and has no parts beside the store.
 pub(crate) fn api_with(config: HttpConfig) -> Api {
+    api_over(FakeStore::default(), config).0
+}
+
+/// The HTTP side of a gateway that knows these keys by their texts, and its store.
+pub(crate) fn api_with_keys(config: HttpConfig, keys: &[(&str, AccessKey)]) -> (Api, Arc<FakeStore>) {
+    let keys = keys.iter().map(|(text, key)| (KeyHash::of(text).0, key.clone())).collect();
+    api_over(FakeStore { keys: Mutex::new(keys), knows_keys: true }, config)
+}
+
+fn api_over(store: FakeStore, config: HttpConfig) -> (Api, Arc<FakeStore>) {
+    let store = Arc::new(store);
     let rng: Arc<dyn Rng> = Arc::new(Fake);
     let ports = Ports {
-        store: Arc::new(Fake),
+        store: store.clone(),
         clock: Arc::new(Fake),
         sealer: Sealer::new(&[7; 32], Arc::clone(&rng)),
         rng,
         waker: Arc::new(Fake),
         limits: Limits::default(),
         ulids: MonotonicUlid::default(),
+        queue_lengths: QueueLengths::default(),
     };
     let services = Services {
         ports: Arc::new(ports),
-        sessions: Arc::new(Fake),
+        sessions: Arc::new(FakeWhatsApp::default()),
         plugins: Arc::new(Fake),
         outbound: Arc::new(Fake),
     };
     let live = Live { events: watch::channel(0).1, stopping: watch::channel(false).1, parts: Arc::new(Vec::new) };
-    api(Arc::new(services), config, live)
+    (api(Arc::new(services), config, live), store)
 }
 
 /// A caller that may do everything.
 pub(crate) fn caller() -> Caller {
-    Caller::of(AccessKey {
-        id: KeyId::new(1, 1),
+    Caller::of(key(1, &Scope::ALL))
+}
+
+/// A key of the one tenant, with these scopes.
+pub(crate) fn key(number: u128, scopes: &[Scope]) -> AccessKey {
+    AccessKey {
+        id: KeyId::new(1, number),
         tenant: TenantId::new(1, 1),
-        name: "everything".to_owned(),
-        scopes: Scope::ALL.to_vec(),
+        name: format!("key {number}"),
+        scopes: scopes.to_vec(),
         created_at: UtcMs(0),
         expires_at: None,
         revoked_at: None,
-    })
+    }
 }

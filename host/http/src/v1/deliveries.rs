@@ -1,17 +1,16 @@
 //! Deliveries: list, look at with attempts, replay one, replay dead letters of a span.
 
-use axum::Json;
 use axum::http::StatusCode;
 use portico_core::page::Page;
 use portico_core::ports::store::DeliveryFilter;
 use portico_core::time::UtcMs;
-use portico_core::webhook::{Attempt, Delivery, DeliveryState, subscription};
+use portico_core::webhook::{Attempt, Delivery, DeliveryState, replay, subscription};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::Answer;
-use crate::extract::params::{IdempotencyKey, page};
-use crate::extract::{As, Given, Ids, Params};
+use super::HandlerResult;
+use crate::extract::query::{IdempotencyKey, page};
+use crate::extract::{Auth, Ids, Json, Query};
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -29,18 +28,18 @@ pub(crate) struct DeliveryParams {
 /// List deliveries
 ///
 /// Those of a webhook, newest first.
-#[utoipa::path(get, path = "/v1/webhooks/{id}/deliveries", tag = "deliveries",
+#[utoipa::path(get, path = "/v1/webhooks/{id}/deliveries", tag = "deliveries", security(("key" = ["webhooks:read"])),
     params(("id" = String, Path, description = "The webhook's id"), DeliveryParams),
     responses((status = 200, description = "Deliveries", body = Page<Delivery>)))]
 pub(super) async fn of_webhook(
-    As(ctx): As,
+    Auth(ctx): Auth,
     ids: Ids,
-    Params(query): Params<DeliveryParams>,
-) -> Answer<Json<Page<Delivery>>> {
+    Query(query): Query<DeliveryParams>,
+) -> HandlerResult<Json<Page<Delivery>>> {
     let page = page(&ctx, query.limit, query.cursor)?;
     let webhook = subscription::get(&ctx, &ids.webhook()?).await?;
     let filter = DeliveryFilter { webhook: Some(webhook.id), state: query.state };
-    Ok(Json(subscription::deliveries(&ctx, &filter, &page).await?))
+    Ok(Json(replay::list(&ctx, filter, page).await?))
 }
 
 /// A delivery with everything that was tried.
@@ -55,11 +54,11 @@ pub(crate) struct DeliveryWithAttempts {
 /// Look at a delivery
 ///
 /// With its attempts.
-#[utoipa::path(get, path = "/v1/deliveries/{id}", tag = "deliveries",
+#[utoipa::path(get, path = "/v1/deliveries/{id}", tag = "deliveries", security(("key" = ["webhooks:read"])),
     params(("id" = String, Path, description = "The delivery's id")),
     responses((status = 200, description = "The delivery", body = DeliveryWithAttempts)))]
-pub(super) async fn get(As(ctx): As, ids: Ids) -> Answer<Json<DeliveryWithAttempts>> {
-    let (delivery, attempt_log) = subscription::delivery(&ctx, &ids.delivery()?).await?;
+pub(super) async fn get(Auth(ctx): Auth, ids: Ids) -> HandlerResult<Json<DeliveryWithAttempts>> {
+    let (delivery, attempt_log) = replay::get(&ctx, &ids.delivery()?).await?;
     Ok(Json(DeliveryWithAttempts { delivery, attempt_log }))
 }
 
@@ -67,11 +66,11 @@ pub(super) async fn get(As(ctx): As, ids: Ids) -> Answer<Json<DeliveryWithAttemp
 ///
 /// Sends a finished delivery again, with the same event id, once what is being tried of its chat is through. A retry that
 /// waits its time goes at once; a delivery that waits behind an older one of its chat is refused.
-#[utoipa::path(post, path = "/v1/deliveries/{id}/replay", tag = "deliveries",
+#[utoipa::path(post, path = "/v1/deliveries/{id}/replay", tag = "deliveries", security(("key" = ["webhooks:write"])),
     params(("id" = String, Path, description = "The delivery's id"), IdempotencyKey),
     responses((status = 202, description = "The delivery, pending", body = Delivery)))]
-pub(super) async fn replay(As(ctx): As, ids: Ids) -> Answer<(StatusCode, Json<Delivery>)> {
-    Ok((StatusCode::ACCEPTED, Json(subscription::replay(&ctx, &ids.delivery()?).await?)))
+pub(super) async fn replay(Auth(ctx): Auth, ids: Ids) -> HandlerResult<(StatusCode, Json<Delivery>)> {
+    Ok((StatusCode::ACCEPTED, Json(replay::one(&ctx, &ids.delivery()?).await?)))
 }
 
 /// Which dead letters are replayed.
@@ -94,14 +93,14 @@ pub(crate) struct Replayed {
 /// Replay dead letters
 ///
 /// Sends the dead letters of a webhook again whose events were stored in the span.
-#[utoipa::path(post, path = "/v1/webhooks/{id}/replay", tag = "deliveries",
+#[utoipa::path(post, path = "/v1/webhooks/{id}/replay", tag = "deliveries", security(("key" = ["webhooks:write"])),
     params(("id" = String, Path, description = "The webhook's id"), IdempotencyKey), request_body = ReplaySpan,
     responses((status = 202, description = "How many are sent again", body = Replayed)))]
 pub(super) async fn replay_dead(
-    As(ctx): As,
+    Auth(ctx): Auth,
     ids: Ids,
-    Given(span): Given<ReplaySpan>,
-) -> Answer<(StatusCode, Json<Replayed>)> {
-    let count = subscription::replay_dead(&ctx, &ids.webhook()?, span.from, span.to).await?;
+    Json(span): Json<ReplaySpan>,
+) -> HandlerResult<(StatusCode, Json<Replayed>)> {
+    let count = replay::dead(&ctx, &ids.webhook()?, span.from, span.to).await?;
     Ok((StatusCode::ACCEPTED, Json(Replayed { count })))
 }

@@ -1,6 +1,5 @@
 //! Events: followed over WebSocket or SSE, or read page by page.
 
-use axum::Json;
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
@@ -14,9 +13,9 @@ use portico_core::{Error, OpContext};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::Answer;
+use super::HandlerResult;
 use crate::api::App;
-use crate::extract::{As, Params};
+use crate::extract::{Auth, Json, Query};
 use crate::stream::{self, Feed, sse, ws};
 
 #[derive(Deserialize, IntoParams)]
@@ -52,18 +51,18 @@ pub(crate) struct EventPage {
 /// first and names where the stream begins; `stream.gap` tells that events between two `seq` are no longer kept. A client
 /// that does not keep up is dropped with a reason and resumes. Browsers, which can't set headers on a WebSocket, offer the
 /// subprotocols `portico.events` and `portico.key.<key>`.
-#[utoipa::path(get, path = "/v1/events", tag = "events",
+#[utoipa::path(get, path = "/v1/events", tag = "events", security(("key" = ["messages:read"])),
     params(EventParams, ("Last-Event-ID" = Option<i64>, Header, description = "SSE only: goes before `after`")),
     responses(
         (status = 101, description = "A WebSocket of events"),
         (status = 200, description = "Events", content((EventPage = "application/json"), (String = "text/event-stream")))))]
 pub(super) async fn follow(
     State(app): State<App>,
-    As(ctx): As,
-    Params(query): Params<EventParams>,
+    Auth(ctx): Auth,
+    Query(query): Query<EventParams>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
-) -> Answer<Response> {
+) -> HandlerResult<Response> {
     let kinds = query.kind.as_deref().unwrap_or_default().split(',').map(str::trim).filter(|k| !k.is_empty());
     let wanted = Wanted::new(query.device, kinds)?;
     let is_sse = headers.get(ACCEPT).and_then(|v| v.to_str().ok()).is_some_and(|a| a.contains("text/event-stream"));
@@ -71,12 +70,12 @@ pub(super) async fn follow(
     let after = feed::start(&ctx, &wanted, resumed.or(query.after)).await?;
     match upgrade {
         Ok(upgrade) => {
-            let place = stream::place(&app, ctx.tenant())?;
-            Ok(ws::serve(Feed::new(&app, ctx, wanted, after, place), upgrade))
+            let permit = stream::permit(&app, ctx.tenant())?;
+            Ok(ws::serve(Feed::new(&app, ctx, wanted, after, permit), upgrade))
         }
         Err(_) if is_sse => {
-            let place = stream::place(&app, ctx.tenant())?;
-            Ok(sse::serve(Feed::new(&app, ctx, wanted, after, place)))
+            let permit = stream::permit(&app, ctx.tenant())?;
+            Ok(sse::serve(Feed::new(&app, ctx, wanted, after, permit)))
         }
         Err(_) => Ok(Json(page(&app, &ctx, &wanted, after, query.limit).await?).into_response()),
     }

@@ -1,6 +1,5 @@
 //! Keys: make, list, revoke.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -12,11 +11,11 @@ use portico_core::{Error, OpContext};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Answer, made};
+use super::{HandlerResult, created};
 use crate::api::App;
 use crate::config::SignUp;
-use crate::extract::params::{IdempotencyKey, PageParams, page};
-use crate::extract::{As, Given, Ids, MaybeAs, Params};
+use crate::extract::query::{IdempotencyKey, PageParams, page};
+use crate::extract::{Auth, Ids, Json, OptionalAuth, Query};
 
 /// What a key is to be.
 #[derive(Deserialize, ToSchema)]
@@ -50,13 +49,13 @@ pub(crate) struct MadeKeyBody {
 ///
 /// Its text is shown once. Without credentials this works only where the operator opened sign-up: then it makes a tenant of
 /// its own with one key.
-#[utoipa::path(post, path = "/v1/keys", tag = "keys", params(IdempotencyKey), request_body = NewKeyBody,
+#[utoipa::path(post, path = "/v1/keys", tag = "keys", security(("key" = ["keys:write"])), params(IdempotencyKey), request_body = NewKeyBody,
     responses((status = 201, description = "The key", body = MadeKeyBody)))]
 pub(super) async fn create(
     State(app): State<App>,
-    MaybeAs(ctx): MaybeAs,
-    Given(body): Given<NewKeyBody>,
-) -> Answer<Response> {
+    OptionalAuth(ctx): OptionalAuth,
+    Json(body): Json<NewKeyBody>,
+) -> HandlerResult<Response> {
     let NewKeyBody { name, scopes, format, expires_in_days } = body;
     let new = NewKey { name, scopes, format, expires_in_days };
     match (ctx, app.config.sign_up) {
@@ -76,7 +75,7 @@ fn answer(ctx: Option<&OpContext>, key: MadeKey) -> Response {
     let location = format!("/v1/keys/{}", key.key.id);
     let body = MadeKeyBody { key: key.key, secret: key.secret.map(|s| s.reveal().to_owned()) };
     match ctx {
-        Some(ctx) => made(ctx, StatusCode::CREATED, &location, &body),
+        Some(ctx) => created(ctx, StatusCode::CREATED, &location, &body),
         None => axum::response::IntoResponse::into_response((StatusCode::CREATED, Json(body))),
     }
 }
@@ -84,19 +83,19 @@ fn answer(ctx: Option<&OpContext>, key: MadeKey) -> Response {
 /// List keys
 ///
 /// Newest first, without their texts.
-#[utoipa::path(get, path = "/v1/keys", tag = "keys", params(PageParams),
+#[utoipa::path(get, path = "/v1/keys", tag = "keys", security(("key" = ["keys:write"])), params(PageParams),
     responses((status = 200, description = "Keys", body = Page<AccessKey>)))]
-pub(super) async fn list(As(ctx): As, Params(query): Params<PageParams>) -> Answer<Json<Page<AccessKey>>> {
+pub(super) async fn list(Auth(ctx): Auth, Query(query): Query<PageParams>) -> HandlerResult<Json<Page<AccessKey>>> {
     let page = page(&ctx, query.limit, query.cursor)?;
-    Ok(Json(keys::list(&ctx, &page).await?))
+    Ok(Json(keys::list(&ctx, page).await?))
 }
 
 /// Revoke a key
 ///
 /// It stops working at once, also in open event streams. Repeating it changes nothing.
-#[utoipa::path(delete, path = "/v1/keys/{id}", tag = "keys", params(("id" = String, Path, description = "The key's id")),
+#[utoipa::path(delete, path = "/v1/keys/{id}", tag = "keys", security(("key" = ["keys:write"])), params(("id" = String, Path, description = "The key's id")),
     responses((status = 204, description = "It is revoked")))]
-pub(super) async fn revoke(As(ctx): As, ids: Ids) -> Answer<StatusCode> {
+pub(super) async fn revoke(Auth(ctx): Auth, ids: Ids) -> HandlerResult<StatusCode> {
     keys::revoke(&ctx, &ids.key()?).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,6 +1,5 @@
 //! Messages: send, list, look at.
 
-use axum::Json;
 use axum::http::StatusCode;
 use axum::response::Response;
 use portico_core::message::send::{self, NewMessage};
@@ -11,10 +10,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Answer, made};
-use crate::extract::body::parse_field;
-use crate::extract::params::{IdempotencyKey, page};
-use crate::extract::{As, Given, Ids, Params};
+use super::{HandlerResult, created};
+use crate::extract::json::parse_field;
+use crate::extract::query::{IdempotencyKey, page};
+use crate::extract::{Auth, Ids, Json, Query};
 use crate::problem::Problem;
 
 /// A message to send.
@@ -87,15 +86,15 @@ fn content(mut fields: Map<String, Value>) -> Result<Content, Problem> {
 ///
 /// The answer comes when the message is stored: it will be sent once, also after a crash. How far it comes is told in events
 /// and in its `status`. Send an `Idempotency-Key` so that a repetition after a lost answer sends nothing twice.
-#[utoipa::path(post, path = "/v1/devices/{id}/messages", tag = "messages",
+#[utoipa::path(post, path = "/v1/devices/{id}/messages", tag = "messages", security(("key" = ["messages:write"])),
     params(("id" = String, Path, description = "The device's id"), IdempotencyKey), request_body = NewMessageBody,
     responses((status = 202, description = "The message, queued", body = Message)))]
-pub(super) async fn send(As(ctx): As, ids: Ids, Given(body): Given<NewMessageBody>) -> Answer<Response> {
+pub(super) async fn send(Auth(ctx): Auth, ids: Ids, Json(body): Json<NewMessageBody>) -> HandlerResult<Response> {
     let device = ids.device()?;
     let new = NewMessage { to: body.to, content: content(body.content)? };
     let message = send::send(&ctx, &device, new).await?;
     let location = format!("/v1/devices/{}/messages/{}", message.device, message.id);
-    Ok(made(&ctx, StatusCode::ACCEPTED, &location, &message))
+    Ok(created(&ctx, StatusCode::ACCEPTED, &location, &message))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -119,20 +118,24 @@ pub(crate) struct MessageParams {
 /// List messages
 ///
 /// Those of a device, newest first. A page of long ones ends before `limit`: as long as there is a `next`, there are more.
-#[utoipa::path(get, path = "/v1/devices/{id}/messages", tag = "messages",
+#[utoipa::path(get, path = "/v1/devices/{id}/messages", tag = "messages", security(("key" = ["messages:read"])),
     params(("id" = String, Path, description = "The device's id"), MessageParams),
     responses((status = 200, description = "Messages", body = Page<Message>)))]
-pub(super) async fn list(As(ctx): As, ids: Ids, Params(query): Params<MessageParams>) -> Answer<Json<Page<Message>>> {
+pub(super) async fn list(
+    Auth(ctx): Auth,
+    ids: Ids,
+    Query(query): Query<MessageParams>,
+) -> HandlerResult<Json<Page<Message>>> {
     let page = page(&ctx, query.limit, query.cursor)?;
     let filter = MessageFilter { chat: query.chat, direction: query.direction, status: query.status };
-    Ok(Json(lookup::list(&ctx, &ids.device()?, &filter, &page).await?))
+    Ok(Json(lookup::list(&ctx, &ids.device()?, filter, page).await?))
 }
 
 /// Look at a message
-#[utoipa::path(get, path = "/v1/devices/{id}/messages/{message}", tag = "messages",
+#[utoipa::path(get, path = "/v1/devices/{id}/messages/{message}", tag = "messages", security(("key" = ["messages:read"])),
     params(("id" = String, Path, description = "The device's id"), ("message" = String, Path, description = "The message's id")),
     responses((status = 200, description = "The message", body = Message)))]
-pub(super) async fn get(As(ctx): As, ids: Ids) -> Answer<Json<Message>> {
+pub(super) async fn get(Auth(ctx): Auth, ids: Ids) -> HandlerResult<Json<Message>> {
     Ok(Json(lookup::get(&ctx, &ids.device()?, &ids.message()?).await?))
 }
 

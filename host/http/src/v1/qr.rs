@@ -2,23 +2,22 @@
 
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CONTENT_TYPE, VARY};
 use axum::response::{IntoResponse, Response};
 use portico_core::device::session;
 use portico_core::id::DeviceId;
-use portico_core::ports::sessions::{PairingCode, QrCode};
+use portico_core::ports::whatsapp::{PairingCode, QrCode};
 use portico_core::time::UtcMs;
 use portico_core::{Error, OpContext};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
 
-use super::Answer;
+use super::HandlerResult;
 use crate::api::App;
-use crate::extract::{As, Given, Ids, MaybeAs, Params};
+use crate::extract::{Auth, Ids, Json, OptionalAuth, Query};
 use crate::pages;
 use crate::qr;
 
@@ -67,17 +66,17 @@ pub(crate) struct QrBody {
 ///
 /// As JSON, `image/png`, `text/html` or `text/plain`, by `format` or `Accept`. The page holds no code itself: it asks for a
 /// key (or takes it from `#key=…` in its address, which no server sees) and fetches codes until the device is connected.
-#[utoipa::path(get, path = "/v1/devices/{id}/qr", tag = "sessions",
+#[utoipa::path(get, path = "/v1/devices/{id}/qr", tag = "sessions", security(("key" = ["devices:write"]), ()),
     params(("id" = String, Path, description = "The device's id"), QrParams),
     responses((status = 200, description = "The code", content(
         (QrBody = "application/json"), (String = "image/png"), (String = "text/html"), (String = "text/plain")))))]
 pub(super) async fn show(
     State(app): State<App>,
-    MaybeAs(ctx): MaybeAs,
+    OptionalAuth(ctx): OptionalAuth,
     ids: Ids,
-    Params(query): Params<QrParams>,
+    Query(query): Query<QrParams>,
     headers: HeaderMap,
-) -> Answer<Response> {
+) -> HandlerResult<Response> {
     let accept = headers.get(ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let format = query.format.unwrap_or_else(|| preferred(accept));
     if format == QrFormat::Html {
@@ -145,10 +144,14 @@ pub(crate) struct PairingPhone {
 /// Get a pairing code
 ///
 /// A code to type on the phone instead of scanning: *Linked devices*, *Link with phone number*. The device must be pairing.
-#[utoipa::path(post, path = "/v1/devices/{id}/pairing-code", tag = "sessions",
+#[utoipa::path(post, path = "/v1/devices/{id}/pairing-code", tag = "sessions", security(("key" = ["devices:write"])),
     params(("id" = String, Path, description = "The device's id")),
     request_body = PairingPhone, responses((status = 200, description = "The code", body = PairingCode)))]
-pub(super) async fn pairing_code(As(ctx): As, ids: Ids, Given(body): Given<PairingPhone>) -> Answer<Json<PairingCode>> {
+pub(super) async fn pairing_code(
+    Auth(ctx): Auth,
+    ids: Ids,
+    Json(body): Json<PairingPhone>,
+) -> HandlerResult<Json<PairingCode>> {
     Ok(Json(session::pairing_code(&ctx, &ids.device()?, &body.phone).await?))
 }
 

@@ -1,16 +1,16 @@
 //! The server itself: health, metrics, version, and this API's description.
 
-use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use portico_core::access::Scope;
+use portico_core::ports::Tx;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Answer;
+use super::HandlerResult;
 use crate::api::App;
-use crate::extract::MaybeAs;
+use crate::extract::{Json, OptionalAuth};
 use crate::live::{Part, PartStatus};
 use crate::metrics::{self, Snapshot};
 use crate::peer;
@@ -76,21 +76,24 @@ pub(super) async fn openapi(State(app): State<App>) -> Response {
 /// Get figures for Prometheus
 ///
 /// Needs no key from the same machine; from elsewhere (or through a proxy) one with the scope `server:admin`.
-#[utoipa::path(get, path = "/metrics", tag = "server",
+#[utoipa::path(get, path = "/metrics", tag = "server", security(("key" = ["server:admin"]), ()),
     responses((status = 200, description = "Text format 0.0.4", body = String, content_type = "text/plain")))]
-pub(super) async fn metrics(State(app): State<App>, MaybeAs(ctx): MaybeAs, request: Request) -> Answer<Response> {
+pub(super) async fn metrics(
+    State(app): State<App>,
+    OptionalAuth(ctx): OptionalAuth,
+    request: Request,
+) -> HandlerResult<Response> {
     if !is_local(&request) {
         let Some(ctx) = ctx else {
             let why = "metrics need a key with the scope `server:admin`, except from the same machine";
             return Err(portico_core::Error::Unauthenticated { why }.into());
         };
-        ctx.caller.require(Scope::ServerAdmin)?;
+        ctx.caller().require(Scope::ServerAdmin)?;
     }
     let ports = &app.services.ports;
-    let mut tx = ports.store.read().await?;
-    let snapshot =
-        Snapshot { devices: tx.device_count_by_state().await?, outbox: tx.delivery_stats().await?, now: ports.now() };
-    drop(tx);
+    let count = |tx: &mut dyn Tx| Ok((tx.device_count_by_state()?, tx.delivery_stats()?));
+    let (devices, outbox) = ports.read(count).await?;
+    let snapshot = Snapshot { devices, outbox, now: ports.now() };
     Ok(([(CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics::render(&snapshot)).into_response())
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use axum::Json;
 use axum::http::StatusCode;
 use axum::response::Response;
 use portico_core::id::{DeviceId, EventId};
@@ -12,9 +11,9 @@ use portico_core::webhook::{Webhook, WebhookState};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Answer, made};
-use crate::extract::params::{IdempotencyKey, page};
-use crate::extract::{As, Given, Ids, Params};
+use super::{HandlerResult, created};
+use crate::extract::query::{IdempotencyKey, page};
+use crate::extract::{Auth, Ids, Json, Query};
 
 /// What a webhook is to be.
 #[derive(Deserialize, ToSchema)]
@@ -29,7 +28,8 @@ pub(crate) struct NewWebhookBody {
     /// Names of events, `<noun>.*` or `*`.
     #[schema(example = json!(["message.*"]))]
     events: Vec<String>,
-    /// Sent along with every delivery.
+    /// Sent along with every delivery, such as `Authorization`. Values are stored sealed and never shown again: answers have
+    /// `header_names` only.
     #[serde(default)]
     headers: BTreeMap<String, String>,
     /// The plugin that shapes the body; absent: the default one.
@@ -52,15 +52,15 @@ pub(crate) struct MadeWebhookBody {
 /// Make a webhook
 ///
 /// It gets the events stored from now on. The signing key is shown once.
-#[utoipa::path(post, path = "/v1/webhooks", tag = "webhooks", params(IdempotencyKey), request_body = NewWebhookBody,
+#[utoipa::path(post, path = "/v1/webhooks", tag = "webhooks", security(("key" = ["webhooks:write"])), params(IdempotencyKey), request_body = NewWebhookBody,
     responses((status = 201, description = "The webhook", body = MadeWebhookBody)))]
-pub(super) async fn create(As(ctx): As, Given(body): Given<NewWebhookBody>) -> Answer<Response> {
+pub(super) async fn create(Auth(ctx): Auth, Json(body): Json<NewWebhookBody>) -> HandlerResult<Response> {
     let NewWebhookBody { device, url, events, headers, format, secret } = body;
     let new = NewWebhook { device, url, events, headers, format, secret };
     let webhook = subscription::create(&ctx, new).await?;
     let location = format!("/v1/webhooks/{}", webhook.webhook.id);
     let body = MadeWebhookBody { webhook: webhook.webhook, secret: webhook.secret.map(|s| s.reveal()) };
-    Ok(made(&ctx, StatusCode::CREATED, &location, &body))
+    Ok(created(&ctx, StatusCode::CREATED, &location, &body))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -79,17 +79,17 @@ pub(crate) struct WebhookParams {
 /// List webhooks
 ///
 /// Newest first.
-#[utoipa::path(get, path = "/v1/webhooks", tag = "webhooks", params(WebhookParams),
+#[utoipa::path(get, path = "/v1/webhooks", tag = "webhooks", security(("key" = ["webhooks:read"])), params(WebhookParams),
     responses((status = 200, description = "Webhooks", body = Page<Webhook>)))]
-pub(super) async fn list(As(ctx): As, Params(query): Params<WebhookParams>) -> Answer<Json<Page<Webhook>>> {
+pub(super) async fn list(Auth(ctx): Auth, Query(query): Query<WebhookParams>) -> HandlerResult<Json<Page<Webhook>>> {
     let page = page(&ctx, query.limit, query.cursor)?;
-    Ok(Json(subscription::list(&ctx, query.device.as_ref(), &page).await?))
+    Ok(Json(subscription::list(&ctx, query.device, page).await?))
 }
 
 /// Look at a webhook
-#[utoipa::path(get, path = "/v1/webhooks/{id}", tag = "webhooks", params(("id" = String, Path, description = "The webhook's id")),
+#[utoipa::path(get, path = "/v1/webhooks/{id}", tag = "webhooks", security(("key" = ["webhooks:read"])), params(("id" = String, Path, description = "The webhook's id")),
     responses((status = 200, description = "The webhook", body = Webhook)))]
-pub(super) async fn get(As(ctx): As, ids: Ids) -> Answer<Json<Webhook>> {
+pub(super) async fn get(Auth(ctx): Auth, ids: Ids) -> HandlerResult<Json<Webhook>> {
     Ok(Json(subscription::get(&ctx, &ids.webhook()?).await?))
 }
 
@@ -102,7 +102,7 @@ pub(crate) struct WebhookPatchBody {
     url: Option<String>,
     /// Names of events, `<noun>.*` or `*`.
     events: Option<Vec<String>>,
-    /// Sent along with every delivery; replaces all of them.
+    /// Sent along with every delivery; replaces all that were set before, so name those again that are to stay.
     headers: Option<BTreeMap<String, String>>,
     /// The plugin that shapes the body.
     format: Option<String>,
@@ -111,9 +111,13 @@ pub(crate) struct WebhookPatchBody {
 }
 
 /// Change a webhook
-#[utoipa::path(patch, path = "/v1/webhooks/{id}", tag = "webhooks", params(("id" = String, Path, description = "The webhook's id")),
+#[utoipa::path(patch, path = "/v1/webhooks/{id}", tag = "webhooks", security(("key" = ["webhooks:write"])), params(("id" = String, Path, description = "The webhook's id")),
     request_body = WebhookPatchBody, responses((status = 200, description = "The webhook", body = Webhook)))]
-pub(super) async fn change(As(ctx): As, ids: Ids, Given(body): Given<WebhookPatchBody>) -> Answer<Json<Webhook>> {
+pub(super) async fn change(
+    Auth(ctx): Auth,
+    ids: Ids,
+    Json(body): Json<WebhookPatchBody>,
+) -> HandlerResult<Json<Webhook>> {
     let WebhookPatchBody { url, events, headers, format, state } = body;
     let patch = WebhookPatch { url, events, headers, format, state };
     Ok(Json(subscription::change(&ctx, &ids.webhook()?, patch).await?))
@@ -122,9 +126,9 @@ pub(super) async fn change(As(ctx): As, ids: Ids, Given(body): Given<WebhookPatc
 /// Delete a webhook
 ///
 /// With its deliveries.
-#[utoipa::path(delete, path = "/v1/webhooks/{id}", tag = "webhooks", params(("id" = String, Path, description = "The webhook's id")),
+#[utoipa::path(delete, path = "/v1/webhooks/{id}", tag = "webhooks", security(("key" = ["webhooks:write"])), params(("id" = String, Path, description = "The webhook's id")),
     responses((status = 204, description = "It is gone")))]
-pub(super) async fn delete(As(ctx): As, ids: Ids) -> Answer<StatusCode> {
+pub(super) async fn delete(Auth(ctx): Auth, ids: Ids) -> HandlerResult<StatusCode> {
     subscription::delete(&ctx, &ids.webhook()?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -141,10 +145,10 @@ pub(crate) struct TestEvent {
 /// Try a webhook out
 ///
 /// Sends it the event `webhook.test`, whatever it wants; the delivery list shows what came of it.
-#[utoipa::path(post, path = "/v1/webhooks/{id}/test", tag = "webhooks",
+#[utoipa::path(post, path = "/v1/webhooks/{id}/test", tag = "webhooks", security(("key" = ["webhooks:write"])),
     params(("id" = String, Path, description = "The webhook's id"), IdempotencyKey),
     responses((status = 202, description = "The event is on its way", body = TestEvent)))]
-pub(super) async fn test(As(ctx): As, ids: Ids) -> Answer<(StatusCode, Json<TestEvent>)> {
+pub(super) async fn test(Auth(ctx): Auth, ids: Ids) -> HandlerResult<(StatusCode, Json<TestEvent>)> {
     let event = subscription::test(&ctx, &ids.webhook()?).await?;
     Ok((StatusCode::ACCEPTED, Json(TestEvent { event: event.id, seq: event.seq })))
 }

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::lane::{self, Run};
 use super::parts::{self, Shaped};
 use super::places::Place;
-use super::request::{self, DEFAULT_BODY, Shape};
+use super::request::{self, DEFAULT_BODY, Opened, Shape};
 use super::settle::Settled;
 use crate::config::DeliverConfig;
 use crate::tasks::{Tasks, cause};
@@ -59,12 +59,12 @@ impl Poster {
 
     /// Makes the attempts of one webhook's deliveries, each run a task of its own.
     pub(super) async fn group(self: Arc<Self>, webhook: Arc<Webhook>, runs: Vec<Run>) {
-        let secret = match self.open_secret(&webhook) {
-            Ok(secret) => Arc::new(secret),
+        let opened = match self.open(&webhook) {
+            Ok(opened) => Arc::new(opened),
             Err(error) => {
-                tracing::error!(webhook.id = %webhook.id, error = cause(&error), "a webhook's signing key can't be opened; its deliveries fail");
+                tracing::error!(webhook.id = %webhook.id, error = cause(&error), "what a webhook keeps sealed can't be opened; its deliveries fail");
                 for (claimed, place) in runs.into_iter().filter_map(|run| run.into_deliveries().next()) {
-                    let why = "the signing key can't be opened; give the webhook a new one".to_owned();
+                    let why = "the signing key or the headers can't be opened; make the webhook anew".to_owned();
                     let tried = self.tried(Shape::Wanted, Err(OutboundError::Other(why)));
                     let made = self.outcome(&webhook, &claimed, tried);
                     self.settle(&webhook, vec![made], vec![place]).await;
@@ -79,13 +79,13 @@ impl Poster {
             let mut shaped = shaped.into_iter();
             for run in batch {
                 let shaped = shaped.by_ref().take(run.len()).collect();
-                self.tasks.spawn(self.clone().run(webhook.clone(), secret.clone(), run, shaped));
+                self.tasks.spawn(self.clone().run(webhook.clone(), opened.clone(), run, shaped));
             }
         }
     }
 
     /// Makes a run up to the first delivery that isn't accepted or skipped, and as long as its time lasts.
-    async fn run(self: Arc<Self>, webhook: Arc<Webhook>, secret: Arc<Secret>, run: Run, shaped: Vec<Shaped>) {
+    async fn run(self: Arc<Self>, webhook: Arc<Webhook>, opened: Arc<Opened>, run: Run, shaped: Vec<Shaped>) {
         let start_by = run.start_by;
         // The head waits for its turn as long as the lease allows; a run's own time begins when it is made.
         let mut until = start_by;
@@ -94,10 +94,10 @@ impl Poster {
             let made = match shaped {
                 Shaped::Skip => Some(untried(&claimed, DeliveryState::Skipped, None, self.now())),
                 Shaped::AsWanted(parts) => {
-                    self.attempt(&webhook, &secret, (&claimed, &place), (parts, Shape::Wanted), until).await
+                    self.attempt(&webhook, &opened, (&claimed, &place), (parts, Shape::Wanted), until).await
                 }
                 Shaped::Default(parts) => {
-                    self.attempt(&webhook, &secret, (&claimed, &place), (parts, Shape::Default), until).await
+                    self.attempt(&webhook, &opened, (&claimed, &place), (parts, Shape::Default), until).await
                 }
             };
             let made = match made {
@@ -126,7 +126,7 @@ impl Poster {
     async fn attempt(
         &self,
         webhook: &Webhook,
-        secret: &Secret,
+        opened: &Opened,
         (claimed, place): (&Claimed, &Place),
         (parts, shape): (Parts, Shape),
         until: Instant,
@@ -140,16 +140,17 @@ impl Poster {
         }
         let (at, began) = (self.now(), Instant::now());
         let sent = (at, self.timeout);
-        let request_out = request::build(webhook, secret, &claimed.event, (parts, shape), sent);
+        let request_out = request::build(webhook, opened, &claimed.event, (parts, shape), sent);
         let answer = self.services.outbound.send(request_out).await;
         drop(turn);
         let tried = Tried { at, took: began.elapsed(), shape, answer };
         Some(self.outcome(webhook, claimed, tried))
     }
 
-    fn open_secret(&self, webhook: &Webhook) -> Result<Secret> {
+    fn open(&self, webhook: &Webhook) -> Result<Opened> {
         let sealer = &self.services.ports.sealer;
-        sealer.open(&Webhook::seal_place(&webhook.id), &webhook.sealed_secret).map(Secret::from_bytes)
+        let secret = sealer.open(&Webhook::seal_place(&webhook.id), &webhook.sealed_secret).map(Secret::from_bytes)?;
+        Ok(Opened { secret, headers: webhook.headers.open(sealer, &webhook.id)? })
     }
 
     fn now(&self) -> UtcMs {
@@ -239,6 +240,7 @@ mod tests {
     use portico_core::id::{DeliveryId, WebhookId};
     use portico_core::ports::Outbound;
     use portico_core::ports::outbound::OutboundRequest;
+    use portico_core::webhook::Headers;
 
     use super::super::places::Places;
     use super::*;
@@ -283,9 +285,9 @@ mod tests {
         lane::join(&mut run, (2..5).map(claimed).collect(), &webhooks, &places);
         let parts = || super::parts::default_parts(&testing::event(1));
         let shaped = vec![Shaped::AsWanted(parts()), Shaped::Skip, Shaped::Default(parts()), Shaped::AsWanted(parts())];
-        let secret = Arc::new(Secret::from_bytes(vec![7; 32]));
+        let opened = Arc::new(Opened { secret: Secret::from_bytes(vec![7; 32]), headers: Headers::new() });
         let [run] = run;
-        poster.run(webhook, secret, run, shaped).await;
+        poster.run(webhook, opened, run, shaped).await;
         let settled = results.try_recv().expect("one message for the whole run");
         assert!(results.try_recv().is_err());
         assert!(lock(&receiver.0).is_empty(), "every answer was fetched");

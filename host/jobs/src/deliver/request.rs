@@ -5,19 +5,17 @@ use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use portico_core::event::Event;
+use portico_core::header;
 use portico_core::ports::outbound::OutboundRequest;
 use portico_core::ports::plugins::{Parts, Signing, SigningScheme};
 use portico_core::time::UtcMs;
-use portico_core::webhook::Webhook;
+use portico_core::webhook::{Headers, Webhook};
 use portico_core::webhook::signature::Secret;
 
 /// Says that the body is the gateway's own because the format plugin failed.
 const FORMAT_HEADER: &str = "x-portico-format";
 /// What [`FORMAT_HEADER`] and the attempt's `format` say then.
 pub(super) const DEFAULT_BODY: &str = "default";
-
-/// Headers the HTTP client makes itself.
-const HEADERS_OF_THE_CLIENT: [&str; 5] = ["host", "content-length", "transfer-encoding", "connection", "user-agent"];
 
 /// Whether the body has the shape the subscription asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,20 +26,29 @@ pub(super) enum Shape {
     Default,
 }
 
+/// What a subscription keeps sealed, open while its deliveries are tried.
+pub(super) struct Opened {
+    /// Signs.
+    pub(super) secret: Secret,
+    /// The subscription's own headers.
+    pub(super) headers: Headers,
+}
+
 /// Puts a request together. The gateway's own headers win over the plugin's, those over the subscription's.
 pub(super) fn build(
     webhook: &Webhook,
-    secret: &Secret,
+    opened: &Opened,
     event: &Event,
     shaped: (Parts, Shape),
     sent: (UtcMs, Duration),
 ) -> OutboundRequest {
     let ((parts, shape), (at, timeout)) = (shaped, sent);
+    let secret = &opened.secret;
     let mut headers = BTreeMap::new();
-    let offered = webhook.headers.iter().map(|(n, v)| (n.clone(), v.clone())).chain(parts.headers);
+    let offered = opened.headers.iter().map(|(n, v)| (n.clone(), v.clone())).chain(parts.headers);
     for (name, value) in offered {
         let name = name.to_ascii_lowercase();
-        if !HEADERS_OF_THE_CLIENT.contains(&name.as_str()) {
+        if !header::is_of_delivery(&name) {
             headers.insert(name, value);
         }
     }
@@ -85,7 +92,7 @@ mod tests {
     fn parts() -> Parts {
         Parts {
             method: "PUT".into(),
-            headers: vec![("X-Kind".into(), "plugin".into()), ("User-Agent".into(), "other".into())],
+            headers: vec![("X-Kind".into(), "plugin".into()), ("User-Agent".into(), "other".into()), ("Expect".into(), "100-continue".into())],
             content_type: "application/json".into(),
             body: b"{}".to_vec(),
             signing: None,
@@ -93,12 +100,13 @@ mod tests {
     }
 
     fn built(parts: Parts, shape: Shape) -> (OutboundRequest, BTreeMap<String, String>) {
-        let mut webhook = testing::webhook(1);
-        for (name, value) in [("x-kind", "subscription"), ("X-Token", "t"), ("webhook-id", "forged")] {
-            webhook.headers.insert(name.into(), value.into());
+        let mut own = Headers::new();
+        for (name, value) in [("x-kind", "subscription"), ("X-Token", "t"), ("webhook-id", "forged"), ("TE", "trailers")] {
+            own.insert(name.into(), value.into());
         }
         let secret = Secret::parse("secret", SECRET).expect("a key");
-        let request = build(&webhook, &secret, &testing::event(1), (parts, shape), (AT, Duration::from_secs(20)));
+        let opened = Opened { secret, headers: own };
+        let request = build(&testing::webhook(1), &opened, &testing::event(1), (parts, shape), (AT, Duration::from_secs(20)));
         let headers: BTreeMap<_, _> = request.headers.iter().cloned().collect();
         assert_eq!(headers.len(), request.headers.len(), "each header once");
         (request, headers)
@@ -114,7 +122,10 @@ mod tests {
         assert_eq!(headers["webhook-timestamp"], "1767225600");
         let secret = Secret::parse("secret", SECRET).expect("a key");
         assert_eq!(headers["webhook-signature"], secret.sign(&headers["webhook-id"], 1_767_225_600, b"{}"));
-        assert!(!headers.contains_key("user-agent") && !headers.contains_key(FORMAT_HEADER));
+        for name in ["user-agent", "te", "expect"] {
+            assert!(!headers.contains_key(name), "{name}");
+        }
+        assert!(!headers.contains_key(FORMAT_HEADER));
     }
 
     #[test]

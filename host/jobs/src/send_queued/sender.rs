@@ -8,7 +8,6 @@ use portico_core::id::{DeviceId, MessageId};
 use portico_core::message::{Direction, Message, SendFailure, progress};
 use portico_core::page::PageRequest;
 use portico_core::ports::plugins::{Decision, PaceDevice, PaceQuery};
-use portico_core::ports::sessions::Outgoing;
 use portico_core::ports::store::MessageFilter;
 use portico_core::time::UtcMs;
 use portico_core::{Error, Result, Services};
@@ -197,12 +196,10 @@ impl Sender {
         config: &SendConfig,
     ) -> Result<Option<Duration>> {
         let Some(message) = look.queued.get(place) else { return Ok(None) };
-        let outgoing = Outgoing {
-            whatsapp_id: message.whatsapp_id.clone(),
-            to: message.chat.clone(),
-            content: message.content.clone(),
+        let writing = async {
+            let outgoing = message.outgoing()?;
+            services.sessions.send(&look.device.id, &outgoing).await
         };
-        let writing = services.sessions.send(&look.device.id, &outgoing);
         let written = tokio::time::timeout(config.write_timeout, writing).await;
         let error = match written.unwrap_or_else(|_| Err(Error::unavailable("the session", "writing took too long"))) {
             Ok(()) => {

@@ -5,7 +5,7 @@ use portico_core::id::DeviceId;
 use portico_core::message::Direction;
 use portico_core::page::PageRequest;
 use portico_core::ports::keys::{KeyRecords, KeyWrite};
-use portico_core::ports::sessions::Identity;
+use portico_core::ports::whatsapp::Account;
 use portico_core::ports::store::DeviceChange;
 use portico_core::time::UtcMs;
 
@@ -37,7 +37,7 @@ pub(super) async fn a_change_keeps_what_it_does_not_name(fx: Fixture) {
     let tenant = fx.tenant("t").await;
     let device = fx.device(&tenant).await;
     let identity = |jid: Option<&str>, name: Option<&str>| {
-        Some(Identity { jid: jid.map(str::to_owned), lid: None, push_name: name.map(str::to_owned) })
+        Some(Account { jid: jid.map(str::to_owned), lid: None, push_name: name.map(str::to_owned) })
     };
     let mut change = DeviceChange {
         state: DeviceState::Connected,

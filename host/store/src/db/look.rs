@@ -3,12 +3,14 @@
 use portico_core::error::Result;
 use portico_core::ports::keys::seal_place;
 use portico_core::webhook::Webhook;
+use rusqlite::Connection;
 use sqlx::migrate::Migrator;
 
-use super::{Db, DbTx, Mode, SEALED_RECORD, SEALED_SECRET, STEPS_DONE, postgres, sqlite};
-use crate::config::{StoreConfig, Target};
+use super::readers::read;
+use super::{Db, DbTx, Extent, Mode, SEALED_RECORD, SEALED_SECRET, STEPS_DONE};
 use crate::error::OpenError;
-use crate::row::Place;
+use crate::migrate;
+use crate::row::RowRef;
 
 /// What a look at a database found.
 #[derive(Debug, Default)]
@@ -38,56 +40,51 @@ impl std::fmt::Debug for Sealed {
     }
 }
 
-/// What the two kinds of database find out each in its own way.
-pub(super) struct Glance {
-    pub(super) in_use: bool,
-    /// Whether any migration ever ran.
-    pub(super) migrated: bool,
-    /// For reading on.
-    pub(super) tx: DbTx,
-    pub(super) steps: &'static Migrator,
+/// Looks on at an SQLite file that was opened for it. `migrated` says whether any migration ever ran.
+pub(super) fn of_sqlite(connection: &mut Connection, migrated: bool, in_use: bool) -> Result<Look, OpenError> {
+    let (sender, found) = std::sync::mpsc::sync_channel(1);
+    let task = Box::new(move |tx: &mut DbTx<'_>| {
+        // The receiver waits below until this has run.
+        let _ = sender.send(of(tx, &migrate::SQLITE, migrated, in_use));
+        Ok(())
+    });
+    read(connection, task).map_err(|e| OpenError::Unreadable(e.into()))?;
+    found.try_recv().map_err(|e| OpenError::Unreadable(e.into()))?
+}
+
+/// Looks on in a transaction.
+pub(super) fn of(tx: &mut DbTx<'_>, steps: &Migrator, migrated: bool, in_use: bool) -> Result<Look, OpenError> {
+    let unreadable = |e: portico_core::Error| OpenError::Unreadable(e.into());
+    let done = if migrated { tx.steps_done().map_err(unreadable)? } else { Vec::new() };
+    if let Some(version) = done.iter().copied().find(|done| !steps.version_exists(*done)) {
+        return Err(OpenError::Newer { version, known: migrate::newest(steps) });
+    }
+    let sealed = if done.is_empty() { None } else { tx.sealed().map_err(unreadable)? };
+    let pending = steps.iter().filter(|step| !done.contains(&step.version)).count();
+    Ok(Look { exists: true, in_use, pending, sealed })
 }
 
 impl Db {
-    /// Looks at a database as it is, also while a gateway runs on it.
-    pub async fn look(config: &StoreConfig) -> Result<Look, OpenError> {
-        let glance = match config.check()? {
-            Target::Sqlite(path) => match sqlite::glance(config, path).await? {
-                Some(glance) => glance,
-                None => return Ok(Look::default()),
-            },
-            Target::Postgres(url) => postgres::glance(config, url).await?,
-        };
-        let Glance { in_use, migrated, mut tx, steps } = glance;
-        let done = if migrated { tx.steps_done().await.map_err(OpenError::Unreadable)? } else { Vec::new() };
-        if let Some(version) = done.iter().copied().find(|done| !steps.version_exists(*done)) {
-            return Err(OpenError::Newer { version, known: steps.iter().map(|m| m.version).max().unwrap_or(0) });
-        }
-        let sealed = if done.is_empty() { None } else { tx.sealed().await.map_err(OpenError::Unreadable)? };
-        let pending = steps.iter().filter(|step| !done.contains(&step.version)).count();
-        Ok(Look { exists: true, in_use, pending, sealed })
-    }
-
     /// One of the sealed values, if there are any: the master key must open it.
     pub async fn sealed(&self) -> Result<Option<Sealed>> {
-        self.begin(Mode::Read).await?.sealed().await
+        self.with(Mode::Read, Extent::Transaction, |tx| tx.sealed()).await
     }
 }
 
-impl DbTx {
-    async fn steps_done(&mut self) -> Result<Vec<i64>> {
+impl DbTx<'_> {
+    fn steps_done(&mut self) -> Result<Vec<i64>> {
         let rows = rows!(self.conn(), (i64,), STEPS_DONE, [], fetch_all)?;
         Ok(rows.into_iter().map(|(version,)| version).collect())
     }
 
-    async fn sealed(&mut self) -> Result<Option<Sealed>> {
+    fn sealed(&mut self) -> Result<Option<Sealed>> {
         if let Some((id, value)) = rows!(self.conn(), (String, Vec<u8>), SEALED_SECRET, [], fetch_optional)? {
-            let id = Place::new("webhooks", &id).id("id", &id)?;
+            let id = RowRef::new("webhooks", &id).id("id", &id)?;
             return Ok(Some(Sealed { place: Webhook::seal_place(&id), value }));
         }
         let row = rows!(self.conn(), (String, String, String, Vec<u8>), SEALED_RECORD, [], fetch_optional)?;
         let Some((device, kind, id, value)) = row else { return Ok(None) };
-        let device = Place::new("key_records", &device).id("device_id", &device)?;
+        let device = RowRef::new("key_records", &device).id("device_id", &device)?;
         Ok(Some(Sealed { place: seal_place(&device, &kind, &id), value }))
     }
 }

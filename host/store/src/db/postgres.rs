@@ -1,20 +1,30 @@
-//! Connecting to a Postgres server.
+//! Connecting to a Postgres server, and running transactions on it.
 
 pub(super) mod lock;
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use portico_core::error::{Error, Result};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection, PgConnection};
+use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
+use tokio::runtime::Handle;
+use tokio::task::spawn_blocking;
 
 use self::lock::Lock;
-use super::look::Glance;
-use super::{DbTx, Inner, Mode, STATEMENTS_CACHED, Side};
+use super::look::{self, Look};
+use super::queue::{Task, run_task};
+use super::transaction::{DbTx, Mode};
+use super::{Extent, STATEMENTS_CACHED, Side};
+use crate::cache::Caches;
 use crate::config::StoreConfig;
-use crate::error::OpenError;
+use crate::conn::{Held, Session};
+use crate::error::{self, Cause, OpenError};
 use crate::migrate;
 
+/// How a transaction that only reads begins.
+const BEGIN_READ: &str = "BEGIN READ ONLY";
 /// A connection that was unused for this long is asked whether it still lives before it is used again.
 const IDLE_TRUSTED: Duration = Duration::from_secs(5);
 /// A transaction in which nothing happens for this long is ended by the server: its locks must not outlive a hung node.
@@ -34,10 +44,10 @@ pub(super) async fn open(config: &StoreConfig, url: &str) -> Result<Side, OpenEr
     // whoever reads the tables, such as a backup.
     let mut first = match tokio::time::timeout(config.acquire_timeout, lock_options.connect()).await {
         Ok(connected) => connected.map_err(|e| refused(&options, e))?,
-        Err(_) => return Err(OpenError::Unreachable(sqlx::Error::PoolTimedOut)),
+        Err(_) => return Err(OpenError::Unreachable(sqlx::Error::PoolTimedOut.into())),
     };
     lock::take(&mut first).await?;
-    migrate::run(&migrate::POSTGRES, &mut first).await?;
+    migrate::postgres(&mut first).await?;
 
     let busy_timeout = config.busy_timeout;
     let pool = PgPoolOptions::new()
@@ -59,16 +69,44 @@ pub(super) async fn open(config: &StoreConfig, url: &str) -> Result<Side, OpenEr
     Ok(Side::Postgres { pool, lock: Lock::new(lock_options, first).into() })
 }
 
+/// Runs a transaction on a thread that may wait. The number of such threads is that of connections, because one is asked for
+/// only with a connection in hand. Once it has begun it is run to its end, also when the caller goes away.
+pub(super) async fn run(
+    pool: &PgPool,
+    mode: Mode,
+    extent: Extent,
+    task: Task,
+    caches: Arc<Caches>,
+) -> Result<()> {
+    let begun = match (extent, mode) {
+        (Extent::Statement, _) => pool.acquire().await.map(Held::Connection),
+        (Extent::Transaction, Mode::Read) => pool.begin_with(BEGIN_READ).await.map(Held::Transaction),
+        (Extent::Transaction, Mode::Write) => pool.begin().await.map(Held::Transaction),
+    };
+    let held = begun.map_err(|e| error::of("beginning a transaction", Cause::from(e).into()))?;
+    let mut session = Session::new(held, Handle::current());
+    let running = spawn_blocking(move || {
+        let mut tx = DbTx::postgres(&mut session, mode);
+        let outcome = run_task(task, &mut tx);
+        let touched = std::mem::take(&mut tx.touched);
+        let ended = session.end(outcome.is_ok()).map_err(|cause| error::of("committing", cause.into()));
+        caches.forget(&touched);
+        // One that failed by itself knows best why.
+        outcome.and(ended)
+    });
+    running.await.unwrap_or_else(|e| Err(Error::internal("running a transaction", e)))
+}
+
 /// Looks at the database in a transaction that can't write.
-pub(super) async fn glance(config: &StoreConfig, url: &str) -> Result<Glance, OpenError> {
+pub(super) async fn look(config: &StoreConfig, url: &str) -> Result<Look, OpenError> {
     let options = options(url)?;
-    let look = async {
+    let begun = async {
         let pool = PgPoolOptions::new()
             .max_connections(1)
             .acquire_timeout(config.acquire_timeout)
             .connect_with(options.clone())
             .await?;
-        let mut tx = pool.begin_with("BEGIN READ ONLY").await?;
+        let mut tx = pool.begin_with(BEGIN_READ).await?;
         let migrated = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL").fetch_one(&mut *tx);
         let migrated = migrated.await?;
         // An advisory lock on one number is listed as its two halves.
@@ -78,10 +116,16 @@ pub(super) async fn glance(config: &StoreConfig, url: &str) -> Result<Glance, Op
              AND (l.classid::bigint << 32 | l.objid::bigint) = $1)",
         );
         let in_use = in_use.bind(lock::NUMBER).fetch_one(&mut *tx).await?;
-        let tx = DbTx { inner: Inner::Postgres(tx), mode: Mode::Read };
-        Ok(Glance { in_use, migrated, tx, steps: &migrate::POSTGRES })
+        Ok((tx, migrated, in_use))
     };
-    look.await.map_err(|e| refused(&options, e))
+    let (tx, migrated, in_use) = begun.await.map_err(|e| refused(&options, e))?;
+    let mut session = Session::new(Held::Transaction(tx), Handle::current());
+    let looking = move || {
+        let found = look::of(&mut DbTx::postgres(&mut session, Mode::Read), &migrate::POSTGRES, migrated, in_use);
+        session.end(false).map_err(|cause| OpenError::Unreachable(cause.into()))?;
+        found
+    };
+    super::waiting(looking).await
 }
 
 /// Sets the limits of a fresh connection.
@@ -104,5 +148,5 @@ fn refused(options: &PgConnectOptions, error: sqlx::Error) -> OpenError {
             remedy: "make it with `CREATE DATABASE`, owned by the gateway's user, or correct the database URL",
         };
     }
-    OpenError::Unreachable(error)
+    OpenError::Unreachable(error.into())
 }

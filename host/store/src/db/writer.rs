@@ -1,269 +1,237 @@
-//! SQLite: the one connection that writes, and commits that several transactions share.
+//! SQLite: the one thread that writes, and commits that several transactions share.
 //!
-//! A commit waits for the disk, so those that wait share one. Transactions take turns at the connection, first come, first
-//! served; each has a savepoint, sees what those before it did, and can be undone alone. The first of a group that ends well
-//! books the commit behind everybody who waits at that moment; all of the group hear of it together. Invariant: nobody is
-//! told that something is done before the disk has it, and when the commit fails everybody in the group is told so.
+//! A commit waits for the disk, so those that wait share one. The thread takes transactions from a queue, first come, first
+//! served, and runs each in a savepoint of one open SQLite transaction; each sees what those before it did, and can be undone
+//! alone. It commits when nothing more waits, or when the group is full or old, and then answers all of the group.
+//! Invariant: nobody is told that something is done before the disk has it, and when the commit fails everybody in the group
+//! is told so. That holds for a transaction that failed, too: why it failed may lie in what one before it did.
 
 #[cfg(test)]
 mod tests;
 
 use std::fs::File;
-use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection, Error, SqliteConnection};
-use tokio::runtime::Handle;
-use tokio::sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard, oneshot};
-use tokio::time::Instant;
+use portico_core::error::Result;
+use rusqlite::Connection;
 
+use super::queue::{Answer, Job, Queue, Task, run_task};
+use super::subscriptions::Subscriptions;
+use super::transaction::DbTx;
+use crate::cache::{Caches, Touched};
 use crate::config::StoreConfig;
+use crate::error::{self, Cause};
 
-/// How old a group may get: then it is committed before the next turn, however many are waiting.
+/// How old a group may get: then it is committed before the next transaction runs, however many are waiting.
 const GROUP_AGE: Duration = Duration::from_millis(20);
 
-// What begins and ends transactions and turns. Not in `statement::all`: they read and write no table.
+// What begins and ends transactions. Not in `statement::all`: they read and write no table.
 const BEGIN: &str = "BEGIN IMMEDIATE";
 const COMMIT: &str = "COMMIT";
 const ROLLBACK: &str = "ROLLBACK";
-const SAVE: &str = "SAVEPOINT turn";
-const KEEP: &str = "RELEASE turn";
-const UNDO: &str = "ROLLBACK TO turn";
+const SAVE: &str = "SAVEPOINT one";
+const KEEP: &str = "RELEASE one";
+const UNDO: &str = "ROLLBACK TO one";
 
-/// What a member of a group is told at its end.
-type Ending = Result<(), Arc<Error>>;
+/// Makes the writing connection, at first and after a failure that left it in an unknown state.
+pub(super) type Connect = Box<dyn Fn() -> rusqlite::Result<Connection> + Send>;
 
-/// The writing connection; `None` once it is closed.
-type Pen = Option<SqliteConnection>;
-
-/// The way to the writing connection.
-pub(crate) struct Writer(Arc<Shared>);
-
-struct Shared {
-    pen: Arc<Mutex<Pen>>,
-    group: std::sync::Mutex<Group>,
-    options: SqliteConnectOptions,
-    acquire_timeout: Duration,
-    per_commit: usize,
-    runtime: Handle,
-    /// Keeps a second gateway off until the last commit.
-    lock: File,
+/// The way to the writing thread. Dropping it ends the thread once it has done what waits.
+pub(crate) struct Writer {
+    queue: Arc<Queue>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    commits: Arc<AtomicU64>,
 }
 
-/// What holds between turns: the transaction, and those who wait for its commit. Changed only by who holds the pen. Flags
-/// are set before the statement they stand for is sent and cleared before the one that ends it: sqlx's connection runs
-/// whatever was sent, also when nobody waits for it any more.
+/// What the writing thread works with.
+struct Worker {
+    connection: Connection,
+    connect: Connect,
+    queue: Arc<Queue>,
+    caches: Arc<Caches>,
+    subscriptions: Subscriptions,
+    transactions_per_commit: usize,
+    commits: Arc<AtomicU64>,
+}
+
+/// The transactions that share a commit.
 struct Group {
-    members: Vec<oneshot::Sender<Ending>>,
-    since: Instant,
-    /// A transaction is open.
-    open: bool,
-    /// A turn was given up: its savepoint is still there.
-    undo: bool,
-    /// SQLite failed at ending something, and only a fresh connection knows where it stands.
-    broken: bool,
-    commits: u64,
-}
-
-/// A turn at the connection. Dropping it undoes what it did.
-pub(crate) struct Turn {
-    pen: OwnedMappedMutexGuard<Pen, SqliteConnection>,
-    shared: Arc<Shared>,
-    savepoint: bool,
+    begun_at: Instant,
+    /// A transaction is open in SQLite.
+    is_open: bool,
+    /// Who is told of the end, with what each is told if the commit goes well.
+    members: Vec<(Answer, Result<()>)>,
+    touched: Touched,
+    /// Why it must not be committed.
+    broken: Option<Cause>,
 }
 
 impl Writer {
-    /// Connects. Must be called within a Tokio runtime.
-    pub(crate) async fn open(options: SqliteConnectOptions, lock: File, config: &StoreConfig) -> Result<Self, Error> {
-        let pen = Arc::new(Mutex::new(Some(options.connect().await?)));
-        let group =
-            Group { members: Vec::new(), since: Instant::now(), open: false, undo: false, broken: false, commits: 0 };
-        Ok(Self(Arc::new(Shared {
-            pen,
-            group: group.into(),
-            options,
-            acquire_timeout: config.acquire_timeout,
-            per_commit: config.transactions_per_commit,
-            runtime: Handle::current(),
-            lock,
-        })))
-    }
-
-    /// Waits for a turn to write.
-    pub(crate) async fn turn(&self) -> Result<Turn, Error> {
-        let mut turn = self.turn_for_one().await?;
-        turn.savepoint = true;
-        if let Err(error) = run(&mut turn.pen, SAVE).await {
-            turn.savepoint = false;
-            return Err(error);
-        }
-        Ok(turn)
-    }
-
-    /// Waits for a turn to run a single statement, which undoes itself when it fails.
-    pub(crate) async fn turn_for_one(&self) -> Result<Turn, Error> {
-        let shared = Arc::clone(&self.0);
-        let waiting = tokio::time::timeout(shared.acquire_timeout, Arc::clone(&shared.pen).lock_owned());
-        let mut pen = waiting.await.map_err(|_| Error::PoolTimedOut)?;
-        if shared.group().is_full(shared.per_commit) {
-            pen = shared.commit_first(pen).await?;
-        }
-        shared.begin(&mut pen).await?;
-        let pen = OwnedMutexGuard::try_map(pen, Option::as_mut).map_err(|_| Error::PoolClosed)?;
-        Ok(Turn { pen, shared, savepoint: false })
-    }
-
-    /// Ends the connection, once those who are waiting already had their turn, and lets another gateway in.
-    pub(crate) async fn close(&self) {
-        let mut pen = self.0.pen.lock().await;
-        self.0.commit(&mut pen).await;
-        if let Some(connection) = pen.take()
-            && let Err(error) = connection.close().await
-        {
-            tracing::warn!(%error, "the database's writing connection did not end well");
-        }
-        if let Err(error) = self.0.lock.unlock() {
-            tracing::warn!(%error, "the lock of the database's folder stays until the gateway ends");
-        }
-        tracing::debug!(commits = self.0.group().commits, "the database's writing connection is closed");
-    }
-}
-
-impl Shared {
-    fn group(&self) -> std::sync::MutexGuard<'_, Group> {
-        self.group.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Sees to it that there is a transaction for the group, with nothing in it of turns that were given up.
-    async fn begin(&self, pen: &mut Pen) -> Result<(), Error> {
-        let connection = pen.as_mut().ok_or(Error::PoolClosed)?;
-        self.tidy(connection).await;
-        if self.group().broken {
-            self.end(Err(Error::WorkerCrashed));
-            *connection = self.options.connect().await?;
-            self.group().broken = false;
-        }
-        if !std::mem::replace(&mut self.group().open, true)
-            && let Err(error) = run(connection, BEGIN).await
-        {
-            self.group().open = false;
-            return Err(error);
-        }
-        Ok(())
-    }
-
-    /// Undoes a turn that was given up.
-    async fn tidy(&self, connection: &mut SqliteConnection) {
-        if !std::mem::take(&mut self.group().undo) {
-            return;
-        }
-        for statement in [UNDO, KEEP] {
-            if run(connection, statement).await.is_err() {
-                self.group().broken = true;
+    /// Starts the thread. `lock` keeps a second gateway off and is held until the thread has ended.
+    pub(super) fn start(
+        connect: Connect,
+        lock: File,
+        config: &StoreConfig,
+        caches: Arc<Caches>,
+    ) -> rusqlite::Result<Self> {
+        let queue = Queue::new(config.write_queue, config.acquire_timeout);
+        let commits = Arc::default();
+        let mut worker = Worker {
+            connection: connect()?,
+            connect,
+            queue: Arc::clone(&queue),
+            caches,
+            subscriptions: Subscriptions::new(config.tenants_cached),
+            transactions_per_commit: config.transactions_per_commit,
+            commits: Arc::clone(&commits),
+        };
+        let thread = std::thread::Builder::new().name("sqlite-writer".to_owned()).spawn(move || {
+            while let Some(job) = worker.queue.next() {
+                worker.run_group(job);
             }
+            if let Err((_, error)) = worker.connection.close() {
+                tracing::warn!(%error, "the database's writing connection did not end well");
+            }
+            if let Err(error) = lock.unlock() {
+                tracing::warn!(%error, "the lock of the database's folder stays until the gateway ends");
+            }
+        });
+        let thread = thread.map_err(super::sqlite::no_thread)?;
+        Ok(Self { queue, thread: Some(thread).into(), commits })
+    }
+
+    /// Runs a transaction and returns once what it did is durable.
+    pub(super) async fn run(&self, task: Task) -> Result<()> {
+        self.queue.run(task).await
+    }
+
+    /// Ends the thread and its connection, once what waits already is done, and lets another gateway in.
+    pub(super) async fn close(&self) {
+        self.queue.close();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        super::sqlite::ended(thread.into_iter().collect()).await;
+        let commits = self.commits.load(Ordering::Relaxed);
+        tracing::debug!(commits, "the database's writing connection is closed");
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
+impl Worker {
+    /// Runs `first` and those that wait behind it, commits, and answers them.
+    fn run_group(&mut self, first: Job) {
+        let mut group = Group {
+            begun_at: Instant::now(),
+            is_open: false,
+            members: Vec::new(),
+            touched: Touched::default(),
+            broken: None,
+        };
+        let mut next = Some(first);
+        while let Some(job) = next {
+            if let Some((task, answer)) = job.start() {
+                self.run_one(&mut group, task, answer);
+            }
+            let goes_on = group.broken.is_none()
+                && group.members.len() < self.transactions_per_commit
+                && group.begun_at.elapsed() < GROUP_AGE;
+            next = if goes_on { self.queue.next_now() } else { None };
+        }
+        self.end(group);
+    }
+
+    /// Runs one transaction of a group.
+    fn run_one(&mut self, group: &mut Group, task: Task, answer: Answer) {
+        if !group.is_open {
+            if let Err(cause) = execute(&self.connection, BEGIN) {
+                // Whoever no longer waits for an answer does not need it.
+                let _ = answer.send(Err(error::of("beginning a transaction", cause.into())));
+                return;
+            }
+            group.is_open = true;
+        }
+        let outcome = match execute(&self.connection, SAVE) {
+            Ok(()) => self.run_saved(group, task),
+            Err(cause) => Err(error::of("beginning a transaction", cause.into())),
+        };
+        group.members.push((answer, outcome));
+    }
+
+    /// Runs what a transaction does and keeps it in the group, or undoes it.
+    fn run_saved(&mut self, group: &mut Group, task: Task) -> Result<()> {
+        let mut tx = DbTx::sqlite_write(&mut self.connection, &mut self.subscriptions);
+        let outcome = run_task(task, &mut tx);
+        let touched = std::mem::take(&mut tx.touched);
+        group.touched.append(touched);
+        let ended = match &outcome {
+            // A full disk and a few other failures make SQLite undo the whole group by itself.
+            _ if self.connection.is_autocommit() => Err(Cause::Undone),
+            Ok(()) => execute(&self.connection, KEEP),
+            Err(_) => {
+                self.subscriptions.undone();
+                execute(&self.connection, UNDO).and_then(|()| execute(&self.connection, KEEP))
+            }
+        };
+        if let Err(cause) = ended {
+            group.broken = Some(cause);
+        }
+        outcome
+    }
+
+    /// Commits what a group did and tells its members, or undoes all of it and tells them that.
+    fn end(&mut self, group: Group) {
+        let Group { is_open, members, touched, broken, .. } = group;
+        let ended = match broken {
+            Some(cause) => Err(Arc::new(cause)),
+            None if is_open => execute(&self.connection, COMMIT).map_err(Arc::new),
+            None => Ok(()),
+        };
+        if ended.is_ok() {
+            self.subscriptions.committed();
+        } else {
+            self.subscriptions.undone();
+            self.recover();
+        }
+        self.commits.fetch_add(u64::from(is_open), Ordering::Relaxed);
+        self.caches.forget(&touched);
+        for (answer, outcome) in members {
+            let outcome = match &ended {
+                Ok(()) => outcome,
+                // One that failed by itself knows best why.
+                Err(_) if outcome.is_err() => outcome,
+                Err(cause) => Err(error::of("committing", Arc::clone(cause))),
+            };
+            let _ = answer.send(outcome);
         }
     }
 
-    /// Commits what the group did and tells it.
-    async fn commit(&self, pen: &mut Pen) {
-        let Some(connection) = pen else { return };
-        self.tidy(connection).await;
-        if !self.group().open {
+    /// Sees to it that no transaction is open after one that could not be ended.
+    fn recover(&mut self) {
+        if !self.connection.is_autocommit()
+            && let Err(error) = execute(&self.connection, ROLLBACK)
+        {
+            tracing::warn!(%error, "a transaction could not be undone; opening the database anew");
+        }
+        if self.connection.is_autocommit() {
             return;
         }
-        let ending = if self.group().broken { Err(Error::WorkerCrashed) } else { run(connection, COMMIT).await };
-        if ending.is_err() {
-            // Whatever it leaves behind, it must not keep the file locked.
-            let _ = run(connection, ROLLBACK).await;
-        }
-        self.end(ending);
-    }
-
-    /// Tells the group how it ended.
-    fn end(&self, ending: Result<(), Error>) {
-        let ending = ending.map_err(Arc::new);
-        let mut group = self.group();
-        group.open = false;
-        group.broken = ending.is_err();
-        group.commits += 1;
-        for member in group.members.drain(..) {
-            // Whoever no longer waits for an answer doesn't need it.
-            let _ = member.send(ending.clone());
-        }
-    }
-
-    /// Has the group committed before anybody else writes, whatever becomes of who asks for it.
-    async fn commit_first(self: &Arc<Self>, mut pen: OwnedMutexGuard<Pen>) -> Result<OwnedMutexGuard<Pen>, Error> {
-        let shared = Arc::clone(self);
-        let committed = self.runtime.spawn(async move {
-            shared.commit(&mut pen).await;
-            pen
-        });
-        committed.await.map_err(|_| Error::PoolClosed)
-    }
-
-    /// Has the group committed once those who wait for the pen now had their turn.
-    fn book_commit(self: &Arc<Self>) {
-        let shared = Arc::clone(self);
-        self.runtime.spawn(async move {
-            let mut pen = shared.pen.lock().await;
-            shared.commit(&mut pen).await;
-        });
-    }
-}
-
-impl Group {
-    fn is_full(&self, per_commit: usize) -> bool {
-        self.members.len() >= per_commit || (!self.members.is_empty() && self.since.elapsed() >= GROUP_AGE)
-    }
-
-    /// Takes one more in; says whether it is the first.
-    fn join(&mut self, answer: oneshot::Sender<Ending>) -> bool {
-        let is_first = self.members.is_empty();
-        if is_first {
-            self.since = Instant::now();
-        }
-        self.members.push(answer);
-        is_first
-    }
-}
-
-impl Turn {
-    /// The connection, for one statement.
-    pub(crate) fn connection(&mut self) -> &mut SqliteConnection {
-        &mut self.pen
-    }
-
-    /// Ends the turn and waits until what it did is durable.
-    pub(crate) async fn commit(mut self) -> Ending {
-        if std::mem::take(&mut self.savepoint)
-            && let Err(error) = run(&mut self.pen, KEEP).await
-        {
-            self.savepoint = true;
-            return Err(error.into());
-        }
-        let (answer, answered) = oneshot::channel();
-        if self.shared.group().join(answer) {
-            self.shared.book_commit();
-        }
-        drop(self);
-        // Nobody answers when the runtime has ended.
-        answered.await.unwrap_or_else(|_| Err(Error::PoolClosed.into()))
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        let mut group = self.shared.group();
-        group.undo = self.savepoint;
-        // Without a group nobody would end the transaction around the savepoint.
-        if group.members.is_empty() {
-            self.shared.book_commit();
+        // Where this fails, too, the next transaction fails at its beginning, and recovery is tried again after it.
+        match (self.connect)() {
+            Ok(fresh) => self.connection = fresh,
+            Err(error) => tracing::error!(%error, "the database can't be opened anew"),
         }
     }
 }
 
-async fn run(connection: &mut SqliteConnection, statement: &'static str) -> Result<(), Error> {
-    sqlx::query(statement).execute(connection).await.map(drop)
+/// Runs a statement without arguments or rows. It is kept prepared.
+pub(super) fn execute(connection: &Connection, statement: &str) -> Result<(), Cause> {
+    connection.prepare_cached(statement)?.raw_execute()?;
+    Ok(())
 }

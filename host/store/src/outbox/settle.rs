@@ -10,7 +10,7 @@ use portico_core::time::UtcMs;
 use portico_core::webhook::DeliveryState;
 
 use crate::db::DbTx;
-use crate::row::{Place, clean, clean_option};
+use crate::row::RowRef;
 use crate::statement::pieces;
 
 statements! {
@@ -91,7 +91,7 @@ statements! {
 }
 
 /// Puts lanes in order whose delivery was being tried when its claim was given up: something older may wait behind it.
-pub(super) async fn after_release(tx: &mut DbTx, now: UtcMs) -> Result<()> {
+pub(super) fn after_release(tx: &mut DbTx<'_>, now: UtcMs) -> Result<()> {
     let demoted = rows!(tx.conn(), (String,), DEMOTE_ALL, [], fetch_all)?;
     for piece in pieces(&demoted) {
         run_many!(tx.conn(), PROMOTE, [now.0], piece, |(id,)| [id.as_str()])?;
@@ -100,16 +100,16 @@ pub(super) async fn after_release(tx: &mut DbTx, now: UtcMs) -> Result<()> {
 }
 
 /// See [`portico_core::ports::store::OutboxTx::delivery_finish`].
-pub(super) async fn finish(tx: &mut DbTx, results: &[AttemptResult]) -> Result<()> {
+pub(super) fn finish(tx: &mut DbTx<'_>, results: &[AttemptResult]) -> Result<()> {
     let Some(latest) = results.iter().map(|r| r.at).max() else { return Ok(()) };
     if tx.has_rivals() {
-        lock_tenants_of(tx, results).await?;
+        lock_tenants_of(tx, results)?;
     }
     // What ended comes first, in a statement of its own: a retry keeps its time only where nothing older is pending, and a
     // statement doesn't see what it changes itself.
     let (waiting, ended): (Vec<_>, Vec<_>) = results.iter().partition(|r| r.state == DeliveryState::Pending);
     for piece in pieces(&ended).chain(pieces(&waiting)) {
-        record(tx, piece).await?;
+        record(tx, piece)?;
     }
     for piece in pieces(results) {
         run_many!(tx.conn(), PROMOTE, [latest.0], piece, |r| [r.delivery.as_str()])?;
@@ -117,7 +117,7 @@ pub(super) async fn finish(tx: &mut DbTx, results: &[AttemptResult]) -> Result<(
     Ok(())
 }
 
-async fn record(tx: &mut DbTx, piece: &[&AttemptResult]) -> Result<()> {
+fn record(tx: &mut DbTx<'_>, piece: &[&AttemptResult]) -> Result<()> {
     let changed = rows_many!(tx.conn(), (String,), FINISH, [], piece, |r| [
         r.delivery.as_str(),
         r.state.as_str(),
@@ -136,26 +136,26 @@ async fn record(tx: &mut DbTx, piece: &[&AttemptResult]) -> Result<()> {
             a.at.0,
             i64::from(a.duration_ms),
             a.status.map(i64::from),
-            clean_option(a.error.as_deref()).as_deref(),
-            clean(&a.format).as_ref(),
+            a.error.as_deref(),
+            &a.format,
         ])?;
     }
     Ok(())
 }
 
-async fn lock_tenants_of(tx: &mut DbTx, results: &[AttemptResult]) -> Result<()> {
+fn lock_tenants_of(tx: &mut DbTx<'_>, results: &[AttemptResult]) -> Result<()> {
     let mut tenants = Vec::new();
     for piece in pieces(results) {
         let rows = rows_many!(tx.conn(), (String,), TENANTS_OF, [], piece, |r| [r.delivery.as_str()])?;
         for (id,) in rows {
-            tenants.push(Place::new("deliveries", "(any)").id("tenant_id", &id)?);
+            tenants.push(RowRef::new("deliveries", "(any)").id("tenant_id", &id)?);
         }
     }
-    tx.lock_outbox(&tenants).await
+    tx.lock_outbox(&tenants)
 }
 
 /// See [`portico_core::ports::store::OutboxTx::delivery_replay`]. The outbox is locked.
-pub(super) async fn replay(tx: &mut DbTx, tenant: &TenantId, id: &DeliveryId, now: UtcMs) -> Result<bool> {
+pub(super) fn replay(tx: &mut DbTx<'_>, tenant: &TenantId, id: &DeliveryId, now: UtcMs) -> Result<bool> {
     let revived = rows!(tx.conn(), (String, String), REPLAY, [tenant.as_str(), id.as_str()], fetch_optional)?;
     let Some((webhook, lane)) = revived else {
         let binds = (tenant.as_str(), id.as_str());
@@ -180,7 +180,7 @@ pub(super) struct Span<'a> {
 }
 
 /// See [`portico_core::ports::store::OutboxTx::delivery_replay_dead`]. The outbox is locked.
-pub(super) async fn replay_dead(tx: &mut DbTx, span: Span<'_>, now: UtcMs) -> Result<u64> {
+pub(super) fn replay_dead(tx: &mut DbTx<'_>, span: Span<'_>, now: UtcMs) -> Result<u64> {
     let webhook = span.webhook.as_str();
     let revived = run!(tx.conn(), REPLAY_DEAD, [span.tenant.as_str(), webhook, span.from.0, span.to.0])?;
     if revived > 0 {

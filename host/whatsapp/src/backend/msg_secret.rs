@@ -1,6 +1,7 @@
 //! The secrets of messages, with which later edits, votes and reactions to them are read. They expire by themselves.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use portico_core::time::UtcMs;
@@ -10,6 +11,9 @@ use whatsapp_rust::wacore::store::traits::{
 };
 
 use super::{Backend, id_of, invalid, kind};
+
+/// How long to wait for more secrets before they are written.
+const COLLECT_TIME: Duration = Duration::from_millis(25);
 
 /// Secret, when it expires (0 = never) and when its message was written (0 = unknown), the times in seconds.
 #[derive(Clone, Copy)]
@@ -54,24 +58,24 @@ impl Backend {
 
 #[async_trait]
 impl MsgSecretStore for Backend {
+    /// The library calls this again and again from one task while messages flow, and collects in the meantime: a short wait
+    /// makes one read of many.
     async fn put_msg_secrets(&self, entries: Vec<MsgSecretEntry>) -> Result<usize> {
+        tokio::time::sleep(COLLECT_TIME).await;
         let _alone = self.exclusively().await;
-        let count = entries.len();
         let ids: Vec<String> = entries.iter().map(|e| id_of(&[&e.chat, &e.sender, &e.msg_id])).collect();
         let mut kept: HashMap<String, Kept> = HashMap::new();
         for (id, bytes) in self.read_many(kind::MSG_SECRET, &ids).await? {
             kept.insert(id, Kept::decode(&bytes)?);
         }
-        let mut writes = Vec::with_capacity(count);
         for (entry, id) in entries.iter().zip(ids) {
             let new = Kept { secret: entry.secret, expires_at: entry.expires_at, message_ts: entry.message_ts };
             let merged = new.after(kept.get(&id));
             let expires = (merged.expires_at != 0).then(|| UtcMs(merged.expires_at.saturating_mul(1000)));
-            writes.push(self.put_until(kind::MSG_SECRET, id.as_str(), &merged.encode(), expires)?);
+            self.defer(kind::MSG_SECRET, id.clone(), merged.encode(), expires).await?;
             kept.insert(id, merged);
         }
-        self.write(writes).await?;
-        Ok(count)
+        Ok(entries.len())
     }
 
     async fn get_msg_secret(&self, chat: &str, sender: &str, msg_id: &str) -> Result<Option<Vec<u8>>> {

@@ -5,9 +5,9 @@ mod sender_keys;
 mod tokens;
 
 use std::collections::HashMap;
+use std::sync::PoisonError;
 
 use async_trait::async_trait;
-use portico_core::ports::KeyWrite;
 use whatsapp_rust::wacore::store::error::Result;
 use whatsapp_rust::wacore::store::traits::{
     DeviceListRecord, LidPnMappingEntry, PendingInboundKey, PendingInboundRow, ProtocolStore, TcTokenEntry,
@@ -52,9 +52,21 @@ impl Backend {
         Ok((numbers, owners.collect()))
     }
 
-    fn pending(&self, row: &PendingInboundRow<'_>) -> Result<KeyWrite> {
+    /// Keeps a message until it is committed. Never waits for the store, and never fails for it: the message becomes durable with
+    /// the ratchet that decrypted it (see [`super::deferred`]).
+    async fn keep_pending(&self, row: &PendingInboundRow<'_>) {
         let expires = self.now() + PENDING_TTL;
-        self.put_until(kind::PENDING, id_of(&[row.chat, row.sender, row.id]), row.message, Some(expires))
+        let id = id_of(&[row.chat, row.sender, row.id]);
+        let kept = self.defer(kind::PENDING, id, row.message.to_vec(), Some(expires)).await;
+        if kept.is_err() {
+            tracing::debug!(device.id = %self.device, "an incoming message is kept in memory: the store did not take it");
+        }
+    }
+
+    async fn forget_pending(&self, key: &PendingInboundKey<'_>) -> Result<()> {
+        let id = id_of(&[key.chat, key.sender, key.id]);
+        let is_stored = self.replayed.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        self.defer_delete(kind::PENDING, &id, is_stored).await
     }
 }
 
@@ -181,7 +193,7 @@ impl ProtocolStore for Backend {
     async fn store_sent_message(&self, chat_jid: &str, message_id: &str, payload: &[u8]) -> Result<()> {
         let expires = self.now() + SENT_TTL;
         let id = id_of(&[chat_jid, message_id]);
-        self.write(vec![self.put_until(kind::SENT, id, payload, Some(expires))?]).await
+        self.defer(kind::SENT, id, payload.to_vec(), Some(expires)).await
     }
 
     async fn take_sent_message(&self, chat_jid: &str, message_id: &str) -> Result<Option<Vec<u8>>> {
@@ -196,15 +208,22 @@ impl ProtocolStore for Backend {
     }
 
     async fn store_pending_inbound(&self, chat: &str, sender: &str, id: &str, message: &[u8]) -> Result<()> {
-        self.write_at_last(vec![self.pending(&PendingInboundRow { chat, sender, id, message })?]).await
+        self.keep_pending(&PendingInboundRow { chat, sender, id, message }).await;
+        Ok(())
     }
 
     async fn get_pending_inbound(&self, chat: &str, sender: &str, id: &str) -> Result<Option<Vec<u8>>> {
-        self.read(kind::PENDING, &id_of(&[chat, sender, id])).await
+        let id = id_of(&[chat, sender, id]);
+        let found = self.read(kind::PENDING, &id).await?;
+        if found.is_some() {
+            // The library now commits the message again, and asks to remove this record then.
+            self.replayed.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+        }
+        Ok(found)
     }
 
     async fn delete_pending_inbound(&self, chat: &str, sender: &str, id: &str) -> Result<()> {
-        self.write(vec![delete(kind::PENDING, id_of(&[chat, sender, id]))]).await
+        self.forget_pending(&PendingInboundKey { chat, sender, id }).await
     }
 
     async fn delete_expired_pending_inbound(&self, cutoff_timestamp: i64) -> Result<u32> {
@@ -212,11 +231,16 @@ impl ProtocolStore for Backend {
     }
 
     async fn store_pending_inbound_batch(&self, rows: &[PendingInboundRow<'_>]) -> Result<()> {
-        self.write_at_last(rows.iter().map(|row| self.pending(row)).collect::<Result<_>>()?).await
+        for row in rows {
+            self.keep_pending(row).await;
+        }
+        Ok(())
     }
 
     async fn delete_pending_inbound_batch(&self, keys: &[PendingInboundKey<'_>]) -> Result<()> {
-        let writes = keys.iter().map(|key| delete(kind::PENDING, id_of(&[key.chat, key.sender, key.id])));
-        self.write(writes.collect()).await
+        for key in keys {
+            self.forget_pending(key).await?;
+        }
+        Ok(())
     }
 }

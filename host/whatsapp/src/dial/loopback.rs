@@ -1,8 +1,8 @@
-//! The sandbox build's ways out: loopback and nothing else, whatever the configuration or a server's answer says.
+//! Connections of a sandbox build: to loopback only, whatever the configuration or a server's answer says.
 //!
-//! This build accepts any server as WhatsApp, so the one thing that keeps it harmless is where it can dial. Hosts must be
-//! loopback addresses as written, not names: no resolver has a say. Redirects and proxies are off, since either would move a
-//! checked request elsewhere.
+//! This build accepts any server as WhatsApp, so it must not be able to dial anything else. Hosts must be written as
+//! loopback addresses, not names, so that no resolver decides. Redirects and proxies are off: either could send a checked
+//! request elsewhere.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,14 +18,14 @@ use whatsapp_rust::transport::{Connector, Transport, TransportEvent, TransportFa
 use whatsapp_rust::wacore::net::{HttpClient, HttpRequest, HttpResponse, StreamingHttpResponse, UploadBody};
 use whatsapp_rust::wacore::stats::HttpResourceReport;
 
-use super::Ways;
+use super::Transports;
 use crate::config::{Network, SANDBOX_MEDIA_HOST};
 
 /// Long enough for any file on loopback.
 const HTTP_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// The sandbox's ways, or why there are none.
-pub(super) fn ways(network: &Network) -> Result<Ways> {
+/// The connections of the sandbox network. `Invalid` for every other network and for addresses that are not loopback.
+pub(super) fn transports(network: &Network) -> Result<Transports> {
     let Network::Sandbox { ws_url, media_base } = network else {
         let why = "this binary is built for the sandbox and accepts any server as WhatsApp, so it must not dial WhatsApp; \
                    use a binary built without the feature `sandbox`";
@@ -35,7 +35,7 @@ pub(super) fn ways(network: &Network) -> Result<Ways> {
     let media = loopback_url(media_base, "http").map_err(|why| Error::invalid("whatsapp.sandbox.media_base", why))?;
     let agent: ureq::Agent =
         ureq::Agent::config_builder().max_redirects(0).proxy(None).timeout_global(Some(HTTP_TIMEOUT)).build().into();
-    Ok(Ways {
+    Ok(Transports {
         sockets: Arc::new(LoopbackSockets { url: socket }),
         http: LoopbackHttp { agent: UreqHttpClient::with_agent(agent), media },
     })
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn only_loopback_addresses_are_accepted() {
         for host in ["127.0.0.1:1", "127.9.9.9", "[::1]:1", "localhost:1"] {
-            assert!(ways(&network(&format!("ws://{host}/ws/chat"), &format!("http://{host}"))).is_ok(), "{host}");
+            assert!(transports(&network(&format!("ws://{host}/ws/chat"), &format!("http://{host}"))).is_ok(), "{host}");
         }
         for host in [
             "10.0.0.1",
@@ -156,19 +156,19 @@ mod tests {
             "localhost.",
             "a@127.0.0.1",
         ] {
-            assert!(ways(&network(&format!("ws://{host}/ws/chat"), "http://127.0.0.1")).is_err(), "{host}");
-            assert!(ways(&network("ws://127.0.0.1", &format!("http://{host}"))).is_err(), "{host}");
+            assert!(transports(&network(&format!("ws://{host}/ws/chat"), "http://127.0.0.1")).is_err(), "{host}");
+            assert!(transports(&network("ws://127.0.0.1", &format!("http://{host}"))).is_err(), "{host}");
         }
     }
 
     #[test]
     fn a_sandbox_build_refuses_whatsapp() {
-        assert!(ways(&Network::WhatsApp).is_err());
+        assert!(transports(&Network::WhatsApp).is_err());
     }
 
     #[test]
     fn the_media_host_is_replaced_and_every_other_host_refused() {
-        let http = ways(&network("ws://127.0.0.1:1", "http://127.0.0.1:4000")).expect("loopback").http;
+        let http = transports(&network("ws://127.0.0.1:1", "http://127.0.0.1:4000")).expect("loopback").http;
         let asked = |url: &str| http.on_loopback(HttpRequest::get(url)).map(|request| request.url);
         assert_eq!(
             asked("https://media.sandbox.invalid/v/t62/x?auth=1").expect("the media host"),

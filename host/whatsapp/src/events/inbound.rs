@@ -1,93 +1,78 @@
-//! Messages that came in, on their way to the core before WhatsApp gets its acknowledgement.
+//! Incoming messages: the library's durability hook puts them into the session's event queue and waits until they are stored.
+//!
+//! The hook runs before WhatsApp gets its acknowledgement. When it answers with an error, WhatsApp keeps the message, but
+//! delivers it again to a new connection only; [`order`] sees to it that later messages of the chat don't overtake it.
 
 pub(crate) mod content;
+pub(crate) mod order;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use async_trait::async_trait;
-use portico_core::error::Result;
-use portico_core::id::DeviceId;
-use portico_core::ports::Inbox;
-use portico_core::ports::sessions::Inbound;
+use portico_core::ports::whatsapp::{Fact, Incoming};
 use portico_core::time::UtcMs;
+use tokio::sync::oneshot;
 use whatsapp_rust::Client;
 use whatsapp_rust::anyhow::{self, anyhow};
 use whatsapp_rust::types::durability_hook::{InboundDurabilityHook, InboundMessage};
 
-use super::party;
+use super::{EventSink, party};
+use crate::send::UnsavedRatchets;
+use order::MessageKey;
 
-/// Times the core is asked to take a batch before the connection is dropped for it.
-const COMMIT_TRIES: u32 = 4;
-/// Wait after the first refusal; doubled after each further one.
-const COMMIT_WAIT: Duration = Duration::from_millis(100);
+/// The messages of one call of the hook.
+pub(crate) struct IncomingBatch {
+    /// All of them, also those that say nothing by themselves.
+    pub(crate) keys: Vec<MessageKey>,
+    /// What the core is told.
+    pub(crate) facts: Vec<Fact>,
+    /// Told whether they were stored. Dropping it means that they were not.
+    pub(crate) stored: oneshot::Sender<bool>,
+}
 
-/// Commits messages before they are acknowledged.
-pub(crate) struct Commit {
-    pub(crate) device: DeviceId,
-    pub(crate) inbox: Arc<dyn Inbox>,
-    /// Set with every batch: decrypting it may have changed the keys that the next message is sent with.
-    pub(crate) heard: Arc<AtomicBool>,
-    /// A batch was refused: what comes behind it is refused too, or it would overtake. Cleared with the next connection.
-    pub(crate) refusing: Arc<AtomicBool>,
+/// The durability hook of one session.
+pub(crate) struct DurabilityHook {
+    pub(crate) sink: Arc<EventSink>,
+    pub(crate) unsaved_ratchets: Arc<UnsavedRatchets>,
 }
 
 #[async_trait]
-impl InboundDurabilityHook for Commit {
-    /// When the core can't take the batch, WhatsApp keeps it, but delivers it again to a new connection only: so this one
-    /// is dropped then.
+impl InboundDurabilityHook for DurabilityHook {
     async fn on_messages(&self, client: Arc<Client>, batch: &[InboundMessage]) -> anyhow::Result<()> {
-        self.heard.store(true, Ordering::Release);
-        if self.refusing.load(Ordering::Acquire) {
-            return Err(anyhow!("an earlier message was not stored; this one comes again behind it"));
+        for message in batch {
+            let source = &message.info.source;
+            self.unsaved_ratchets.add([Some(&source.sender), source.sender_alt.as_ref()].into_iter().flatten());
         }
-        let refused = match deliver(&*self.inbox, &self.device, &client, batch).await {
-            Ok(()) => return Ok(()),
-            Err(error) => error,
-        };
-        self.refusing.store(true, Ordering::Release);
-        tracing::error!(device.id = %self.device, error = &refused as &dyn std::error::Error, "the core can't store incoming messages; the connection is dropped so that they come again");
-        tokio::spawn(async move { client.reconnect().await });
-        Err(anyhow!("the core did not store the messages"))
-    }
-}
-
-/// Converts and hands over, with some patience. Messages without content of their own are left out.
-pub(crate) async fn deliver(
-    inbox: &dyn Inbox,
-    device: &DeviceId,
-    client: &Client,
-    batch: &[InboundMessage],
-) -> Result<()> {
-    let mut messages = Vec::with_capacity(batch.len());
-    for message in batch {
-        messages.extend(convert(client, message).await);
-    }
-    if messages.is_empty() {
-        return Ok(());
-    }
-    let mut wait = COMMIT_WAIT;
-    for _ in 1..COMMIT_TRIES {
-        if inbox.received(device, messages.clone()).await.is_ok() {
+        let keys = batch.iter().map(MessageKey::of).collect();
+        let facts = facts(&client, batch).await;
+        let (stored, answer) = oneshot::channel();
+        let queued = self.sink.push_incoming(IncomingBatch { keys, facts, stored }).await;
+        if queued && answer.await == Ok(true) {
             return Ok(());
         }
-        tokio::time::sleep(wait).await;
-        wait *= 2;
+        Err(anyhow!("the messages were not stored; WhatsApp delivers them again"))
     }
-    inbox.received(device, messages).await
 }
 
-async fn convert(client: &Client, inbound: &InboundMessage) -> Option<Inbound> {
-    let content = content::of(&inbound.message)?;
-    let info = &inbound.info;
+/// The messages as facts. Those that say nothing by themselves are left out.
+pub(crate) async fn facts(client: &Client, batch: &[InboundMessage]) -> Vec<Fact> {
+    let mut facts = Vec::with_capacity(batch.len());
+    for message in batch {
+        facts.extend(incoming(client, message).await.map(Fact::Message));
+    }
+    facts
+}
+
+async fn incoming(client: &Client, message: &InboundMessage) -> Option<Incoming> {
+    let content = content::of(&message.message)?;
+    let info = &message.info;
     let source = &info.source;
     let sender = if source.is_from_me {
         None
     } else {
         Some(party::party(client, &source.sender, &[source.sender_alt.as_ref()]).await)
     };
-    Some(Inbound {
+    Some(Incoming {
         whatsapp_id: info.id.to_string(),
         chat: party::chat(client, source, info.peer_recipient_pn.as_ref()).await,
         sender,

@@ -1,4 +1,4 @@
-//! Building the client of a session and setting it going.
+//! Builds the client of a session and starts it.
 
 use std::sync::Arc;
 
@@ -13,49 +13,39 @@ use whatsapp_rust::{CacheConfig, Client, TokioRuntime};
 use super::Session;
 use crate::backend::{Backend, SENT_TTL};
 use crate::config::{Network, WhatsAppConfig};
-use crate::dial::Dialler;
-use crate::events::inbound::Commit;
-use crate::events::{EventSink, Fact};
+use crate::dial::SessionDialer;
+use crate::events::inbound::DurabilityHook;
+use crate::events::{EventSink, SessionEvent};
 
-/// A running client with all that belongs to it.
-pub(super) struct Link {
+/// A running client and what belongs to it.
+pub(super) struct RunningClient {
     pub(super) client: Arc<Client>,
     pub(super) handle: BotHandle,
-    pub(super) facts: mpsc::Receiver<Fact>,
+    pub(super) events: mpsc::Receiver<SessionEvent>,
     pub(super) subscription: Subscription,
     pub(super) backend: Arc<Backend>,
     pub(super) sink: Arc<EventSink>,
 }
 
 /// Builds the client over the device's storage and starts its run loop.
-pub(super) async fn start(session: &Session) -> Result<Link> {
+pub(super) async fn start(session: &Session) -> Result<RunningClient> {
     let context = &session.context;
     let backend = context.backend(&session.device);
-    let (sink, facts) = EventSink::new(session.device.clone(), context.limits.events_max);
-    let refusing = Arc::default();
-    let dialler = Dialler {
-        sockets: Arc::clone(&context.ways.sockets),
-        sink: Arc::clone(&sink),
-        refusing: Arc::clone(&refusing),
-    };
-    let commit = Commit {
-        device: session.device.clone(),
-        inbox: Arc::clone(&context.inbox),
-        heard: Arc::clone(&session.heard),
-        refusing,
-    };
+    let (sink, events) = EventSink::new(session.device.clone(), context.limits.events_max);
+    let dialer = SessionDialer { sockets: Arc::clone(&context.transports.sockets), sink: Arc::clone(&sink) };
+    let hook = DurabilityHook { sink: Arc::clone(&sink), unsaved_ratchets: Arc::clone(&session.unsaved_ratchets) };
     let props = DevicePropsOverride::new()
         .with_os(context.config.device_name.as_str())
         .with_platform_type(PlatformType::CHROME);
     let mut builder = Bot::builder()
         .with_backend_arc(backend.clone())
-        .with_transport_factory(dialler)
-        .with_http_client(context.ways.http.clone())
+        .with_transport_factory(dialer)
+        .with_http_client(context.transports.http.clone())
         .with_runtime(TokioRuntime)
         .with_device_props(props)
         .with_wanted_pre_key_count(context.config.pre_key_count)
         .with_cache_config(caches())
-        .with_inbound_durability_hook(commit)
+        .with_inbound_durability_hook(hook)
         // Chats of before the pairing are not taken over yet; the phone hears that they arrived.
         .skip_history_sync();
     if let Some(version) = version(&context.config) {
@@ -67,7 +57,7 @@ pub(super) async fn start(session: &Session) -> Result<Link> {
     client.set_force_active_delivery_receipts(true);
     let subscription = client.subscribe_handler(sink.clone());
     session.set_client(Some(Arc::clone(&client)));
-    Ok(Link { client, handle: bot.spawn(), facts, subscription, backend, sink })
+    Ok(RunningClient { client, handle: bot.spawn(), events, subscription, backend, sink })
 }
 
 fn caches() -> CacheConfig {

@@ -1,12 +1,10 @@
 //! Devices in the store.
 
-use async_trait::async_trait;
-
 use crate::device::{Device, DeviceState, StateReason, Wanted};
 use crate::error::Result;
 use crate::id::{DeviceId, TenantId};
 use crate::page::PageRequest;
-use crate::ports::sessions::Identity;
+use crate::ports::whatsapp::Account;
 use crate::time::UtcMs;
 
 /// A change of a device's state.
@@ -21,48 +19,47 @@ pub struct DeviceChange {
     /// Until when it may last.
     pub deadline: Option<UtcMs>,
     /// Who the account is, as far as newly known; what is `None` stays.
-    pub identity: Option<Identity>,
+    pub identity: Option<Account>,
 }
 
 /// Devices.
-#[async_trait]
 pub trait DeviceTx {
     /// Adds a device.
-    async fn device_insert(&mut self, device: &Device) -> Result<()>;
+    fn device_insert(&mut self, device: &Device) -> Result<()>;
 
     /// A device of a tenant.
-    async fn device_find(&mut self, tenant: &TenantId, id: &DeviceId) -> Result<Option<Device>>;
+    fn device_find(&mut self, tenant: &TenantId, id: &DeviceId) -> Result<Option<Device>>;
 
     /// A device by an id that came out of the store itself. In a writing transaction the row stays locked until the end.
-    async fn device_load(&mut self, id: &DeviceId) -> Result<Option<Device>>;
+    fn device_load(&mut self, id: &DeviceId) -> Result<Option<Device>>;
 
     /// Devices, newest first; one more than asked for where there are more.
-    async fn device_list(&mut self, tenant: &TenantId, page: &PageRequest) -> Result<Vec<Device>>;
+    fn device_list(&mut self, tenant: &TenantId, page: &PageRequest) -> Result<Vec<Device>>;
 
     /// How many there are.
-    async fn device_count(&mut self, tenant: &TenantId) -> Result<u32>;
+    fn device_count(&mut self, tenant: &TenantId) -> Result<u32>;
 
     /// How many there are of each state, over all tenants, for metrics.
-    async fn device_count_by_state(&mut self) -> Result<Vec<(DeviceState, u64)>>;
+    fn device_count_by_state(&mut self) -> Result<Vec<(DeviceState, u64)>>;
 
     /// Gives a device another name; `false` when there is no such device.
-    async fn device_rename(&mut self, tenant: &TenantId, id: &DeviceId, name: &str) -> Result<bool>;
+    fn device_rename(&mut self, tenant: &TenantId, id: &DeviceId, name: &str) -> Result<bool>;
 
     /// Records whether a session should run.
-    async fn device_want(&mut self, id: &DeviceId, wanted: Wanted) -> Result<()>;
+    fn device_want(&mut self, id: &DeviceId, wanted: Wanted) -> Result<()>;
 
     /// Records a change of state.
-    async fn device_change(&mut self, id: &DeviceId, change: &DeviceChange) -> Result<()>;
+    fn device_change(&mut self, id: &DeviceId, change: &DeviceChange) -> Result<()>;
 
     /// Forgets the account of a device that was unlinked (JID, LID, name).
-    async fn device_forget_account(&mut self, id: &DeviceId) -> Result<()>;
+    fn device_forget_account(&mut self, id: &DeviceId) -> Result<()>;
 
     /// Removes a device with its messages, subscriptions, deliveries and keys; its events stay. `false` when there is none.
-    async fn device_delete(&mut self, tenant: &TenantId, id: &DeviceId) -> Result<bool>;
+    fn device_delete(&mut self, tenant: &TenantId, id: &DeviceId) -> Result<bool>;
 
     /// Devices, of all tenants, that should run, by id, after `after`.
-    async fn device_wanted(&mut self, after: Option<&DeviceId>, limit: u32) -> Result<Vec<Device>>;
+    fn device_wanted(&mut self, after: Option<&DeviceId>, limit: u32) -> Result<Vec<Device>>;
 
     /// Devices, of all tenants, whose deadline passed.
-    async fn device_overdue(&mut self, now: UtcMs, limit: u32) -> Result<Vec<DeviceId>>;
+    fn device_overdue(&mut self, now: UtcMs, limit: u32) -> Result<Vec<DeviceId>>;
 }

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use async_trait::async_trait;
-
 use crate::error::Result;
 use crate::id::{DeviceId, MessageId, TenantId};
 use crate::message::{Direction, Message, MessageStatus};
@@ -21,17 +19,16 @@ pub struct MessageFilter {
 }
 
 /// Messages.
-#[async_trait]
 pub trait MessageTx {
     /// Adds messages. Says which were added: of the others the device has one with the same chat, sender and WhatsApp id
     /// already.
-    async fn message_insert(&mut self, messages: &[Message]) -> Result<BTreeSet<MessageId>>;
+    fn message_insert(&mut self, messages: &[Message]) -> Result<BTreeSet<MessageId>>;
 
     /// A message of a device.
-    async fn message_find(&mut self, tenant: &TenantId, device: &DeviceId, id: &MessageId) -> Result<Option<Message>>;
+    fn message_find(&mut self, tenant: &TenantId, device: &DeviceId, id: &MessageId) -> Result<Option<Message>>;
 
     /// Messages of a device, newest first; one more than asked for where there are more.
-    async fn message_list(
+    fn message_list(
         &mut self,
         tenant: &TenantId,
         device: &DeviceId,
@@ -40,7 +37,7 @@ pub trait MessageTx {
     ) -> Result<Vec<Message>>;
 
     /// How many bytes of content each of the messages has that [`Self::message_list`] gives.
-    async fn message_list_bytes(
+    fn message_list_bytes(
         &mut self,
         tenant: &TenantId,
         device: &DeviceId,
@@ -49,23 +46,18 @@ pub trait MessageTx {
     ) -> Result<Vec<u64>>;
 
     /// Outgoing messages of a device by WhatsApp id. In a writing transaction the rows stay locked until the end.
-    async fn message_find_sent(&mut self, device: &DeviceId, whatsapp_ids: &[String]) -> Result<Vec<Message>>;
+    fn message_find_sent(&mut self, device: &DeviceId, whatsapp_ids: &[String]) -> Result<Vec<Message>>;
 
     /// Records how far messages have got: their status, error and times as given; clears nothing. The caller has checked that
     /// each went forward.
-    async fn message_progress(&mut self, messages: &[Message]) -> Result<()>;
+    fn message_progress(&mut self, messages: &[Message]) -> Result<()>;
 
     /// Queued messages of a device in the order they were made, after `after`.
-    async fn message_queued(
-        &mut self,
-        device: &DeviceId,
-        after: Option<&MessageId>,
-        limit: u32,
-    ) -> Result<Vec<Message>>;
+    fn message_queued(&mut self, device: &DeviceId, after: Option<&MessageId>, limit: u32) -> Result<Vec<Message>>;
 
     /// How many messages of a device are queued.
-    async fn message_count_queued(&mut self, device: &DeviceId) -> Result<u32>;
+    fn message_count_queued(&mut self, device: &DeviceId) -> Result<u32>;
 
     /// Whether the device ever sent to that chat (queued ones not counted).
-    async fn message_sent_before(&mut self, device: &DeviceId, chat: &str) -> Result<bool>;
+    fn message_sent_before(&mut self, device: &DeviceId, chat: &str) -> Result<bool>;
 }

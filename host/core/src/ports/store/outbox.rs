@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use async_trait::async_trait;
-
 use crate::error::Result;
+use crate::event::Event;
 use crate::id::{DeliveryId, TenantId, WebhookId};
 use crate::page::PageRequest;
 use crate::time::UtcMs;
@@ -17,6 +16,19 @@ pub struct DeliveryFilter {
     pub webhook: Option<WebhookId>,
     /// Only in this state.
     pub state: Option<DeliveryState>,
+}
+
+/// An event that is to go to a subscription.
+#[derive(Clone, Debug)]
+pub struct NewDelivery<'e> {
+    /// The delivery's id.
+    pub id: DeliveryId,
+    /// The subscription.
+    pub webhook: WebhookId,
+    /// The event.
+    pub event: &'e Event,
+    /// Whether it is the first of its lane (subscription and chat) among those it is stored with.
+    pub is_head: bool,
 }
 
 /// What an attempt led to.
@@ -46,34 +58,37 @@ pub struct OutboxStats {
 }
 
 /// Deliveries.
-#[async_trait]
 pub trait OutboxTx {
+    /// Adds deliveries of a tenant's events. One is due at once when nothing of its lane is pending, neither before nor in the
+    /// list; else it waits for those.
+    fn delivery_insert(&mut self, tenant: &TenantId, deliveries: &[NewDelivery<'_>]) -> Result<()>;
+
     /// Claims due deliveries for `lease` (a crashed worker's claims fall due again), oldest first: of each lane (subscription
     /// and chat) one at most, and none while another one of it is claimed, so nothing overtakes within a lane. It is the
     /// oldest pending one, unless that was replayed while this one was claimed and the lease ended without a result.
-    async fn delivery_claim(&mut self, now: UtcMs, lease: Duration, limit: u32) -> Result<Vec<Claimed>>;
+    fn delivery_claim(&mut self, now: UtcMs, lease: Duration, limit: u32) -> Result<Vec<Claimed>>;
 
     /// What waits behind claimed deliveries in their lanes, at most `per_lane` of each, oldest first within a lane. While the
     /// claim on its head lasts a lane is the claimant's alone, so it may go on with these; they are not claimed themselves.
     /// Results of a lane's deliveries belong in one [`OutboxTx::delivery_finish`]: whatever that leaves pending is claimable.
-    async fn delivery_followers(&mut self, heads: &[DeliveryId], per_lane: u32) -> Result<Vec<Claimed>>;
+    fn delivery_followers(&mut self, heads: &[DeliveryId], per_lane: u32) -> Result<Vec<Claimed>>;
 
     /// Makes claims of a process that is gone fall due at `now` instead of at the end of their lease; says how many. Retries
     /// keep the time they wait for, and the oldest of each lane goes first again. Only for a start, when no worker holds claims.
-    async fn delivery_release(&mut self, now: UtcMs) -> Result<u64>;
+    fn delivery_release(&mut self, now: UtcMs) -> Result<u64>;
 
     /// Records what attempts led to, several of one lane included. The oldest that is then pending in a lane is its head:
     /// due at its retry time if it has just failed, else at once.
-    async fn delivery_finish(&mut self, results: &[AttemptResult]) -> Result<()>;
+    fn delivery_finish(&mut self, results: &[AttemptResult]) -> Result<()>;
 
     /// When the next delivery falls due, of all tenants; `None` when none is pending.
-    async fn delivery_next_due(&mut self) -> Result<Option<UtcMs>>;
+    fn delivery_next_due(&mut self) -> Result<Option<UtcMs>>;
 
     /// A delivery of a tenant.
-    async fn delivery_find(&mut self, tenant: &TenantId, id: &DeliveryId) -> Result<Option<Delivery>>;
+    fn delivery_find(&mut self, tenant: &TenantId, id: &DeliveryId) -> Result<Option<Delivery>>;
 
     /// Deliveries, newest first; one more than asked for where there are more.
-    async fn delivery_list(
+    fn delivery_list(
         &mut self,
         tenant: &TenantId,
         filter: &DeliveryFilter,
@@ -81,16 +96,16 @@ pub trait OutboxTx {
     ) -> Result<Vec<Delivery>>;
 
     /// The attempts of a delivery, oldest first.
-    async fn delivery_attempts(&mut self, id: &DeliveryId) -> Result<Vec<Attempt>>;
+    fn delivery_attempts(&mut self, id: &DeliveryId) -> Result<Vec<Attempt>>;
 
     /// Makes a finished delivery pending again, with its attempts counted from zero, due at `now` or, while another one of its
     /// lane is being tried, when that has ended; or makes a retry that waits its time due at `now`. Safe to repeat. `false`
     /// when it can't be: there is no such delivery, its event is gone, it waits behind an older one of its lane, or it is
     /// being tried.
-    async fn delivery_replay(&mut self, tenant: &TenantId, id: &DeliveryId, now: UtcMs) -> Result<bool>;
+    fn delivery_replay(&mut self, tenant: &TenantId, id: &DeliveryId, now: UtcMs) -> Result<bool>;
 
     /// Replays the dead letters of a subscription whose events were stored in the span; says how many.
-    async fn delivery_replay_dead(
+    fn delivery_replay_dead(
         &mut self,
         tenant: &TenantId,
         webhook: &WebhookId,
@@ -100,8 +115,8 @@ pub trait OutboxTx {
     ) -> Result<u64>;
 
     /// Removes finished deliveries and their attempts that ended at or before `before`, at most `limit`; says how many.
-    async fn delivery_purge(&mut self, before: UtcMs, limit: u32) -> Result<u64>;
+    fn delivery_purge(&mut self, before: UtcMs, limit: u32) -> Result<u64>;
 
     /// Figures over all tenants.
-    async fn delivery_stats(&mut self) -> Result<OutboxStats>;
+    fn delivery_stats(&mut self) -> Result<OutboxStats>;
 }

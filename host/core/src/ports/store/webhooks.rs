@@ -1,14 +1,10 @@
 //! Webhook subscriptions in the store.
 
-use std::collections::BTreeMap;
-
-use async_trait::async_trait;
-
 use crate::error::Result;
 use crate::id::{DeviceId, TenantId, WebhookId};
 use crate::page::PageRequest;
 use crate::time::UtcMs;
-use crate::webhook::{EventFilter, Webhook, WebhookState};
+use crate::webhook::{EventFilter, Headers, SealedHeaders, Webhook, WebhookState};
 
 /// What a subscription is changed to; what is `None` stays.
 #[derive(Clone, Debug, Default)]
@@ -17,8 +13,8 @@ pub struct WebhookChange {
     pub url: Option<String>,
     /// What is wanted.
     pub events: Option<Vec<EventFilter>>,
-    /// Headers.
-    pub headers: Option<BTreeMap<String, String>>,
+    /// Headers, all of them.
+    pub headers: Option<SealedHeaders>,
     /// The format plugin.
     pub format: Option<String>,
     /// Enabled or not, and why not. Enabling clears `failing_since`.
@@ -28,19 +24,22 @@ pub struct WebhookChange {
 }
 
 /// Subscriptions.
-#[async_trait]
 pub trait WebhookTx {
     /// Adds a subscription.
-    async fn webhook_insert(&mut self, webhook: &Webhook) -> Result<()>;
+    fn webhook_insert(&mut self, webhook: &Webhook) -> Result<()>;
 
     /// A subscription of a tenant.
-    async fn webhook_find(&mut self, tenant: &TenantId, id: &WebhookId) -> Result<Option<Webhook>>;
+    fn webhook_find(&mut self, tenant: &TenantId, id: &WebhookId) -> Result<Option<Webhook>>;
 
     /// Subscriptions by ids that came out of the store itself, of any tenant.
-    async fn webhook_load_many(&mut self, ids: &[WebhookId]) -> Result<Vec<Webhook>>;
+    fn webhook_load_many(&mut self, ids: &[WebhookId]) -> Result<Vec<Webhook>>;
+
+    /// The enabled subscriptions of a tenant that see events of this device, or of none. On a database where others write at
+    /// the same time they can't be deleted until the transaction ends.
+    fn webhook_candidates(&mut self, tenant: &TenantId, device: Option<&DeviceId>) -> Result<Vec<Webhook>>;
 
     /// Subscriptions, newest first; one more than asked for where there are more. With `device`: only those bound to it.
-    async fn webhook_list(
+    fn webhook_list(
         &mut self,
         tenant: &TenantId,
         device: Option<&DeviceId>,
@@ -48,14 +47,17 @@ pub trait WebhookTx {
     ) -> Result<Vec<Webhook>>;
 
     /// How many there are.
-    async fn webhook_count(&mut self, tenant: &TenantId) -> Result<u32>;
+    fn webhook_count(&mut self, tenant: &TenantId) -> Result<u32>;
 
     /// Changes a subscription; `false` when there is none.
-    async fn webhook_change(&mut self, tenant: &TenantId, id: &WebhookId, change: &WebhookChange) -> Result<bool>;
+    fn webhook_change(&mut self, tenant: &TenantId, id: &WebhookId, change: &WebhookChange) -> Result<bool>;
+
+    /// Subscriptions of any tenant whose headers an earlier version stored in the clear. Giving one new headers seals it.
+    fn webhook_unsealed(&mut self, limit: u32) -> Result<Vec<(TenantId, WebhookId, Headers)>>;
 
     /// Records that attempts fail since `since`, or (`None`) that one succeeded.
-    async fn webhook_failing(&mut self, id: &WebhookId, since: Option<UtcMs>) -> Result<()>;
+    fn webhook_failing(&mut self, id: &WebhookId, since: Option<UtcMs>) -> Result<()>;
 
     /// Removes a subscription with its deliveries; `false` when there is none.
-    async fn webhook_delete(&mut self, tenant: &TenantId, id: &WebhookId) -> Result<bool>;
+    fn webhook_delete(&mut self, tenant: &TenantId, id: &WebhookId) -> Result<bool>;
 }

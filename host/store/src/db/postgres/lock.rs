@@ -59,7 +59,7 @@ pub(super) fn options(options: &PgConnectOptions) -> PgConnectOptions {
 /// Takes the lock, as long as this connection lives.
 pub(super) async fn take(conn: &mut PgConnection) -> Result<(), OpenError> {
     let end = Instant::now() + HANDOVER;
-    while !try_take(conn).await.map_err(OpenError::Unreachable)? {
+    while !try_take(conn).await.map_err(|e| OpenError::Unreachable(e.into()))? {
         if Instant::now() >= end {
             return Err(OpenError::Shared);
         }

@@ -14,9 +14,9 @@ use crate::api::App;
 use crate::problem::Problem;
 
 /// The query, as the type the route takes.
-pub(crate) struct Params<T>(pub(crate) T);
+pub(crate) struct Query<T>(pub(crate) T);
 
-impl<T: DeserializeOwned> FromRequestParts<App> for Params<T> {
+impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
@@ -42,7 +42,7 @@ pub(crate) struct PageParams {
 
 /// Checks which part of a list is wanted.
 pub(crate) fn page(ctx: &OpContext, limit: Option<u32>, cursor: Option<String>) -> Result<PageRequest, Error> {
-    PageRequest::new(limit, cursor, &ctx.ports().limits)
+    PageRequest::new(limit, cursor, ctx.limits())
 }
 
 /// The header that makes a request safe to repeat.

@@ -1,8 +1,9 @@
 //! Rate limits: token buckets, in memory.
 //!
-//! A request counts towards its key and towards its tenant, which gets no larger a share by making more keys; without a
-//! good key, towards its address. Invariant: at most `callers_max` buckets are kept. Full buckets say nothing and are thrown
-//! away first; when all are in use, everybody starts afresh rather than anybody being refused for want of memory.
+//! A request counts towards its key and towards its tenant, so that a tenant gains nothing by making more keys; a request
+//! without a good key counts towards its address. An administrative request counts towards its key alone, so that other keys
+//! of the tenant can't use up its rate. Invariant: at most `callers_max` buckets are kept. Full buckets carry no
+//! information and are dropped first; when all are in use, all are reset, so that nobody is refused for lack of memory.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -10,15 +11,20 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use portico_core::id::{KeyId, TenantId};
 
+use crate::api::App;
+use crate::concurrency::Share;
 use crate::config::{HttpConfig, Rate};
-use crate::credentials::Identity;
+use crate::credentials::Principal;
 use crate::peer;
+use crate::problem::Problem;
 
 /// Whose requests are counted together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Who {
+enum Subject {
     /// Those with one key.
     Key(KeyId),
     /// Those with any key of one tenant.
@@ -45,12 +51,12 @@ struct Bucket {
     at: Instant,
 }
 
-type Buckets = HashMap<Who, Bucket>;
+type Buckets = HashMap<Subject, Bucket>;
 
 /// The most buckets that one request counts towards.
 const BUCKETS_PER_REQUEST: usize = 2;
 
-/// The limits with everything remembered about callers.
+/// The rates, and the bucket of everybody who sent a request lately.
 pub(crate) struct Limiter {
     per_key: Option<Rate>,
     per_tenant: Option<Rate>,
@@ -71,18 +77,26 @@ impl Limiter {
     }
 
     /// Counts one request from `address` at `now`. `None`: there is no limit for it.
-    pub(crate) fn count(&self, identity: &Identity, address: Option<IpAddr>, now: Instant) -> Option<Left> {
-        match identity {
-            Identity::Known(caller) => {
-                self.take(&[Who::Key(caller.key().clone()), Who::Tenant(caller.tenant().clone())], now)
-            }
-            Identity::Nobody | Identity::Refused(_) => self.take(&[Who::Address(address.map(peer::network))], now),
+    pub(crate) fn count(
+        &self,
+        principal: &Principal,
+        share: Share,
+        address: Option<IpAddr>,
+        now: Instant,
+    ) -> Option<Left> {
+        let Some(caller) = principal.caller() else {
+            return self.take(&[Subject::Address(address.map(peer::network))], now);
+        };
+        let (key, tenant) = (Subject::Key(caller.key().clone()), Subject::Tenant(caller.tenant().clone()));
+        match share {
+            Share::Common => self.take(&[key, tenant], now),
+            Share::Reserved => self.take(&[key], now),
         }
     }
 
     /// Takes a token out of each of the buckets, or out of none where one of them is empty, and tells of the tightest.
-    fn take(&self, whose: &[Who], now: Instant) -> Option<Left> {
-        let limited: Vec<(&Who, Rate)> = whose.iter().filter_map(|who| Some((who, self.rate(who)?))).collect();
+    fn take(&self, whose: &[Subject], now: Instant) -> Option<Left> {
+        let limited: Vec<(&Subject, Rate)> = whose.iter().filter_map(|who| Some((who, self.rate(who)?))).collect();
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         self.make_room(&mut buckets, &limited, now);
         let mut allowed = true;
@@ -102,15 +116,15 @@ impl Limiter {
         lefts.min_by_key(|left| (Reverse(left.wait), left.remaining))
     }
 
-    fn rate(&self, who: &Who) -> Option<Rate> {
+    fn rate(&self, who: &Subject) -> Option<Rate> {
         match who {
-            Who::Key(_) => self.per_key,
-            Who::Tenant(_) => self.per_tenant,
-            Who::Address(_) => self.anonymous,
+            Subject::Key(_) => self.per_key,
+            Subject::Tenant(_) => self.per_tenant,
+            Subject::Address(_) => self.anonymous,
         }
     }
 
-    fn make_room(&self, buckets: &mut Buckets, limited: &[(&Who, Rate)], now: Instant) {
+    fn make_room(&self, buckets: &mut Buckets, limited: &[(&Subject, Rate)], now: Instant) {
         let fits = |buckets: &Buckets| {
             let missing = limited.iter().filter(|(who, _)| !buckets.contains_key(*who)).count();
             buckets.len() + missing <= self.callers_max
@@ -123,6 +137,36 @@ impl Limiter {
             buckets.clear();
         }
     }
+}
+
+/// Counts a request towards the limits of whoever sends it.
+pub(crate) fn count(app: &App, principal: &Principal, share: Share, request: &Request) -> Option<Left> {
+    app.limiter.count(principal, share, peer::of(request), Instant::now())
+}
+
+/// The answer to a request that is one too many.
+pub(crate) fn refusal(left: Option<Left>) -> Option<Problem> {
+    let wait = left?.wait?;
+    let why = "too many requests; `Retry-After` says when the next one may come";
+    Some(Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", why).retry_after(ceil(wait)))
+}
+
+/// Tells the caller what is left, as `RateLimit-*` headers.
+pub(crate) fn announce(headers: &mut HeaderMap, left: Option<Left>) {
+    let Some(left) = left else { return };
+    for (name, value) in [
+        ("ratelimit-limit", u64::from(left.limit)),
+        ("ratelimit-remaining", u64::from(left.remaining)),
+        ("ratelimit-reset", ceil(left.full_in).as_secs()),
+    ] {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from(value));
+    }
+}
+
+/// Rounds up to whole seconds, as headers count them.
+fn ceil(span: Duration) -> Duration {
+    let whole = span.as_secs() + u64::from(span.subsec_nanos() > 0);
+    Duration::from_secs(whole)
 }
 
 fn burst(rate: Rate) -> f64 {
@@ -166,8 +210,8 @@ mod tests {
     }
 
     /// A key of a tenant.
-    fn key(n: u128, tenant: u128) -> [Who; 2] {
-        [Who::Key(KeyId::new(1, n)), Who::Tenant(TenantId::new(1, tenant))]
+    fn key(n: u128, tenant: u128) -> [Subject; 2] {
+        [Subject::Key(KeyId::new(1, n)), Subject::Tenant(TenantId::new(1, tenant))]
     }
 
     #[test]
@@ -207,8 +251,8 @@ mod tests {
 
     #[test]
     fn no_limit_means_no_count() {
-        let identity = Identity::Nobody;
-        assert_eq!(limiter(10).count(&identity, None, Instant::now()), None);
+        let principal = Principal::Anonymous;
+        assert_eq!(limiter(10).count(&principal, Share::Common, None, Instant::now()), None);
         let free = HttpConfig { rate_per_key: None, rate_per_tenant: None, ..HttpConfig::default() };
         assert_eq!(Limiter::new(&free).take(&key(1, 1), Instant::now()), None);
     }

@@ -1,4 +1,4 @@
-//! The outer edge: request ids, spans, metrics, the time limit, panics, and the bodies of problems.
+//! The outermost middleware: request ids, spans, metrics, the time limit, panics, and the bodies of problems.
 //!
 //! Invariant: whatever happens inside, the client gets an answer with `X-Request-Id`, and no span holds a query or a body.
 
@@ -15,21 +15,21 @@ use tracing::{Instrument, Span, field};
 use ulid::Ulid;
 
 use crate::api::App;
-use crate::credentials::Injected;
+use crate::credentials::InProcessCaller;
 use crate::problem::{Problem, render};
 
 /// Names a request in answers and in the log.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Characters of a request id that is taken over from the client at most.
+/// Maximum length of a request id that is taken over from the client.
 const REQUEST_ID_CHARS_MAX: usize = 64;
 
-/// Put into responses of mounts, for metrics and spans: which route it was.
+/// The name of a dialect's route in metrics and spans, put into the response by the mount.
 #[derive(Clone, Debug)]
 pub(crate) struct RouteLabel(pub(crate) String);
 
-/// The outermost middleware.
-pub(crate) async fn run(State(app): State<App>, request: Request, next: Next) -> Response {
-    let inside = request.extensions().get::<Injected>().is_some();
+/// The middleware around all others.
+pub(crate) async fn outermost(State(app): State<App>, request: Request, next: Next) -> Response {
+    let in_process = request.extensions().get::<InProcessCaller>().is_some();
     let id = request_id(&app, request.headers());
     let method = request.method().clone();
     let matched = request.extensions().get::<MatchedPath>().cloned();
@@ -43,16 +43,16 @@ pub(crate) async fn run(State(app): State<App>, request: Request, next: Next) ->
         "request.id" = %id,
     );
     let started = Instant::now();
-    let _under_way = (!inside).then(|| app.metrics.begin());
-    let work = AssertUnwindSafe(next.run(request)).catch_unwind();
-    let work = async {
-        match work.await {
+    let _in_flight = (!in_process).then(|| app.metrics.begin());
+    let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let answer = async {
+        match answer.await {
             Ok(response) => response,
             Err(_) => Problem::panicked().into_response(),
         }
     };
-    let limit = if inside { Duration::MAX } else { app.config.request_timeout };
-    let response = within(limit, work).instrument(span.clone()).await;
+    let limit = if in_process { Duration::MAX } else { app.config.request_timeout };
+    let response = within(limit, answer).instrument(span.clone()).await;
     let label = response.extensions().get::<RouteLabel>().cloned();
     let route = match (&label, &matched) {
         (Some(label), _) => label.0.as_str(),
@@ -61,14 +61,14 @@ pub(crate) async fn run(State(app): State<App>, request: Request, next: Next) ->
     };
     let took = started.elapsed();
     finish(&span, route, response.status(), took);
-    if !inside {
+    if !in_process {
         app.metrics.record(&method, route, response.status(), took);
     }
-    dress(render(response, &id), &id, native)
+    with_headers(render(response, &id), &id, native)
 }
 
-async fn within(limit: Duration, work: impl Future<Output = Response>) -> Response {
-    match tokio::time::timeout(limit, work).await {
+async fn within(limit: Duration, answer: impl Future<Output = Response>) -> Response {
+    match tokio::time::timeout(limit, answer).await {
         Ok(response) => response,
         Err(_) => {
             let why = format!("no answer within {} s; the request may still take effect", limit.as_secs());
@@ -102,7 +102,7 @@ fn request_id(app: &App, headers: &HeaderMap) -> String {
 }
 
 /// Headers that every answer carries.
-fn dress(mut response: Response, id: &str, native: bool) -> Response {
+fn with_headers(mut response: Response, id: &str, native: bool) -> Response {
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(id) {
         headers.insert(REQUEST_ID, value);

@@ -4,6 +4,8 @@ use axum::body::{Bytes, to_bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
@@ -11,10 +13,10 @@ use super::wording;
 use crate::api::App;
 use crate::problem::Problem;
 
-/// A JSON body of the type the route takes.
-pub(crate) struct Given<T>(pub(crate) T);
+/// A JSON body: of a request, of the type the route takes; or of an answer.
+pub(crate) struct Json<T>(pub(crate) T);
 
-impl<T: DeserializeOwned> FromRequest<App> for Given<T> {
+impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &App) -> Result<Self, Problem> {
@@ -22,6 +24,12 @@ impl<T: DeserializeOwned> FromRequest<App> for Given<T> {
         // The middleware has read it within the limit already.
         let body = to_bytes(request.into_body(), usize::MAX).await.unwrap_or_else(|_| Bytes::new());
         parse(&body).map(Self)
+    }
+}
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        axum::Json(self.0).into_response()
     }
 }
 

@@ -1,6 +1,6 @@
 //! A sandbox, one device with its sessions, and an inbox that records what the core would be told.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,16 +9,17 @@ use portico_core::address::{Party, Recipient};
 use portico_core::device::{Device, DeviceState, Signal, Wanted};
 use portico_core::error::{Error, Result};
 use portico_core::id::{DeviceId, TenantId};
-use portico_core::message::Content;
-use portico_core::ports::sessions::{Identity, Inbound, Outgoing, ReceiptKind, Step};
-use portico_core::ports::{Clock, Inbox, Sessions};
+use portico_core::ports::whatsapp::{
+    Account, Contacts, Fact, Incoming, Messages, Outgoing, OutgoingContent, ReceiptKind, Sessions, Step,
+};
+use portico_core::ports::{Clock, Inbox};
 use portico_core::time::UtcMs;
 use portico_sandbox::{Phone, Sandbox};
 use tokio::sync::Notify;
 
 use crate::WhatsAppSessions;
 use crate::config::{Network, WhatsAppConfig};
-use crate::memory::{Memory, sealer};
+use crate::memory::{MemoryKeyRecords, sealer};
 
 pub(super) type Problem = Box<dyn std::error::Error + Send + Sync>;
 
@@ -40,11 +41,11 @@ impl Clock for SystemClock {
 /// All the core was told.
 #[derive(Clone, Default)]
 pub(super) struct Seen {
-    pub(super) messages: Vec<Inbound>,
+    pub(super) messages: Vec<Incoming>,
     pub(super) acks: Vec<(String, Option<u16>)>,
     pub(super) receipts: Vec<(String, ReceiptKind)>,
     pub(super) signals: Vec<Signal>,
-    pub(super) identities: Vec<Identity>,
+    pub(super) accounts: Vec<Account>,
     pub(super) refused: usize,
 }
 
@@ -53,13 +54,27 @@ impl Seen {
         self.signals.iter().any(is)
     }
 
+    fn add(&mut self, fact: Fact) {
+        match fact {
+            Fact::Message(message) => self.messages.push(message),
+            Fact::Progress(Step::Acknowledged { whatsapp_id, refused }) => self.acks.push((whatsapp_id, refused)),
+            Fact::Progress(Step::Receipt { whatsapp_ids, kind, .. }) => {
+                self.receipts.extend(whatsapp_ids.into_iter().map(|id| (id, kind)));
+            }
+            Fact::Session { signal, account } => {
+                self.signals.push(signal);
+                self.accounts.extend(account);
+            }
+        }
+    }
+
     pub(super) fn has_ack(&self, id: &str) -> bool {
         self.acks.iter().any(|(acknowledged, _)| acknowledged == id)
     }
 
     /// Who logged in, if somebody did.
-    pub(super) fn logged_in(&self) -> Option<&Identity> {
-        self.has(|signal| matches!(signal, Signal::LoggedIn)).then(|| self.identities.last()).flatten()
+    pub(super) fn logged_in(&self) -> Option<&Account> {
+        self.has(|signal| matches!(signal, Signal::LoggedIn)).then(|| self.accounts.last()).flatten()
     }
 }
 
@@ -70,8 +85,10 @@ pub(super) struct Recorder {
     changed: Notify,
     /// Takes no acknowledgement and no receipt while true.
     pub(super) still: tokio::sync::watch::Sender<bool>,
-    /// Refuses messages while set.
-    pub(super) refuse: AtomicBool,
+    /// Calls with messages that are still to fail.
+    pub(super) failures: AtomicUsize,
+    /// Calls so far. Each is one hop to a database thread.
+    pub(super) calls: AtomicUsize,
 }
 
 impl Recorder {
@@ -91,7 +108,7 @@ impl Recorder {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn note(&self, change: impl FnOnce(&mut Seen)) -> Result<()> {
+    fn update(&self, change: impl FnOnce(&mut Seen)) -> Result<()> {
         change(&mut self.lock());
         self.changed.notify_waiters();
         Ok(())
@@ -124,7 +141,7 @@ impl Recorder {
     }
 
     /// Waits for the message with this id.
-    pub(super) async fn message(&self, id: &str) -> Result<Inbound, Problem> {
+    pub(super) async fn message(&self, id: &str) -> Result<Incoming, Problem> {
         let seen = self.wait("the message", |seen| seen.messages.iter().any(|m| m.whatsapp_id == id)).await?;
         seen.messages.into_iter().find(|m| m.whatsapp_id == id).ok_or_else(|| "the message".into())
     }
@@ -132,45 +149,32 @@ impl Recorder {
 
 #[async_trait]
 impl Inbox for Recorder {
-    async fn received(&self, _device: &DeviceId, batch: Vec<Inbound>) -> Result<()> {
-        if self.refuse.load(Ordering::Acquire) {
-            self.note(|seen| seen.refused += 1)?;
+    async fn take(&self, _device: &DeviceId, facts: Vec<Fact>) -> Result<()> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        if facts.iter().any(|fact| matches!(fact, Fact::Progress(_))) {
+            self.moving().await;
+        }
+        let has_messages = facts.iter().any(|fact| matches!(fact, Fact::Message(_)));
+        let fails = self.failures.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| {
+            if has_messages { left.checked_sub(1) } else { None }
+        });
+        if fails.is_ok() {
+            self.update(|seen| seen.refused += 1)?;
             return Err(Error::unavailable("the store", "refused by the test"));
         }
-        self.note(|seen| seen.messages.extend(batch))
-    }
-
-    async fn progress(&self, _device: &DeviceId, steps: &[Step]) -> Result<()> {
-        self.moving().await;
-        self.note(|seen| {
-            for step in steps {
-                match step {
-                    Step::Acknowledged { whatsapp_id, refused } => seen.acks.push((whatsapp_id.clone(), *refused)),
-                    Step::Receipt { whatsapp_ids, kind, .. } => {
-                        seen.receipts.extend(whatsapp_ids.iter().map(|id| (id.clone(), *kind)));
-                    }
-                }
-            }
-        })
-    }
-
-    async fn signal(&self, _device: &DeviceId, signal: Signal, identity: Option<Identity>) -> Result<()> {
-        self.note(|seen| {
-            seen.signals.push(signal);
-            seen.identities.extend(identity);
-        })
+        self.update(|seen| facts.into_iter().for_each(|fact| seen.add(fact)))
     }
 }
 
-pub(super) struct World {
+pub(super) struct Setup {
     pub(super) sandbox: Sandbox,
     pub(super) sessions: WhatsAppSessions,
-    pub(super) keys: Arc<Memory>,
+    pub(super) keys: Arc<MemoryKeyRecords>,
     pub(super) inbox: Arc<Recorder>,
     pub(super) device: Device,
 }
 
-impl World {
+impl Setup {
     pub(super) async fn start() -> Result<Self, Problem> {
         Self::on(Sandbox::start(portico_sandbox::Config::default()).await?)
     }
@@ -181,7 +185,7 @@ impl World {
     }
 
     /// A gateway of its own, on a sandbox and keys that others may use too.
-    pub(super) fn with(sandbox: Sandbox, config: WhatsAppConfig, keys: Arc<Memory>) -> Result<Self, Problem> {
+    pub(super) fn with(sandbox: Sandbox, config: WhatsAppConfig, keys: Arc<MemoryKeyRecords>) -> Result<Self, Problem> {
         let (sessions, inbox) = gateway(config, &keys)?;
         Ok(Self { sandbox, sessions, keys, inbox, device: device() })
     }
@@ -195,7 +199,7 @@ impl World {
         phone.scan_qr(&qr.text).await?;
         let seen = self.inbox.wait("the login", |seen| seen.logged_in().is_some()).await?;
         assert!(seen.has(|signal| matches!(signal, Signal::Paired)));
-        assert_eq!(seen.logged_in().and_then(|identity| identity.jid.clone()), Some(phone.jid()));
+        assert_eq!(seen.logged_in().and_then(|account| account.jid.clone()), Some(phone.jid()));
         Ok(phone)
     }
 
@@ -205,7 +209,7 @@ impl World {
 
     pub(super) async fn send(&self, id: &str, number: &str, text: &str) -> Result<()> {
         let to = self.resolve(number).await?;
-        let content = Content::Text { text: text.to_owned() };
+        let content = OutgoingContent::Text { text: text.to_owned() };
         self.sessions.send(&self.device.id, &Outgoing { whatsapp_id: id.to_owned(), to, content }).await
     }
 }
@@ -213,7 +217,7 @@ impl World {
 /// Sessions over these keys, and the inbox they tell.
 pub(super) fn gateway(
     config: WhatsAppConfig,
-    keys: &Arc<Memory>,
+    keys: &Arc<MemoryKeyRecords>,
 ) -> Result<(WhatsAppSessions, Arc<Recorder>), Problem> {
     let inbox = Recorder::new();
     let sessions = WhatsAppSessions::new(config, keys.clone(), sealer(), inbox.clone(), Arc::new(SystemClock))?;

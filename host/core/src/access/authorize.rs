@@ -1,0 +1,195 @@
+//! Authorization: what a caller may do, and the only way from an operation to rows and sessions.
+//!
+//! An operation names an [`Action`] and gets access in return: [`OpContext::require`] for the tenant's own things,
+//! [`OpContext::device`] for one device. Key scopes are decided here and nowhere else; roles and scopes of devices and chats
+//! belong here as well.
+
+use std::ops::Deref;
+
+use super::Scope;
+use crate::context::{OpContext, Ports, Services};
+use crate::device::Device;
+use crate::error::{Error, Result};
+use crate::id::{DeviceId, TenantId};
+use crate::idempotency::Answer;
+use crate::ports::store::Tx;
+use crate::transaction::Write;
+
+/// What somebody wants to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// See devices.
+    SeeDevices,
+    /// Make, change, delete, connect and unlink devices.
+    ManageDevices,
+    /// See messages and follow events.
+    SeeMessages,
+    /// Send messages.
+    Send,
+    /// See webhooks and deliveries.
+    SeeWebhooks,
+    /// Make, change, delete, test and replay webhooks.
+    ManageWebhooks,
+    /// Make, see and revoke keys.
+    ManageKeys,
+    /// Run the server.
+    RunServer,
+}
+
+impl Action {
+    /// The scope a key needs for it.
+    pub fn scope(self) -> Scope {
+        match self {
+            Self::SeeDevices => Scope::DevicesRead,
+            Self::ManageDevices => Scope::DevicesWrite,
+            Self::SeeMessages => Scope::MessagesRead,
+            Self::Send => Scope::MessagesWrite,
+            Self::SeeWebhooks => Scope::WebhooksRead,
+            Self::ManageWebhooks => Scope::WebhooksWrite,
+            Self::ManageKeys => Scope::KeysWrite,
+            Self::RunServer => Scope::ServerAdmin,
+        }
+    }
+}
+
+/// Access to what belongs to the caller's tenant, for one action.
+pub struct TenantAccess<'c> {
+    context: &'c OpContext,
+}
+
+/// A device that somebody asks for, before it is known whether the caller may.
+pub struct DeviceRequest<'c> {
+    context: &'c OpContext,
+    id: &'c DeviceId,
+}
+
+/// Access to one device of the caller's tenant, for one action. Dereferences to the device as it was when it was asked for.
+pub struct DeviceAccess<'c> {
+    tenant: TenantAccess<'c>,
+    device: Device,
+}
+
+impl OpContext {
+    /// Access to the tenant's own things, for a caller who may do `action`.
+    pub(crate) fn require(&self, action: Action) -> Result<TenantAccess<'_>> {
+        self.caller().require(action.scope())?;
+        Ok(TenantAccess { context: self })
+    }
+
+    /// Names a device; [`DeviceRequest::require`] gives access to it.
+    pub(crate) fn device<'c>(&'c self, id: &'c DeviceId) -> DeviceRequest<'c> {
+        DeviceRequest { context: self, id }
+    }
+}
+
+impl<'c> DeviceRequest<'c> {
+    /// Access to the device, for a caller who may do `action` and whose tenant owns it.
+    pub(crate) async fn require(self, action: Action) -> Result<DeviceAccess<'c>> {
+        let tenant = self.context.require(action)?;
+        let device = self.context.services.ports.store.device(tenant.id(), self.id).await?;
+        let device = device.ok_or_else(|| Error::not_found("device", self.id))?;
+        Ok(DeviceAccess { tenant, device })
+    }
+}
+
+impl<'c> TenantAccess<'c> {
+    /// The tenant.
+    pub(crate) fn id(&self) -> &'c TenantId {
+        self.context.tenant()
+    }
+
+    /// What the gateway is made of.
+    pub(crate) fn services(&self) -> &'c Services {
+        &self.context.services
+    }
+
+    /// The ports, for sealing, randomness and ids.
+    pub(crate) fn ports(&self) -> &'c Ports {
+        &self.context.services.ports
+    }
+
+    /// Reads in one transaction.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut dyn Tx, &TenantId) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let tenant = self.id().clone();
+        self.ports().read(move |tx| work(tx, &tenant)).await
+    }
+
+    /// Writes in one transaction, once per `Idempotency-Key`: a repeated request gets the first one's answer.
+    pub(crate) async fn write<T: Answer>(
+        &self,
+        work: impl FnOnce(&mut Write<'_>, &TenantId) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (tenant, idempotency) = (self.id().clone(), self.context.idempotency().cloned());
+        let once = move |tx: &mut Write<'_>| match &idempotency {
+            None => work(tx, &tenant),
+            Some(idempotency) => idempotency.once(tx, &tenant, |tx| work(tx, &tenant)),
+        };
+        self.context.services.ports.write(once).await
+    }
+
+    /// What an earlier request with the same `Idempotency-Key` was answered. Operations that do something outside of the
+    /// database, or that could be refused by now, ask before they begin.
+    pub(crate) async fn answered_before<T: Answer>(&self) -> Result<Option<T>> {
+        match self.context.idempotency().cloned() {
+            None => Ok(None),
+            Some(idempotency) => {
+                let sealer = self.ports().sealer.clone();
+                self.read(move |tx, tenant| idempotency.answered_before(tx, tenant, &sealer)).await
+            }
+        }
+    }
+}
+
+impl DeviceAccess<'_> {
+    /// What the gateway is made of.
+    pub(crate) fn services(&self) -> &Services {
+        self.tenant.services()
+    }
+
+    /// Reads in one transaction; gives `work` the device as it is in it.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut dyn Tx, &Device) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let id = self.id.clone();
+        let in_transaction = move |tx: &mut dyn Tx, tenant: &TenantId| {
+            let device = find(tx, tenant, &id)?;
+            work(tx, &device)
+        };
+        self.tenant.read(in_transaction).await
+    }
+
+    /// Writes in one transaction, once per `Idempotency-Key`; gives `work` the device as it is in it.
+    pub(crate) async fn write<T: Answer>(
+        &self,
+        work: impl FnOnce(&mut Write<'_>, &Device) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let id = self.id.clone();
+        let work = move |tx: &mut Write<'_>, tenant: &TenantId| {
+            let device = find(&mut **tx, tenant, &id)?;
+            work(tx, &device)
+        };
+        self.tenant.write(work).await
+    }
+
+    /// See [`TenantAccess::answered_before`].
+    pub(crate) async fn answered_before<T: Answer>(&self) -> Result<Option<T>> {
+        self.tenant.answered_before().await
+    }
+}
+
+impl Deref for DeviceAccess<'_> {
+    type Target = Device;
+
+    fn deref(&self) -> &Device {
+        &self.device
+    }
+}
+
+/// A device of the tenant.
+pub(crate) fn find(tx: &mut dyn Tx, tenant: &TenantId, id: &DeviceId) -> Result<Device> {
+    tx.device_find(tenant, id)?.ok_or_else(|| Error::not_found("device", id))
+}

@@ -1,0 +1,167 @@
+//! `Idempotency-Key`: a POST that is repeated under the same key is answered as the first one was, and done once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::error::{Error, Result};
+use crate::id::TenantId;
+use crate::ports::store::{IdempotencyEntry, Tx};
+use crate::seal::Sealer;
+use crate::transaction::Write;
+
+/// Characters of an `Idempotency-Key` at most.
+pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
+
+/// An `Idempotency-Key` with what identifies the request it came with.
+#[derive(Clone, Debug)]
+pub struct Idempotency {
+    key: String,
+    fingerprint: String,
+    repeated: Arc<AtomicBool>,
+}
+
+/// What a POST answers, as it is kept under the request's `Idempotency-Key`.
+pub(crate) trait Answer: Sized + Send + 'static {
+    /// What is kept.
+    fn keep(&self) -> Result<Vec<u8>>;
+
+    /// The answer again.
+    fn restore(kept: &[u8], tx: &mut dyn Tx, tenant: &TenantId) -> Result<Self>;
+}
+
+impl Idempotency {
+    /// Checks a key as sent. `fingerprint` is a hash over the request: the same key with another request is refused.
+    pub fn new(key: &str, fingerprint: String) -> Result<Self> {
+        if key.is_empty() || key.len() > IDEMPOTENCY_KEY_CHARS_MAX || !key.bytes().all(|b| b.is_ascii_graphic()) {
+            let why = format!("must be 1 to {IDEMPOTENCY_KEY_CHARS_MAX} printable ASCII characters without blanks");
+            return Err(Error::invalid("Idempotency-Key", why));
+        }
+        Ok(Self { key: key.to_owned(), fingerprint, repeated: Arc::default() })
+    }
+
+    /// Whether the request was answered with what an earlier one with this key had been answered.
+    pub fn was_repeated(&self) -> bool {
+        self.repeated.load(Ordering::Relaxed)
+    }
+
+    /// What an earlier request with this key was answered, if there was one.
+    pub(crate) fn answered_before<T: Answer>(
+        &self,
+        tx: &mut dyn Tx,
+        tenant: &TenantId,
+        sealer: &Sealer,
+    ) -> Result<Option<T>> {
+        let known = tx.idempotency_find(tenant, &self.key)?;
+        known.map(|known| self.repeat(&known, tx, tenant, sealer)).transpose()
+    }
+
+    /// Does `work` and keeps its answer, or gives the answer that is kept already.
+    pub(crate) fn once<T: Answer>(
+        &self,
+        tx: &mut Write<'_>,
+        tenant: &TenantId,
+        work: impl FnOnce(&mut Write<'_>) -> Result<T>,
+    ) -> Result<T> {
+        // Claimed first: on Postgres a rival with the same key waits here until this transaction has ended.
+        let now = tx.now();
+        if let Some(known) = tx.idempotency_claim(tenant, &self.key, &self.fingerprint, now)? {
+            let sealer = &tx.ports().sealer;
+            return self.repeat(&known, &mut **tx, tenant, sealer);
+        }
+        let answer = work(tx)?;
+        let sealed = tx.ports().sealer.seal(&self.seal_place(tenant), &answer.keep()?)?;
+        tx.idempotency_answer(tenant, &self.key, &sealed)?;
+        Ok(answer)
+    }
+
+    /// An answer may hold what is a secret, such as a pairing code.
+    fn seal_place(&self, tenant: &TenantId) -> String {
+        format!("idempotency/{tenant}/{}", self.key)
+    }
+
+    fn repeat<T: Answer>(
+        &self,
+        known: &IdempotencyEntry,
+        tx: &mut dyn Tx,
+        tenant: &TenantId,
+        sealer: &Sealer,
+    ) -> Result<T> {
+        if known.fingerprint != self.fingerprint {
+            return Err(Error::Conflict {
+                code: "idempotency_key_reused",
+                why: "this Idempotency-Key came with a different request before; use a new key".to_owned(),
+            });
+        }
+        self.repeated.store(true, Ordering::Relaxed);
+        T::restore(&sealer.open(&self.seal_place(tenant), &known.sealed_answer)?, tx, tenant)
+    }
+}
+
+/// Keeps an id and reads the row again.
+macro_rules! answers_by_id {
+    ($($noun:ty, $what:literal: |$tx:ident, $tenant:ident, $id:ident| $find:expr;)*) => {$(
+        impl Answer for $noun {
+            fn keep(&self) -> Result<Vec<u8>> {
+                Ok(self.id.as_str().as_bytes().to_vec())
+            }
+
+            fn restore(kept: &[u8], $tx: &mut dyn Tx, $tenant: &TenantId) -> Result<Self> {
+                let text = String::from_utf8_lossy(kept);
+                let $id = &text.parse()?;
+                $find?.ok_or_else(|| Error::not_found($what, text))
+            }
+        }
+    )*};
+}
+
+answers_by_id! {
+    crate::access::AccessKey, "key": |tx, tenant, id| tx.key_find(tenant, id);
+    crate::device::Device, "device": |tx, tenant, id| tx.device_find(tenant, id);
+    crate::event::Event, "event": |tx, tenant, id| tx.event_find(tenant, id);
+    crate::webhook::Delivery, "delivery": |tx, tenant, id| tx.delivery_find(tenant, id);
+    crate::webhook::Webhook, "webhook": |tx, tenant, id| tx.webhook_find(tenant, id);
+}
+
+/// For requests that answer nothing.
+impl Answer for () {
+    fn keep(&self) -> Result<Vec<u8>> {
+        Ok(Vec::new())
+    }
+
+    fn restore(_: &[u8], _: &mut dyn Tx, _: &TenantId) -> Result<Self> {
+        Ok(())
+    }
+}
+
+impl Answer for crate::message::Message {
+    fn keep(&self) -> Result<Vec<u8>> {
+        Ok(format!("{}/{}", self.device, self.id).into_bytes())
+    }
+
+    fn restore(kept: &[u8], tx: &mut dyn Tx, tenant: &TenantId) -> Result<Self> {
+        let text = String::from_utf8_lossy(kept);
+        let (device, id) = text.split_once('/').unwrap_or_default();
+        let found = tx.message_find(tenant, &device.parse()?, &id.parse()?)?;
+        found.ok_or_else(|| Error::not_found("message", id))
+    }
+}
+
+impl Answer for u64 {
+    fn keep(&self) -> Result<Vec<u8>> {
+        Ok(self.to_string().into_bytes())
+    }
+
+    fn restore(kept: &[u8], _: &mut dyn Tx, _: &TenantId) -> Result<Self> {
+        String::from_utf8_lossy(kept).parse().map_err(|e| Error::internal("reading a kept answer", e))
+    }
+}
+
+impl Answer for crate::ports::whatsapp::PairingCode {
+    fn keep(&self) -> Result<Vec<u8>> {
+        serde_json::to_vec(self).map_err(|e| Error::internal("keeping an answer", e))
+    }
+
+    fn restore(kept: &[u8], _: &mut dyn Tx, _: &TenantId) -> Result<Self> {
+        serde_json::from_slice(kept).map_err(|e| Error::internal("reading a kept answer", e))
+    }
+}

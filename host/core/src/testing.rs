@@ -1,0 +1,86 @@
+//! Fakes of ports that more than one crate's tests need.
+
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+
+use crate::address::{Party, PhoneNumber, Recipient};
+use crate::device::Device;
+use crate::error::{Error, Result};
+use crate::id::DeviceId;
+use crate::ports::whatsapp::{Contacts, DeviceLock, Messages, Outgoing, PairingCode, QrCode, Resources, Sessions};
+
+/// WhatsApp without a network. Sessions open and close at once; what is sent is kept; questions to WhatsApp find it
+/// unreachable.
+#[derive(Debug, Default)]
+pub struct FakeWhatsApp {
+    unreachable: bool,
+    sent: Mutex<Vec<(DeviceId, Outgoing)>>,
+}
+
+impl FakeWhatsApp {
+    /// Every call but locking fails: no session can be opened and nothing can be sent.
+    pub fn unreachable() -> Self {
+        Self { unreachable: true, ..Self::default() }
+    }
+
+    /// What was sent, in order.
+    pub fn sent(&self) -> Vec<(DeviceId, Outgoing)> {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.unreachable { unreachable() } else { Ok(()) }
+    }
+}
+
+fn unreachable<T>() -> Result<T> {
+    Err(Error::unavailable("WhatsApp", "the fake has no network"))
+}
+
+#[async_trait]
+impl Sessions for FakeWhatsApp {
+    async fn lock(&self, _: &DeviceId) -> Result<DeviceLock> {
+        Ok(DeviceLock::new(()))
+    }
+
+    async fn open(&self, _: &Device) -> Result<()> {
+        self.check()
+    }
+
+    async fn close(&self, _: &DeviceId) -> Result<()> {
+        self.check()
+    }
+
+    async fn logout(&self, _: &DeviceId) -> Result<()> {
+        self.check()
+    }
+
+    fn qr(&self, _: &DeviceId) -> Option<QrCode> {
+        None
+    }
+
+    async fn pairing_code(&self, _: &DeviceId, _: &PhoneNumber) -> Result<PairingCode> {
+        unreachable()
+    }
+
+    fn resources(&self, _: &DeviceId) -> Option<Resources> {
+        None
+    }
+}
+
+#[async_trait]
+impl Messages for FakeWhatsApp {
+    async fn send(&self, device: &DeviceId, message: &Outgoing) -> Result<()> {
+        self.check()?;
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner).push((device.clone(), message.clone()));
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Contacts for FakeWhatsApp {
+    async fn resolve(&self, _: &DeviceId, _: &Recipient) -> Result<Party> {
+        unreachable()
+    }
+}

@@ -1,0 +1,76 @@
+//! The outbox as the owner of subscriptions sees it: deliveries, their attempts, and sending them again.
+
+use super::{Attempt, Delivery, DeliveryState};
+use crate::access::authorize::Action;
+use crate::context::OpContext;
+use crate::error::{Error, Result};
+use crate::id::{DeliveryId, TenantId, WebhookId};
+use crate::page::{Page, PageRequest};
+use crate::ports::store::DeliveryFilter;
+use crate::ports::{Topic, Tx};
+use crate::time::UtcMs;
+use crate::transaction::Write;
+
+/// Deliveries, newest first.
+pub async fn list(ctx: &OpContext, filter: DeliveryFilter, page: PageRequest) -> Result<Page<Delivery>> {
+    let access = ctx.require(Action::SeeWebhooks)?;
+    page.by::<DeliveryId>()?;
+    let list = move |tx: &mut dyn Tx, tenant: &TenantId| {
+        let rows = tx.delivery_list(tenant, &filter, &page)?;
+        Ok(Page::cut(rows, &page, |d| d.id.to_string()))
+    };
+    access.read(list).await
+}
+
+/// A delivery with its attempts.
+pub async fn get(ctx: &OpContext, id: &DeliveryId) -> Result<(Delivery, Vec<Attempt>)> {
+    let access = ctx.require(Action::SeeWebhooks)?;
+    let id = id.clone();
+    let get = move |tx: &mut dyn Tx, tenant: &TenantId| Ok((find(tx, tenant, &id)?, tx.delivery_attempts(&id)?));
+    access.read(get).await
+}
+
+/// Sends a finished delivery again, with the same event id; a retry that waits its time goes at once.
+pub async fn one(ctx: &OpContext, id: &DeliveryId) -> Result<Delivery> {
+    let access = ctx.require(Action::ManageWebhooks)?;
+    let id = id.clone();
+    access.write(move |tx, tenant| one_in(tx, tenant, &id)).await
+}
+
+fn one_in(tx: &mut Write<'_>, tenant: &TenantId, id: &DeliveryId) -> Result<Delivery> {
+    let now = tx.now();
+    let replayed = tx.delivery_replay(tenant, id, now)?;
+    let delivery = find(&mut **tx, tenant, id)?;
+    if replayed {
+        tx.wake(Topic::Events);
+        return Ok(delivery);
+    }
+    let why = match (delivery.state, delivery.next_attempt_at) {
+        // It is being tried now.
+        (DeliveryState::Pending, Some(_)) => return Ok(delivery),
+        (DeliveryState::Pending, None) => "an older delivery of its chat is not through yet; replay that one",
+        _ => "its event is no longer kept",
+    };
+    Err(Error::Conflict { code: "delivery_not_replayable", why: why.to_owned() })
+}
+
+/// Sends the dead letters of a subscription again whose events were stored from `from` to `to`. Gives how many.
+pub async fn dead(ctx: &OpContext, id: &WebhookId, from: UtcMs, to: UtcMs) -> Result<u64> {
+    let access = ctx.require(Action::ManageWebhooks)?;
+    if from > to {
+        return Err(Error::invalid("from", "must not be after `to`"));
+    }
+    let id = id.clone();
+    let replay = move |tx: &mut Write<'_>, tenant: &TenantId| {
+        tx.webhook_find(tenant, &id)?.ok_or_else(|| Error::not_found("webhook", &id))?;
+        let now = tx.now();
+        let count = tx.delivery_replay_dead(tenant, &id, from, to, now)?;
+        tx.wake(Topic::Events);
+        Ok(count)
+    };
+    access.write(replay).await
+}
+
+fn find(tx: &mut dyn Tx, tenant: &TenantId, id: &DeliveryId) -> Result<Delivery> {
+    tx.delivery_find(tenant, id)?.ok_or_else(|| Error::not_found("delivery", id))
+}

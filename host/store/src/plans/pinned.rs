@@ -1,0 +1,272 @@
+//! Which index each statement uses over the tables of [`super::filled`].
+//!
+//! A statement is explained with typical values. Postgres makes its plan either for the values or, after a few runs, for any
+//! values; both plans are looked at. SQLite's plan does not depend on them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{filled, fixed};
+use crate::statement::{Statement, all, widen};
+use crate::testing::{Fixture, Kind, with_db};
+
+/// What is expected of a statement's plan.
+struct Pin {
+    /// The statement, without the crate's name.
+    statement: &'static str,
+    /// Every index that has to be used, by its name on Postgres; of those joined by `|` one is enough.
+    indexes: &'static [&'static str],
+    /// What the placeholders stand for, as SQL, lists with two entries.
+    binds: &'static str,
+}
+
+const fn pin(statement: &'static str, indexes: &'static [&'static str], binds: &'static str) -> Pin {
+    Pin { statement, indexes, binds }
+}
+
+/// Statements that may read a table whole, each for the reason given where it is declared.
+const MAY_SCAN: [&str; 4] = ["access::KEY_ANY", "db::CHECK", "db::STEPS_DONE", "device::COUNT_BY_STATE"];
+
+/// Statements whose plan for any values may read a table whole on Postgres: it has to suppose that `LIMIT $2` lets a tenth of
+/// the table through. The plan for real values costs far less, so Postgres goes on making that one.
+const MAY_SCAN_FOR_ANY_VALUES: [&str; 2] = ["event::PURGE", "outbox::PURGE"];
+
+/// Statements that sort what they found: few rows, whose number the caller bounds.
+const MAY_SORT: [&str; 2] = ["message::SENT", "flavour::MESSAGES_SENT_LOCKED"];
+
+const PINS: &[Pin] = &[
+    pin("access::TENANT_INSERT", &[], "'t', 'n', 1"),
+    pin("access::TENANT_BY_NAME", &["tenants_name_key"], "'n1000005'"),
+    pin("access::KEY_INSERT", &[], "'k', 't1000001', 'n', 'h', '[]', 1, NULL, NULL"),
+    pin("access::KEY_BY_HASH", &["access_keys_hash_key"], "'h1000005'"),
+    pin("access::KEY_FIND", &["access_keys_pkey|access_keys_page"], "'t1000006', 'k1000005'"),
+    pin("access::KEY_LIST", &["access_keys_page"], "'t1000006', 'z', 20"),
+    pin("access::KEY_COUNT", &["access_keys_page"], "'t1000006'"),
+    pin("access::KEY_ANY", &[], "1"),
+    pin("access::KEY_CHANGE", &["access_keys_pkey|access_keys_page"], "'t1000006', 'k1000005', 'n', '[]'"),
+    pin("access::KEY_REVOKE", &["access_keys_pkey|access_keys_page"], "'t1000006', 'k1000005', 1"),
+    pin("access::IDEMPOTENCY_INSERT", &[], "'t1000006', 'k', 'f', 'r', 1"),
+    pin("access::IDEMPOTENCY_FIND", &["idempotency_keys_pkey"], "'t1000006', 'k1000005'"),
+    pin("access::IDEMPOTENCY_PURGE", &["idempotency_keys_age"], "500"),
+    pin("db::CHECK", &[], ""),
+    pin("db::STEPS_DONE", &[], ""),
+    pin("db::SEALED_SECRET", &["webhooks_pkey"], ""),
+    pin("db::SEALED_RECORD", &["key_records_pkey"], ""),
+    pin("device::INSERT", &[], "'d', 't', 'n', 's', NULL, NULL, 1, NULL, 'w', NULL, NULL, NULL, 1"),
+    pin("device::FIND", &["devices_pkey|devices_page"], "'t1000001', 'd1000100'"),
+    pin("device::LOAD", &["devices_pkey"], "'d1000100'"),
+    pin("device::LIST", &["devices_page"], "'t1000001', 'z', 20"),
+    pin("device::COUNT", &["devices_page"], "'t1000001'"),
+    pin("device::COUNT_BY_STATE", &[], ""),
+    pin("device::RENAME", &["devices_pkey|devices_page"], "'t1000001', 'd1000100', 'n'"),
+    pin("device::WANT", &["devices_pkey"], "'d1000100', 'running'"),
+    pin("device::CHANGE", &["devices_pkey"], "'d1000100', 's', NULL, NULL, 1, NULL, NULL, NULL, NULL"),
+    pin("device::FORGET_ACCOUNT", &["devices_pkey"], "'d1000100'"),
+    pin("device::DELETE_MESSAGES", &["messages_page|messages_chat|messages_whatsapp|messages_out"], "'d1000005'"),
+    pin("device::DELETE", &["devices_pkey|devices_page"], "'t1000001', 'd1000100'"),
+    pin("device::WANTED", &["devices_wanted"], "'d1000100', 20"),
+    pin("device::OVERDUE", &["devices_deadline"], "1, 20"),
+    pin("event::TAKE_SEQS", &["tenants_pkey"], "'t1000001', 1"),
+    pin("event::INSERT", &[], "'e', 't', 1, 'k', NULL, 'l', 1, '{}', 'f', 't', 2, 'k', NULL, 'l', 1, '{}'"),
+    pin("event::REMOVE", &["events_pkey"], "'e1000005', 'e1000006'"),
+    pin(
+        "event::DELIVER",
+        &["deliveries_lane"],
+        "'t1000001', 'v', 'h1000005', 'e', 'k', 1, 'l', 1, 1, 'u', 'h1000005', 'e', 'k', 2, 'l', 1, 0",
+    ),
+    pin("event::LIST", &["events_seq"], "'t1000001', 5, 20"),
+    pin("event::LIST_BYTES", &["events_seq"], "'t1000001', 5, 20"),
+    pin("event::FIND", &["events_pkey"], "'t1000001', 'e1000005'"),
+    pin("event::LAST_SEQ", &["tenants_pkey"], "'t1000001'"),
+    pin("event::LOAD_MANY", &["events_pkey"], "'e1000005', 'e1000006'"),
+    pin("event::PURGE", &["events_age", "events_pkey", "deliveries_waiting"], "500, 100"),
+    pin("flavour::DEVICE_LOAD_LOCKED", &["devices_pkey"], "'d1000100'"),
+    pin("flavour::DEVICE_LOCK_FOR_DELETE", &["devices_pkey|devices_page"], "'t1000001', 'd1000100'"),
+    pin("flavour::MESSAGES_SENT_LOCKED", &["messages_whatsapp"], "'d1000100', 'w1000006', 'w1000007'"),
+    pin("flavour::TENANTS_LOCK", &["tenants_pkey"], "'t1000001', 't1000002'"),
+    pin("flavour::WEBHOOKS_CANDIDATES", &["webhooks_page"], "'t1000001', 'd1000100'"),
+    pin("flavour::DELIVERIES_CLAIM", &["deliveries_due", "deliveries_pkey"], "2000, 3000, 100"),
+    pin("flavour::DELIVERIES_BEHIND", &["deliveries_pkey", "deliveries_lane"], "31, 'v1000200', 'v1000400'"),
+    pin("key_record::GET", &["key_records_pkey"], "'d1000005', 'session', 'r1000005'"),
+    pin("key_record::GET_MANY", &["key_records_pkey"], "'d1000005', 'session', 'r1000005', 'r1000006'"),
+    pin("key_record::LIST", &["key_records_pkey"], "'d1000005', 'session', 'r'"),
+    pin("key_record::LIST_BELOW", &["key_records_pkey"], "'d1000005', 'session', 'r', 's'"),
+    pin("key_record::PUT", &[], "'d', 'k', 'i', 'v', NULL, 'd', 'k', 'j', 'v', NULL"),
+    pin("key_record::DELETE", &["key_records_pkey"], "'d1000005', 'session', 'r1000005', 'r1000006'"),
+    pin("key_record::DELETE_FROM", &["key_records_pkey"], "'d1000005', 'session', 'r'"),
+    pin("key_record::DELETE_BETWEEN", &["key_records_pkey"], "'d1000005', 'session', 'r', 's'"),
+    pin("key_record::TAKE", &["key_records_pkey"], "'d1000005', 'session', 'r1000005'"),
+    pin("key_record::PURGE", &["key_records_pkey"], "'d1000005', 'session', 50"),
+    pin("key_record::WIPE", &["key_records_pkey"], "'d1000005'"),
+    pin(
+        "message::INSERT",
+        &[],
+        "'m', 't', 'd', 'in', 'c', NULL, NULL, NULL, NULL, NULL, NULL, 'w', '{}', 's', NULL, NULL, 1, 1, NULL, NULL, NULL,
+         NULL, NULL, 'n', 't', 'd', 'in', 'c', NULL, NULL, NULL, NULL, NULL, NULL, 'x', '{}', 's', NULL, NULL, 1, 1, NULL,
+         NULL, NULL, NULL, NULL",
+    ),
+    pin("message::FIND", &["messages_pkey|messages_page"], "'t1000001', 'd1000100', 'm1000005'"),
+    pin("message::LIST", &["messages_page"], "'t1000001', 'd1000100', 'z', 20, NULL, NULL"),
+    pin("message::LIST_CHAT", &["messages_chat"], "'t1000001', 'd1000100', 'z', 20, 'in', NULL, 'c1000005'"),
+    pin("message::LIST_BYTES", &["messages_page"], "'t1000001', 'd1000100', 'z', 20, NULL, 'read'"),
+    pin("message::LIST_CHAT_BYTES", &["messages_chat"], "'t1000001', 'd1000100', 'z', 20, 'in', NULL, 'c1000005'"),
+    pin("message::SENT", &["messages_whatsapp"], "'d1000100', 'w1000006', 'w1000007'"),
+    pin(
+        "message::PROGRESS",
+        &["messages_pkey"],
+        "'m1000006', 'read', NULL, NULL, 1, 1, 1, NULL, NULL, 'm1000007', 'read', NULL, NULL, 1, 1, 1, NULL, NULL",
+    ),
+    pin("message::QUEUED", &["messages_queued"], "'d1000100', '', 20"),
+    pin("message::COUNT_QUEUED", &["messages_queued"], "'d1000100'"),
+    pin("message::SENT_BEFORE", &["messages_out"], "'d1000100', 'c1000005'"),
+    pin("outbox::NEXT_DUE", &["deliveries_due"], ""),
+    pin("outbox::RELEASE", &["deliveries_due"], "249000"),
+    pin("outbox::FIND", &["deliveries_pkey|deliveries_page"], "'t1000001', 'v1000005'"),
+    pin("outbox::LIST", &["deliveries_page"], "'t1000002', 'z', 20, NULL"),
+    pin("outbox::LIST_WEBHOOK", &["deliveries_webhook"], "'t1000002', 'z', 20, NULL, 'h1000101'"),
+    pin("outbox::LIST_DEAD", &["deliveries_dead"], "'t1000002', 'z', 20, NULL"),
+    pin("outbox::ATTEMPTS", &["delivery_attempts_pkey"], "'v1000005'"),
+    pin("outbox::PURGE", &["deliveries_finished", "deliveries_pkey"], "500, 100"),
+    pin("outbox::COUNT_PENDING", &["deliveries_due|deliveries_lane|deliveries_waiting"], ""),
+    pin("outbox::COUNT_DEAD", &["deliveries_dead|deliveries_dead_span"], ""),
+    pin("outbox::OLDEST_PENDING", &["deliveries_waiting"], ""),
+    pin("outbox::settle::TENANTS_OF", &["deliveries_pkey"], "'v1000100', 'v1000200'"),
+    pin(
+        "outbox::settle::FINISH",
+        &["deliveries_pkey", "deliveries_lane"],
+        "'v1000100', 'delivered', 1, 1, 1, 'v1000200', 'pending', 1, 1, 1",
+    ),
+    pin("outbox::settle::LOG_ATTEMPT", &[], "'v1000100', 1, 1, 1, 200, NULL, 'f', 'v1000200', 1, 1, 1, 200, NULL, 'f'"),
+    pin("outbox::settle::PROMOTE", &["deliveries_pkey", "deliveries_lane"], "1, 'v1000100', 'v1000200'"),
+    pin("outbox::settle::REPLAY", &["deliveries_pkey|deliveries_page", "events_pkey"], "'t1000001', 'v1000005'"),
+    pin("outbox::settle::HURRY", &["deliveries_pkey|deliveries_page"], "'t1000001', 'v1000100', 1"),
+    pin("outbox::settle::WAITS_ITS_TURN", &["deliveries_pkey|deliveries_page", "deliveries_lane"], "'t1000001', 'v1000100'"),
+    pin("outbox::settle::DEMOTE_LANE", &["deliveries_lane"], "'h1000101', 'c1000100'"),
+    pin("outbox::settle::LANE_HEAD", &["deliveries_lane"], "'h1000101', 'c1000100'"),
+    pin("outbox::settle::REPLAY_DEAD", &["deliveries_dead_span", "events_pkey"], "'t1000002', 'h1000102', 1, 250000"),
+    pin("outbox::settle::DEMOTE_WEBHOOK", &["deliveries_lane"], "'h1000101'"),
+    pin("outbox::settle::DEMOTE_ALL", &["deliveries_due", "deliveries_lane"], ""),
+    pin("outbox::settle::PROMOTE_WEBHOOK", &["deliveries_lane"], "'h1000101', 1"),
+    pin("webhook::INSERT", &[], "'h', 't', NULL, 'u', '[]', '[]', 'h', 'f', 's', NULL, NULL, 1, 'x'"),
+    pin("webhook::FIND", &["webhooks_pkey|webhooks_page"], "'t1000001', 'h1000100'"),
+    pin("webhook::LOAD_MANY", &["webhooks_pkey"], "'h1000100', 'h1000101'"),
+    pin("webhook::LIST", &["webhooks_page"], "'t1000001', 'z', 20"),
+    pin("webhook::LIST_DEVICE", &["webhooks_device|webhooks_page"], "'t1000001', 'z', 20, 'd1000100'"),
+    pin("webhook::COUNT", &["webhooks_page"], "'t1000001'"),
+    pin(
+        "webhook::CHANGE",
+        &["webhooks_pkey|webhooks_page"],
+        "'t1000001', 'h1000100', NULL, NULL, NULL, NULL, 'enabled', NULL, NULL, NULL",
+    ),
+    pin("webhook::UNSEALED", &["webhooks_unsealed"], "100"),
+    pin("webhook::FAILING", &["webhooks_pkey"], "'h1000100', 1"),
+    pin("webhook::HEALTHY", &["webhooks_pkey"], "'h1000100'"),
+    pin("webhook::DELETE", &["webhooks_pkey|webhooks_page"], "'t1000001', 'h1000100'"),
+];
+
+fn short(statement: &Statement) -> &'static str {
+    statement.name.strip_prefix("portico_store::").expect("statements are of this crate")
+}
+
+/// The placeholders' values.
+fn values(pin: &Pin) -> Vec<&str> {
+    pin.binds.split(',').map(str::trim).filter(|bind| !bind.is_empty()).collect()
+}
+
+/// The statement as sent, where it takes a list with two entries, and with `$1` and so on.
+fn sent(text: &'static str) -> String {
+    let width = if text.contains('{') { 2 } else { 1 };
+    widen(text, fixed(text), width).0
+}
+
+/// The name that SQLite gives to the index behind a constraint, of which Postgres derives the name.
+fn on_sqlite(index: &str) -> String {
+    let nth = |table: &str, n| format!("sqlite_autoindex_{table}_{n}");
+    match (index.strip_suffix("_pkey"), index) {
+        (Some(table), _) => nth(table, 1),
+        (None, "tenants_name_key") => nth("tenants", 2),
+        (None, "access_keys_hash_key") => nth("access_keys", 2),
+        (None, _) => index.to_owned(),
+    }
+}
+
+#[test]
+fn every_statement_is_pinned_once() {
+    let pinned: BTreeSet<&str> = PINS.iter().map(|pin| pin.statement).collect();
+    let declared: BTreeSet<&str> = all().map(short).collect();
+    assert_eq!(pinned, declared);
+    assert_eq!(pinned.len(), PINS.len());
+}
+
+/// What is wrong with a plan, if anything; `scans` tells lines that read a table whole, `sorts` those that sort rows.
+fn fault(
+    pin: &Pin,
+    plan: &[String],
+    name: impl Fn(&str) -> String,
+    scans: impl Fn(&str) -> bool,
+    sorts: impl Fn(&str) -> bool,
+) -> Option<String> {
+    let has = |index: &str| {
+        let name = name(index);
+        plan.iter().any(|line| line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|word| word == name))
+    };
+    let missing = pin.indexes.iter().find(|any| !any.split('|').any(has));
+    let scan = plan.iter().find(|line| !MAY_SCAN.contains(&pin.statement) && scans(line));
+    let sort = plan.iter().find(|line| !MAY_SORT.contains(&pin.statement) && sorts(line));
+    let why = match (missing, scan, sort) {
+        (Some(index), ..) => format!("does not use {index}"),
+        (_, Some(line), _) => format!("reads a table whole: {line}"),
+        (_, _, Some(line)) => format!("sorts: {line}"),
+        (None, None, None) => return None,
+    };
+    Some(format!("{} {why}\n    {}", pin.statement, plan.join("\n    ")))
+}
+
+async fn on_sqlite_all_are_as_pinned(fx: Fixture) {
+    filled::fill(&fx).await;
+    let statements: BTreeMap<_, _> = all().map(|s| (short(s), s)).collect();
+    let mut faults = Vec::new();
+    for pin in PINS {
+        let plan = fx.lines(&format!("EXPLAIN QUERY PLAN {}", sent(statements[pin.statement].sqlite))).await;
+        // The rows of `VALUES` are scanned by nature, and partial indexes hold only what is asked for.
+        let scans = |line: &str| {
+            let of_a_list = line == "SCAN v" || line.contains("CONSTANT ROW") || line.contains("VALUES CLAUSE");
+            line.starts_with("SCAN ") && !line.contains(" INDEX ") && !of_a_list
+        };
+        let sorts = |line: &str| line.contains("TEMP B-TREE FOR ORDER BY");
+        faults.extend(fault(pin, &plan, on_sqlite, scans, sorts));
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+async fn on_postgres_all_are_as_pinned(fx: Fixture) {
+    filled::fill(&fx).await;
+    let statements: BTreeMap<_, _> = all().map(|s| (short(s), s)).collect();
+    let mut faults = Vec::new();
+    for pin in PINS {
+        let (sql, values) = (sent(statements[pin.statement].postgres), values(pin));
+        let execute = if values.is_empty() { "p".to_owned() } else { format!("p({})", values.join(", ")) };
+        for mode in ["force_custom_plan", "force_generic_plan"] {
+            if mode == "force_generic_plan" && MAY_SCAN_FOR_ANY_VALUES.contains(&pin.statement) {
+                continue;
+            }
+            let plan = fx
+                .lines(&format!(
+                    "SET plan_cache_mode = {mode}; PREPARE p AS {sql}; EXPLAIN (COSTS OFF) EXECUTE {execute}; DEALLOCATE p"
+                ))
+                .await;
+            let scans = |line: &str| line.contains("Seq Scan on ") && !line.contains("Seq Scan on _sqlx");
+            faults.extend(fault(pin, &plan, str::to_owned, scans, |_| false));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[tokio::test]
+async fn sqlite_plans_are_as_pinned() {
+    with_db(Kind::Sqlite, on_sqlite_all_are_as_pinned).await;
+}
+
+#[tokio::test]
+async fn postgres_plans_are_as_pinned() {
+    with_db(Kind::Postgres, on_postgres_all_are_as_pinned).await;
+}
