@@ -58,7 +58,7 @@ async fn the_same_idempotency_key_sends_once(kind: Kind) {
 }
 
 async fn refusals_say_what_and_why_and_change_nothing(kind: Kind) {
-    let gw = TestGateway::start_with(kind, |c| c.server.body_bytes_max = 4096).await;
+    let gw = TestGateway::start_with(kind, |c| c.server.http.body_bytes_max = 4096).await;
     let device = gw.paired("sales").await;
     let idle = gw.api.post("/v1/devices", json!({ "name": "idle" })).await.expect(201).str("/id");
     let path = format!("/v1/devices/{}/messages", device.id);
