@@ -83,7 +83,7 @@ async fn run(network: &Arc<Network>, socket: WebSocket, cut: &CancellationToken)
     if let Some(session) = session {
         session.close(network);
     }
-    // A goodbye has been written by now: it is the writer that ends the reading.
+    // The writer ends the reading side after it wrote a stream error.
     cut.cancel();
     if writer.await.is_err() {
         tracing::warn!("sandbox writer panicked");
@@ -189,7 +189,7 @@ async fn write(
             break;
         }
     }
-    // A client that is gone already cannot be said goodbye to.
+    // Closing fails when the client is gone already, which is fine here.
     let _ = sink.close().await;
     cut.cancel();
 }

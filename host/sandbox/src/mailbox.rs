@@ -100,7 +100,7 @@ impl Mailbox {
     /// Offers a stanza that may be lost (presence, typing) to a live link.
     pub(crate) fn offer(&self, node: Arc<Node>) {
         if let Some(link) = self.link.as_ref().filter(|link| link.phase == Phase::Live) {
-            // A full link loses the hint; the next stanza that matters will cut it.
+            // A full link loses the hint. The next stanza that must arrive cuts the link.
             let _ = link.outgoing.try_send(node);
         }
     }
@@ -133,7 +133,7 @@ impl Mailbox {
         }
     }
 
-    /// Says a last word on the link and forgets it. The connection closes after a stream error by itself.
+    /// Sends a final stanza on the link and detaches it. The connection closes itself after a stream error.
     pub(crate) fn dismiss(&mut self, last: Node) {
         if let Some(link) = self.link.take()
             && link.outgoing.try_send(Arc::new(last)).is_err()
@@ -209,7 +209,7 @@ enum Step {
     Live,
 }
 
-/// Sends everything queued over a new link, with the end marker after what had been waiting, then makes it live.
+/// Sends everything queued over a new link, then the marker that ends the offline messages, then makes the link live.
 ///
 /// Waits for room instead of cutting, so a device that was away for long can catch up over a small link.
 pub(crate) async fn drain(account: Arc<Account>, device: u16, link: u64, outgoing: mpsc::Sender<Arc<Node>>) {

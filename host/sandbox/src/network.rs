@@ -1,6 +1,6 @@
 //! The state every part of the server shares.
 //!
-//! Invariant: nothing here is a lock over more than one account; what spans accounts goes from one to the next.
+//! Invariant: no lock covers more than one account. Work on several accounts locks one after the other.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -89,14 +89,14 @@ impl Network {
         format!("{}-{}", crate::clock::now_ms(), self.next())
     }
 
-    /// Says that the world changed and a snapshot is due.
+    /// Marks the state as changed, so that a snapshot is written.
     pub(crate) fn touch(&self) {
         if !self.dirty.swap(true, Ordering::AcqRel) {
             self.changed.notify_one();
         }
     }
 
-    /// Takes note that a snapshot is being made; true when one was due.
+    /// Clears the mark before a snapshot is written; true when it was set.
     pub(crate) fn take_dirty(&self) -> bool {
         self.dirty.swap(false, Ordering::AcqRel)
     }
@@ -132,7 +132,7 @@ impl Network {
             return Ok(account);
         }
         match self.create_account(number, None) {
-            // Someone else created it between the two steps.
+            // Another task created it between looking and creating.
             Err(Error::PhoneExists) => self.directory.find(number).ok_or(Error::UnknownPhone),
             other => other,
         }

@@ -19,7 +19,7 @@ use world::World;
 
 /// The snapshot's name in the data folder.
 const FILE: &str = "world.json";
-/// A snapshot may take at most this share of the time: writing rests that many times as long as it took.
+/// After a snapshot the writer waits this many times as long as writing took, so that snapshots never take most of the CPU.
 const REST_FACTOR: u32 = 4;
 
 /// The data folder.
@@ -36,7 +36,7 @@ impl Store {
         Ok(Self { folder, writing: tokio::sync::Mutex::new(()) })
     }
 
-    /// The world of the snapshot, or a new one, saved at once so that its keys are never made twice.
+    /// The state in the snapshot, or a new one. A new one is saved at once, so that its keys survive a crash.
     pub(crate) fn load(&self, limits: Limits) -> Result<Arc<Network>, Error> {
         let path = self.folder.join(FILE);
         let file = match File::open(&path) {

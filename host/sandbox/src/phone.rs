@@ -1,8 +1,8 @@
 //! The virtual phone: the primary device of an account, run by the sandbox itself.
 //!
 //! It has its own Signal identity, takes part in the network as device 0 with a queue like any other device's, and
-//! keeps a log of what it saw and sent. [`run`] is its life, [`receive`] and [`send`] its conversation,
-//! [`companions`] its duties towards linked devices, [`handle`] what tests hold.
+//! keeps a log of what it saw and sent. [`run`] connects it, [`receive`] and [`send`] exchange messages,
+//! [`companions`] links devices and shares keys with them, [`handle`] is the interface for tests.
 
 mod acts;
 pub(crate) mod companions;

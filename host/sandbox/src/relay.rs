@@ -17,7 +17,7 @@ use crate::clock::now_s;
 use crate::network::Network;
 use crate::stanza::{ack, attr, attr_or_empty, children, jid_attr};
 
-/// A device that speaks.
+/// The device a stanza came from.
 #[derive(Clone)]
 pub(crate) struct Author {
     pub(crate) account: Arc<Account>,
@@ -77,7 +77,7 @@ fn deliver(network: &Network, author: &Author, node: &Node, to: &Jid, target: &J
     let blocked = !own
         && account
             .with(|state| state.blocked.contains(&author.account.lid) || state.blocked.contains(&author.account.pn));
-    // A blocked author learns nothing: the acknowledgement is the same, the copy is not made.
+    // A blocked author gets the same acknowledgement, so that the block does not show; no copy is queued.
     if blocked || (own && target.device == author.device) {
         return;
     }

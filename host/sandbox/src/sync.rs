@@ -1,4 +1,5 @@
-//! Locking that survives a panicked test: the state behind these locks is valid between any two statements.
+//! Locking that ignores poisoning: the state behind these locks is valid between any two statements, so that a panic of a thread
+//! that held one leaves nothing half done.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

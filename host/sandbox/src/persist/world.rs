@@ -1,4 +1,4 @@
-//! The shape of the snapshot file, and the way there and back.
+//! The format of the snapshot file, and its conversion from and to the running state.
 //!
 //! Accounts are copied one after the other, each under its own lock. Between two accounts the world may move on: a
 //! message can be in its recipient's queue and not in its author's log, never the other way round.
