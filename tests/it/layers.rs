@@ -9,13 +9,13 @@ use serde_json::Value;
 
 /// What each crate of the host may depend on, of ours.
 const ALLOWED: [(&str, &[&str]); 9] = [
-    ("portico-core", &[]),
+    ("portico-core", &["portico-api"]),
     ("portico-sandbox", &[]),
     ("portico-store", &["portico-core"]),
     ("portico-whatsapp", &["portico-core"]),
     ("portico-runtime", &["portico-core"]),
     ("portico-net", &["portico-core"]),
-    ("portico-http", &["portico-core"]),
+    ("portico-http", &["portico-api", "portico-core"]),
     ("portico-jobs", &["portico-core"]),
     (
         "portico",

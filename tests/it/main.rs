@@ -22,6 +22,7 @@ mod events;
 mod first_light;
 mod instances;
 mod layers;
+mod logs;
 mod messages;
 mod pages;
 mod plugins;

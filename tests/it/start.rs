@@ -8,7 +8,7 @@ use std::time::Duration;
 use portico_harness::{Client, Database, Kind, Process, TestGateway, wait_until};
 use serde_json::json;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A free port, as far as anybody can promise that.
 pub(crate) fn free_address() -> String {
@@ -265,4 +265,35 @@ async fn what_is_wrong_is_said_with_what_to_do() {
         let variable = format!("PORTICO_{}", name.replace('.', "__").to_uppercase());
         fails_with(serve(folder.path(), &free_address(), &[], &[(&variable, "0")]), name);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipe_among_the_plugins_is_refused_by_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let plugins = folder.path().join("plugins");
+    std::fs::create_dir(&plugins).expect("a folder");
+    let pipe = plugins.join("hook.wasm");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());
+    let config = folder.path().join("portico.toml");
+    std::fs::write(&config, format!("[plugins]\ndir = {:?}\n", plugins.display().to_string())).expect("a file");
+    let more = ["--config", &config.display().to_string()];
+    fails_with(serve(&folder.path().join("data"), &free_address(), &more, &[]), "is a named pipe (FIFO)");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_sees_a_damaged_database() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bind = free_address();
+    let mut gateway = serve(folder.path(), &bind, &[], &[ADMIN]);
+    ready(&bind, Some(ADMIN.1)).await;
+    assert_eq!(gateway.terminate(PATIENCE), Some(0));
+    let (content, report) = doctor(folder.path(), &[]);
+    assert!(content && report.contains("its pages are sound"), "{report}");
+
+    // The last page holds something of the tables made last; nothing that is read at the start.
+    let file = std::fs::OpenOptions::new().write(true).open(folder.path().join("portico.db")).expect("the database");
+    let length = file.metadata().expect("metadata").len();
+    std::os::unix::fs::FileExt::write_all_at(&file, &[0xff; 4096], length - 4096).expect("written");
+    let (content, report) = doctor(folder.path(), &[]);
+    assert!(!content && report.contains("is damaged") && report.contains("restore"), "{report}");
 }

@@ -9,6 +9,7 @@ on_both! {
     a_test_delivery_can_be_replayed
     a_repaired_receiver_gets_what_waits_on_request
     addresses_nobody_should_reach_are_refused
+    header_values_are_sent_and_never_shown
 }
 
 async fn a_failed_delivery_is_tried_again_with_the_same_id_and_holds_back_its_chat_only(kind: Kind) {
@@ -127,4 +128,24 @@ async fn addresses_nobody_should_reach_are_refused(kind: Kind) {
     assert_eq!(filter.expect(400).str("/field"), "events[0]");
     let format = json!({ "url": "http://127.0.0.1:9/", "events": ["*"], "format": "nothing" });
     assert_eq!(gw.api.post("/v1/webhooks", format).await.expect(400).str("/field"), "format");
+}
+
+async fn header_values_are_sent_and_never_shown(kind: Kind) {
+    let gw = TestGateway::start(kind).await;
+    let hook = portico_harness::Receiver::start().await;
+    let body = json!({ "url": hook.url(), "events": ["device.*"], "headers": { "Authorization": "Bearer secret-word" } });
+    let made = gw.api.post("/v1/webhooks", body).await.expect(201);
+    let id = made.str("/id");
+    let listed = gw.api.get("/v1/webhooks").await.expect(200).json;
+    let found = gw.api.get(&format!("/v1/webhooks/{id}")).await.expect(200).json;
+    assert_eq!(found["header_names"], json!(["Authorization"]));
+    for shown in [&made.json, &listed, &found] {
+        assert!(!shown.to_string().contains("secret-word"), "{shown}");
+    }
+    gw.api.act(&format!("/v1/webhooks/{id}/test")).await.expect(202);
+    assert_eq!(hook.at_least(1).await[0].header("authorization"), "Bearer secret-word");
+    for name in ["TE", "Upgrade", "Expect", "Trailer"] {
+        let body = json!({ "url": hook.url(), "events": ["*"], "headers": { name: "x" } });
+        assert_eq!(gw.api.post("/v1/webhooks", body).await.expect(400).str("/field"), format!("headers.{name}"));
+    }
 }

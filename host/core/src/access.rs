@@ -7,40 +7,30 @@ pub mod authorize;
 pub mod bootstrap;
 pub mod keys;
 pub mod secret;
-
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+mod view;
 
 use crate::error::{Error, Result};
 use crate::id::{KeyId, TenantId};
 use crate::time::UtcMs;
 
 /// What a key may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// See devices.
-    #[serde(rename = "devices:read")]
     DevicesRead,
     /// Make, connect, log out and delete devices.
-    #[serde(rename = "devices:write")]
     DevicesWrite,
     /// See messages and events.
-    #[serde(rename = "messages:read")]
     MessagesRead,
     /// Send messages.
-    #[serde(rename = "messages:write")]
     MessagesWrite,
     /// See webhooks and deliveries.
-    #[serde(rename = "webhooks:read")]
     WebhooksRead,
     /// Make, change, test and replay webhooks.
-    #[serde(rename = "webhooks:write")]
     WebhooksWrite,
     /// Make and revoke keys of the tenant.
-    #[serde(rename = "keys:write")]
     KeysWrite,
     /// Run the server: plugins, all tenants.
-    #[serde(rename = "server:admin")]
     ServerAdmin,
 }
 
@@ -88,12 +78,11 @@ impl Scope {
 }
 
 /// A key, without its secret.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug)]
 pub struct AccessKey {
     /// Its id.
     pub id: KeyId,
     /// Whose it is.
-    #[serde(skip)]
     pub tenant: TenantId,
     /// What the owner calls it.
     pub name: String,
@@ -102,10 +91,8 @@ pub struct AccessKey {
     /// When it was made.
     pub created_at: UtcMs,
     /// When it stops working.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<UtcMs>,
     /// When it was revoked.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<UtcMs>,
 }
 

@@ -6,7 +6,6 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use crate::error::{Error, Result};
 
@@ -113,8 +112,7 @@ fn is_group_id(text: &str) -> bool {
 }
 
 /// What kind of chat an id belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChatKind {
     /// One person.
     Direct,
@@ -127,7 +125,7 @@ pub enum ChatKind {
 }
 
 /// A person, group or channel under all names known. At least one of the two is there.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Party {
     /// The canonical chat id: a JID.
     pub id: String,

@@ -6,9 +6,7 @@ pub mod create;
 pub mod lookup;
 pub mod session;
 pub mod state;
-
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+mod view;
 
 pub use state::{DeviceState, Signal, StateReason};
 
@@ -17,8 +15,7 @@ use crate::id::{DeviceId, TenantId};
 use crate::time::UtcMs;
 
 /// Whether the gateway should keep a session of the device running, also after a restart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
     /// Keep it connected.
     Running,
@@ -27,35 +24,29 @@ pub enum Wanted {
 }
 
 /// One linked companion device.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug)]
 pub struct Device {
     /// Its id.
     pub id: DeviceId,
     /// Who owns it.
-    #[serde(skip)]
     pub tenant: TenantId,
     /// The name the owner gave it.
     pub name: String,
     /// Where it stands.
     pub state: DeviceState,
     /// Why it stands there.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<StateReason>,
     /// Since when.
     pub state_since: UtcMs,
     /// When the state ends by itself; absent where it may last.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub deadline: Option<UtcMs>,
     /// Whether the gateway should keep it running.
     pub wanted: Wanted,
     /// The account's JID with the phone number, once paired.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub jid: Option<String>,
     /// The account's LID, once paired.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub lid: Option<String>,
     /// The account's own name, once known.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub push_name: Option<String>,
     /// When it was created.
     pub created_at: UtcMs,

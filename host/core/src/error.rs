@@ -3,6 +3,7 @@
 //! It knows no status code: each API turns a kind into its own answer as one of the last steps, with one exhaustive match.
 //! The public text says what to do; what only an operator may see travels in the source of `Unavailable` and `Internal`.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::device::DeviceState;
@@ -55,7 +56,7 @@ pub enum Error {
         /// The state it is in.
         state: DeviceState,
         /// What to do first.
-        hint: &'static str,
+        hint: Hint,
     },
     /// WhatsApp or the protocol library can't do it at all.
     #[error("{why}")]
@@ -105,6 +106,35 @@ pub enum Error {
         #[source]
         source: Source,
     },
+}
+
+/// What leads a device to `connected`, as data: each API says in its own words how that is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hint {
+    /// Connect it and scan its QR code.
+    ConnectAndScan,
+    /// Connect it.
+    Connect,
+    /// Scan its QR code, or enter the pairing code on the phone.
+    Scan,
+    /// Confirm the passkey on the phone.
+    ConfirmPasskey,
+    /// Wait for its next state.
+    Wait,
+}
+
+same_variants!(Hint, portico_api::problem::Hint: ConnectAndScan, Connect, Scan, ConfirmPasskey, Wait);
+
+impl fmt::Display for Hint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ConnectAndScan => "connect it and scan its QR code",
+            Self::Connect => "connect it",
+            Self::Scan => "scan its QR code, or enter the pairing code on the phone",
+            Self::ConfirmPasskey => "confirm the passkey on the phone",
+            Self::Wait => "wait for its next state",
+        })
+    }
 }
 
 /// An error of another crate, kept for the log.

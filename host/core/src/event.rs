@@ -5,10 +5,10 @@
 
 pub mod feed;
 pub mod raise;
+mod view;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
-use utoipa::ToSchema;
 
 use crate::access::Scope;
 use crate::device::Device;
@@ -18,34 +18,25 @@ use crate::message::{Message, MessageStatus};
 use crate::time::UtcMs;
 
 /// What kinds of facts there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EventKind {
     /// A device changed its state.
-    #[serde(rename = "device.state")]
     DeviceState,
     /// A message came in.
-    #[serde(rename = "message.received")]
     MessageReceived,
     /// WhatsApp's server took a message.
-    #[serde(rename = "message.sent")]
     MessageSent,
     /// A message reached the recipient.
-    #[serde(rename = "message.delivered")]
     MessageDelivered,
     /// A message was read.
-    #[serde(rename = "message.read")]
     MessageRead,
     /// A message was played.
-    #[serde(rename = "message.played")]
     MessagePlayed,
     /// A message won't be sent.
-    #[serde(rename = "message.failed")]
     MessageFailed,
     /// An endpoint failed for too long and gets nothing more.
-    #[serde(rename = "webhook.disabled")]
     WebhookDisabled,
     /// Somebody tried a webhook out.
-    #[serde(rename = "webhook.test")]
     WebhookTest,
 }
 
@@ -118,28 +109,23 @@ pub struct NewEvent {
 }
 
 /// A fact as told to clients.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug)]
 pub struct Event {
     /// Equal for every repetition of the same fact.
     pub id: EventId,
     /// Its place among the tenant's events: grows by one, in order of commit.
     pub seq: i64,
     /// What kind.
-    #[serde(rename = "type")]
     pub kind: EventKind,
     /// Whose it is.
-    #[serde(skip)]
     pub tenant: TenantId,
     /// The device it is about.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<DeviceId>,
     /// What stays in order with it.
-    #[serde(skip)]
     pub lane: String,
     /// When it happened.
     pub timestamp: UtcMs,
     /// The noun it is about, in its public JSON.
-    #[schema(value_type = Object)]
     pub data: Value,
 }
 
@@ -155,14 +141,14 @@ impl NewEvent {
             device: Some(device.id.clone()),
             lane: device.id.to_string(),
             at,
-            payload: body(device)?,
+            payload: body(&portico_api::Device::from(device))?,
         })
     }
 
     /// A message of `device` came in, or reached the status it now has. The payload is the message and the `account` the
     /// device is linked to. `None` for `queued`, which only the sender needs to know.
     pub fn message(device: &Device, message: &Message) -> Result<Option<Self>, Error> {
-        let mut payload = body(message)?;
+        let mut payload = body(&portico_api::Message::from(message))?;
         payload["account"] = json!(device.jid);
         let times = message.times;
         let (kind, at) = match message.status {
@@ -205,6 +191,7 @@ impl NewEvent {
     }
 }
 
+/// An event's payload: the view of the noun it is about.
 fn body(noun: &impl Serialize) -> Result<Value, Error> {
     serde_json::to_value(noun).map_err(|e| Error::internal("writing an event", e))
 }

@@ -3,6 +3,9 @@
 //! Operations are free functions that take an [`OpContext`] first; the world is reached through the traits in [`ports`]. Invariant:
 //! this crate depends on no I/O crate, and nothing here knows HTTP, SQL, WhatsApp's wire format or WebAssembly.
 
+#[macro_use]
+mod view;
+
 pub mod access;
 pub mod address;
 pub mod context;

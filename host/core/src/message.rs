@@ -7,9 +7,9 @@ pub mod progress;
 pub mod queue_length;
 pub mod receive;
 pub mod send;
+mod view;
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use crate::address::Party;
 use crate::error::{Error, Result};
@@ -18,8 +18,7 @@ use crate::ports::whatsapp::{Outgoing, OutgoingContent};
 use crate::time::UtcMs;
 
 /// Which way a message went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// To the device.
     In,
@@ -28,7 +27,7 @@ pub enum Direction {
 }
 
 /// What a message says.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Content {
     /// Text.
@@ -71,8 +70,7 @@ impl Content {
 }
 
 /// How far a message has come. Grows only, apart from `failed`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MessageStatus {
     /// Stored; not yet acknowledged by WhatsApp's server. Survives a restart.
     Queued,
@@ -115,7 +113,7 @@ impl MessageStatus {
 }
 
 /// Why a message failed for good.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SendFailure {
     /// In snake_case, such as `reachout_timelock` (WhatsApp's 463) or `denied_by_pacing`.
     pub code: String,
@@ -124,12 +122,11 @@ pub struct SendFailure {
 }
 
 /// One message.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug)]
 pub struct Message {
     /// Its id.
     pub id: MessageId,
     /// Who owns it.
-    #[serde(skip)]
     pub tenant: TenantId,
     /// The device it came to or goes from.
     pub device: DeviceId,
@@ -138,10 +135,8 @@ pub struct Message {
     /// The chat it belongs to.
     pub chat: Party,
     /// Who wrote it; absent on messages of the device's own account.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub sender: Option<Party>,
     /// The sender's own name, if the message carried it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub sender_name: Option<String>,
     /// WhatsApp's id of the message; unique within chat and sender.
     pub whatsapp_id: String,
@@ -150,7 +145,6 @@ pub struct Message {
     /// How far it has come.
     pub status: MessageStatus,
     /// Why it failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<SendFailure>,
     /// When it was stored here.
     pub created_at: UtcMs,
@@ -176,21 +170,16 @@ impl Message {
 }
 
 /// When an outgoing message reached each status.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StatusTimes {
     /// WhatsApp's server acknowledged it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub sent: Option<UtcMs>,
     /// A device of the recipient has it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub delivered: Option<UtcMs>,
     /// It was read.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub read: Option<UtcMs>,
     /// It was played.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub played: Option<UtcMs>,
     /// It failed for good.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub failed: Option<UtcMs>,
 }

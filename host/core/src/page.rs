@@ -2,9 +2,6 @@
 
 use std::str::FromStr;
 
-use serde::Serialize;
-use utoipa::ToSchema;
-
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 
@@ -57,12 +54,11 @@ pub(crate) fn fitting(bytes: &[u64], bytes_max: u64) -> usize {
 }
 
 /// Some rows and the way to the next ones.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug)]
 pub struct Page<T> {
     /// The rows, newest first.
     pub items: Vec<T>,
     /// Pass as `cursor` for the rows after these; absent on the last page.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
 

@@ -4,6 +4,7 @@ pub mod keys;
 pub mod outbound;
 pub mod plugins;
 pub mod store;
+mod view;
 pub mod whatsapp;
 
 use std::fmt::Debug;

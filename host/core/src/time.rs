@@ -6,6 +6,8 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::error::{Error, Result};
+
 /// Unix time in milliseconds; written as `2026-01-31T12:00:00.000Z`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct UtcMs(pub i64);
@@ -14,6 +16,14 @@ impl UtcMs {
     /// The time as ISO-8601 with milliseconds, in UTC.
     pub fn iso(self) -> String {
         DateTime::<Utc>::from_timestamp_millis(self.0).unwrap_or_default().to_rfc3339_opts(SecondsFormat::Millis, true)
+    }
+
+    /// Reads ISO-8601 with any offset; `field` names the value in the error.
+    pub fn parse(field: &str, text: &str) -> Result<Self> {
+        match DateTime::parse_from_rfc3339(text) {
+            Ok(time) => Ok(Self(time.timestamp_millis())),
+            Err(_) => Err(Error::invalid(field, "must be a time such as 2026-01-31T12:00:00Z")),
+        }
     }
 
     /// Whole seconds since 1970.
@@ -48,18 +58,6 @@ impl<'de> Deserialize<'de> for UtcMs {
         Ok(UtcMs(time.timestamp_millis()))
     }
 }
-
-impl utoipa::PartialSchema for UtcMs {
-    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
-        use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
-        ObjectBuilder::new()
-            .schema_type(Type::String)
-            .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
-            .into()
-    }
-}
-
-impl utoipa::ToSchema for UtcMs {}
 
 #[cfg(test)]
 mod tests {

@@ -5,9 +5,9 @@ pub mod headers;
 pub mod replay;
 pub mod signature;
 pub mod subscription;
+mod view;
 
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use serde::Serialize;
 
 use crate::event::{Event, EventKind};
 use crate::id::{DeliveryId, DeviceId, TenantId, WebhookId};
@@ -20,8 +20,7 @@ pub use headers::{Headers, SealedHeaders};
 pub const DEFAULT_FORMAT: &str = "webhook-format";
 
 /// Whether a subscription gets deliveries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WebhookState {
     /// It does.
     Enabled,
@@ -30,38 +29,31 @@ pub enum WebhookState {
 }
 
 /// Who wants which events, and where to.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug)]
 pub struct Webhook {
     /// Its id.
     pub id: WebhookId,
     /// Who owns it.
-    #[serde(skip)]
     pub tenant: TenantId,
     /// Only events of this device; absent: of all the tenant's.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<DeviceId>,
     /// Where deliveries go.
     pub url: String,
     /// Names of events, `message.*` or `*`.
     pub events: Vec<EventFilter>,
     /// Names of the headers that are sent along with every delivery. Their values are never shown.
-    #[serde(rename = "header_names", serialize_with = "headers::names_of")]
-    #[schema(value_type = Vec<String>)]
     pub headers: SealedHeaders,
     /// The plugin that shapes the body.
     pub format: String,
     /// Whether it gets deliveries.
     pub state: WebhookState,
     /// Why it is disabled.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Since when every attempt failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub failing_since: Option<UtcMs>,
     /// When it was made.
     pub created_at: UtcMs,
     /// The signing key, sealed; opened only to sign.
-    #[serde(skip)]
     pub sealed_secret: Vec<u8>,
 }
 
@@ -80,7 +72,7 @@ impl Webhook {
 }
 
 /// The name of an event, `<noun>.*` or `*`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct EventFilter(String);
 

@@ -308,13 +308,20 @@ fn compiler() -> Result<Compiler> {
 fn parts(jobs: &Arc<Jobs>) -> Arc<dyn Fn() -> Vec<Part> + Send + Sync> {
     let jobs = Arc::clone(jobs);
     Arc::new(move || {
+        let slots = jobs.delivery_slots();
         let part = |job: JobStatus| {
             let failing = job.state == JobState::Failing;
-            Part {
-                name: job.name.to_owned(),
-                status: if failing { PartStatus::Degraded } else { PartStatus::Ok },
-                detail: failing.then(|| "its last run failed; the log has the reason".to_owned()),
-            }
+            let exhausted = job.name == "deliver" && slots.free == 0;
+            let detail = match job.name {
+                _ if failing => Some("its last run failed; the log has the reason".to_owned()),
+                "deliver" if exhausted => Some(format!("all {} delivery slots are taken", slots.max)),
+                "deliver" if slots.webhooks_waiting > 0 => {
+                    Some(format!("{} webhooks have as many delivery slots as they may", slots.webhooks_waiting))
+                }
+                _ => None,
+            };
+            let status = if failing || exhausted { PartStatus::Degraded } else { PartStatus::Ok };
+            Part { name: job.name.to_owned(), status, detail }
         };
         jobs.status().into_iter().map(part).collect()
     })

@@ -12,7 +12,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, StatusCode};
+use axum::http::{HeaderMap, HeaderName};
 use bytes::BytesMut;
 use futures_util::StreamExt;
 use portico_core::Error;
@@ -22,6 +22,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::config::HttpConfig;
 use crate::problem::Problem;
+use portico_api::ProblemCode;
 
 /// The header with which a request is made safe to repeat.
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -95,9 +96,8 @@ async fn read(
             None => stream.next().await,
         };
         let Some(chunk) = next else { break };
-        let chunk = chunk.map_err(|_| {
-            Problem::new(StatusCode::BAD_REQUEST, "body_incomplete", "the body did not arrive whole; send it again")
-        })?;
+        let chunk = chunk
+            .map_err(|_| Problem::new(ProblemCode::BodyIncomplete, "the body did not arrive whole; send it again"))?;
         if bytes.len() + chunk.len() > limits.bytes_max {
             return Err(too_large(limits.bytes_max));
         }
@@ -127,7 +127,7 @@ fn acquire_more(held: &mut SharedBytes, shared: &Arc<Semaphore>, bytes: usize) -
 fn too_slow(limits: &BodyLimits) -> Problem {
     let rate = limits.bytes_per_second_min;
     let why = format!("the body came too slowly: less than {rate} bytes a second; send the request again");
-    Problem::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", why)
+    Problem::new(ProblemCode::BodyTooSlow, why)
 }
 
 fn too_large(limit: usize) -> Problem {
@@ -161,9 +161,12 @@ mod tests {
     #[tokio::test]
     async fn a_body_over_the_limit_is_refused_declared_or_not() {
         let declared = Request::post("/").header(CONTENT_LENGTH, "9").body(Body::empty()).unwrap();
-        assert_eq!(buffered(declared, &limits(8), None).await.unwrap_err().code, "too_large");
+        assert_eq!(buffered(declared, &limits(8), None).await.unwrap_err().code.as_str(), "too_large");
         let chunks = futures_util::stream::iter(["12345", "6789"].map(Ok::<_, std::convert::Infallible>));
-        assert_eq!(buffered(request(Body::from_stream(chunks)), &limits(8), None).await.unwrap_err().code, "too_large");
+        assert_eq!(
+            buffered(request(Body::from_stream(chunks)), &limits(8), None).await.unwrap_err().code.as_str(),
+            "too_large"
+        );
         assert!(buffered(request(Body::from("12345678")), &limits(8), None).await.is_ok());
     }
 
@@ -176,7 +179,7 @@ mod tests {
         let first = read(chunks(["123", "45"]), &limits(8), Some(&shared)).await.unwrap();
         assert_eq!((&first.0[..], shared.available_permits()), (&b"12345"[..], 3));
         let refused = read(chunks(["123", "4"]), &limits(8), Some(&shared)).await.unwrap_err();
-        assert_eq!((refused.code, shared.available_permits()), ("overloaded", 3));
+        assert_eq!((refused.code.as_str(), shared.available_permits()), ("overloaded", 3));
         assert!(
             read(chunks(["123", "4"]), &limits(8), None).await.is_ok(),
             "bodies sent with a good key take no part in it"
@@ -208,7 +211,7 @@ mod tests {
         let slow = BodyLimits { bytes_max: 100, grace: Duration::from_millis(20), bytes_per_second_min: 500 };
         let begin = [Ok::<_, std::convert::Infallible>("begin")];
         let body = Body::from_stream(futures_util::stream::iter(begin).chain(futures_util::stream::pending()));
-        assert_eq!(read(body, &slow, None).await.unwrap_err().code, "body_too_slow");
+        assert_eq!(read(body, &slow, None).await.unwrap_err().code.as_str(), "body_too_slow");
     }
 
     #[test]

@@ -1,16 +1,18 @@
-//! What handlers are given: the operation's [`OpContext`], ids in the path, queries and bodies; each checked, or a problem.
+//! What handlers are given: the operation's [`OpContext`], parameters of the path and the query, bodies; each checked, or a
+//! problem.
 
 pub(crate) mod json;
+pub(crate) mod path;
 pub(crate) mod query;
 mod wording;
 
+use std::str::FromStr;
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, RawPathParams};
+use axum::extract::FromRequestParts;
+use axum::http::Method;
 use axum::http::request::Parts;
-use axum::http::{Method, StatusCode};
 use portico_core::access::Caller;
-use portico_core::id::{DeliveryId, DeviceId, KeyId, MessageId, WebhookId};
 use portico_core::idempotency::Idempotency;
 use portico_core::{Error, OpContext};
 
@@ -63,65 +65,7 @@ fn idempotency(parts: &Parts) -> Result<Option<Idempotency>, Problem> {
     Ok(Some(Idempotency::new(key, print.clone())?))
 }
 
-/// The ids in the path. One that can't be an id is simply not found.
-pub(crate) struct Ids(Vec<(String, String)>);
-
-/// Characters of a wrong id that are repeated to the client.
-const ID_CHARS_SHOWN: usize = 40;
-
-impl Ids {
-    fn get<T: std::str::FromStr>(&self, name: &str, what: &'static str) -> Result<T, Error> {
-        let text = self.0.iter().find(|(n, _)| n == name).map_or("", |(_, v)| v.as_str());
-        text.parse().map_err(|_| {
-            let shown: String = text.chars().filter(|c| !c.is_control()).take(ID_CHARS_SHOWN).collect();
-            Error::not_found(what, shown)
-        })
-    }
-
-    pub(crate) fn device(&self) -> Result<DeviceId, Error> {
-        self.get("id", "device")
-    }
-
-    pub(crate) fn message(&self) -> Result<MessageId, Error> {
-        self.get("message", "message")
-    }
-
-    pub(crate) fn key(&self) -> Result<KeyId, Error> {
-        self.get("id", "key")
-    }
-
-    pub(crate) fn webhook(&self) -> Result<WebhookId, Error> {
-        self.get("id", "webhook")
-    }
-
-    pub(crate) fn delivery(&self) -> Result<DeliveryId, Error> {
-        self.get("id", "delivery")
-    }
-}
-
-impl FromRequestParts<App> for Ids {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        match RawPathParams::from_request_parts(parts, app).await {
-            Ok(params) => Ok(Self(params.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect())),
-            Err(_) => Err(Problem::new(StatusCode::NOT_FOUND, "not_found", "the path is not valid UTF-8")),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_cannot_be_an_id_is_not_found() {
-        let ids = |text: &str| Ids(vec![("id".to_owned(), text.to_owned())]);
-        let error = ids("../etc/passwd").device().unwrap_err();
-        assert!(matches!(error, Error::NotFound { what: "device", .. }));
-        let long = "x".repeat(500);
-        let Error::NotFound { id, .. } = ids(&long).webhook().unwrap_err() else { panic!("another kind") };
-        assert_eq!(id.len(), ID_CHARS_SHOWN);
-        assert!(ids(DeviceId::new(1, 1).as_str()).device().is_ok());
-    }
+/// An id in a body or a query; `field` names it in the error.
+pub(crate) fn id<T: FromStr>(field: &str, text: &str) -> Result<T, Error> {
+    text.parse().map_err(|_| Error::invalid(field, "is not an id"))
 }

@@ -16,7 +16,8 @@ use ulid::Ulid;
 
 use crate::api::App;
 use crate::credentials::InProcessCaller;
-use crate::problem::{Problem, render};
+use crate::problem::{Problem, Reader, render};
+use portico_api::ProblemCode;
 
 /// Names a request in answers and in the log.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -64,7 +65,8 @@ pub(crate) async fn outermost(State(app): State<App>, request: Request, next: Ne
     if !in_process {
         app.metrics.record(&method, route, response.status(), took);
     }
-    with_headers(render(response, &id), &id, native)
+    let reader = if in_process { Reader::Dialect } else { Reader::Client };
+    with_headers(render(response, &id, reader), &id, native)
 }
 
 async fn within(limit: Duration, answer: impl Future<Output = Response>) -> Response {
@@ -72,7 +74,7 @@ async fn within(limit: Duration, answer: impl Future<Output = Response>) -> Resp
         Ok(response) => response,
         Err(_) => {
             let why = format!("no answer within {} s; the request may still take effect", limit.as_secs());
-            Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", why).into_response()
+            Problem::new(ProblemCode::Timeout, why).into_response()
         }
     }
 }

@@ -33,6 +33,7 @@ pub use self::metrics::{install as install_metrics, upkeep as metrics_upkeep};
 pub use api::{Api, api};
 pub use axum::Router;
 pub use config::{HttpConfig, Rate, SignUp};
-pub use live::{Live, Part, PartStatus};
+pub use live::Live;
 pub use openapi::openapi_json;
+pub use portico_api::{Part, PartStatus};
 pub use serve::{ServeLimits, serve};

@@ -77,6 +77,8 @@ fn describe() {
     describe_gauge!(IN_FLIGHT, "Requests under way.");
     describe_gauge!(STREAMS, "Open event streams.");
     describe_gauge!(DEVICES, "Devices by state.");
+    describe_gauge!("portico_delivery_slots_free", "Delivery slots nobody uses.");
+    describe_gauge!("portico_delivery_webhooks_waiting", "Webhooks whose due deliveries wait for a delivery slot.");
     describe_gauge!(DELIVERIES, "Webhook deliveries not done with.");
     describe_gauge!(OLDEST_DELIVERY, "Age of the oldest delivery that waits; 0 when none does.");
     describe_gauge!(RESIDENT, "Resident memory size in bytes.");

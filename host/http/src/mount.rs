@@ -1,7 +1,7 @@
 //! Dialects: plugins that serve HTTP requests at `/d/<name>` and at root prefixes of their own.
 //!
-//! The host looks at credentials and keeps them; the guest learns only whether they are good. Native routes can't be taken:
-//! this is the router's fallback, and what begins like a native route is not found here either. A request is
+//! The host checks credentials and keeps them; the guest learns only whether they are valid. A dialect can't take a native
+//! route: this is the router's fallback, and paths below a native route are never matched here. A request is
 //! authenticated here, as each dialect names the header of its keys, and before its body is read.
 
 use std::sync::Arc;
@@ -23,6 +23,7 @@ use crate::credentials::{Principal, presented_in};
 use crate::instrument::RouteLabel;
 use crate::problem::Problem;
 use crate::{auth, concurrency, rate_limit};
+use portico_api::ProblemCode;
 
 /// Where every dialect is served.
 const OWN: &str = "/d/";
@@ -114,7 +115,7 @@ fn is_below(path: &str, prefix: &str) -> bool {
 
 async fn translated(found: &MountMatch, request: Request) -> Result<PluginRequest, Problem> {
     let (parts, body) = request.into_parts();
-    // It was read within the limit already.
+    // The middleware has read it within the limit already.
     let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
     let query = parts.uri.query().unwrap_or_default();
     Ok(PluginRequest {
@@ -138,7 +139,7 @@ fn shown(headers: &HeaderMap, key_header: &str) -> Vec<(String, String)> {
 fn answered(answer: PluginResponse) -> Result<Response, Problem> {
     let unusable = |what: &str| {
         tracing::warn!("a plugin's answer has {what} that can't be sent");
-        Problem::new(StatusCode::BAD_GATEWAY, "plugin_failed", "the plugin's answer can't be sent")
+        Problem::new(ProblemCode::PluginFailed, "the plugin's answer can't be sent")
     };
     let status = StatusCode::from_u16(answer.status).map_err(|_| unusable("a status"))?;
     if status.is_informational() {
@@ -154,18 +155,16 @@ fn answered(answer: PluginResponse) -> Result<Response, Problem> {
         }
         headers.append(name, HeaderValue::from_str(value).map_err(|_| unusable("a header"))?);
     }
-    // What a guest says must not run as a page of this host.
+    // What a guest writes must not run as a page of this host.
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     Ok(response)
 }
 
 fn failed(failure: &PluginFailure) -> Problem {
-    let (status, code) = match failure.outcome {
-        Outcome::Wall | Outcome::Cpu => (StatusCode::GATEWAY_TIMEOUT, "plugin_timeout"),
-        Outcome::Breaker | Outcome::Busy | Outcome::Missing | Outcome::Unavailable => {
-            (StatusCode::SERVICE_UNAVAILABLE, "plugin_unavailable")
-        }
+    let code = match failure.outcome {
+        Outcome::Wall | Outcome::Cpu => ProblemCode::PluginTimeout,
+        Outcome::Breaker | Outcome::Busy | Outcome::Missing | Outcome::Unavailable => ProblemCode::PluginUnavailable,
         Outcome::Config
         | Outcome::InvalidInput
         | Outcome::Denied
@@ -173,13 +172,13 @@ fn failed(failure: &PluginFailure) -> Problem {
         | Outcome::Trap
         | Outcome::Memory
         | Outcome::CopyLimit
-        | Outcome::BadAnswer => (StatusCode::BAD_GATEWAY, "plugin_failed"),
+        | Outcome::BadAnswer => ProblemCode::PluginFailed,
     };
     tracing::warn!("plugin.id" = %failure.plugin, outcome = ?failure.outcome, detail = %failure.detail, "a dialect gave no answer");
     let why = format!("the plugin `{}` gave no answer; the log has the reason under this request id", failure.plugin);
-    let problem = Problem::new(status, code, why);
-    match status {
-        StatusCode::SERVICE_UNAVAILABLE => problem.retry_after(std::time::Duration::from_secs(5)),
+    let problem = Problem::new(code, why);
+    match code {
+        ProblemCode::PluginUnavailable => problem.retry_after(std::time::Duration::from_secs(5)),
         _ => problem,
     }
 }

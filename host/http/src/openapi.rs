@@ -7,7 +7,6 @@ use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{ContentBuilder, InfoBuilder, OpenApi, RefOr, ResponseBuilder};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::problem::ProblemBody;
 use crate::v1;
 
 /// Groups, in the order in which they are shown.
@@ -57,10 +56,10 @@ fn document() -> OpenApi {
     components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
     let header = ApiKey::Header(ApiKeyValue::new("X-API-Key"));
     components.add_security_scheme("api_key", SecurityScheme::ApiKey(header));
-    let problem = ProblemBody::name().into_owned();
-    components.schemas.insert(problem.clone(), ProblemBody::schema());
+    let problem = portico_api::Problem::name().into_owned();
+    components.schemas.insert(problem.clone(), portico_api::Problem::schema());
     let mut below = Vec::new();
-    ProblemBody::schemas(&mut below);
+    portico_api::Problem::schemas(&mut below);
     components.schemas.extend(below);
     for item in document.paths.paths.values_mut() {
         let all = [&mut item.get, &mut item.post, &mut item.patch, &mut item.put, &mut item.delete];

@@ -1,14 +1,15 @@
-//! Pages for people: landing, documentation, problem codes, and the shell of the QR page. Static, without scripts from
-//! elsewhere; what they show beyond that they fetch with the reader's own key.
+//! Pages for people: landing, documentation, problem codes, and the frame of the QR page. They are static and load nothing
+//! from other hosts; data they show is fetched with the reader's own key.
 
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use portico_api::ProblemCode;
 
 use crate::api::App;
-use crate::problem::{Problem, catalogue};
+use crate::problem::Problem;
 
 const FRAME: &str = include_str!("../assets/frame.html");
 const LANDING: &str = include_str!("../assets/landing.html");
@@ -22,11 +23,11 @@ const ASSETS: [(&str, &str, &str); 3] = [
     ("qr.js", "text/javascript; charset=utf-8", include_str!("../assets/qr.js")),
 ];
 
-/// Scripts, styles and requests of this host only; pictures also from data URLs (the QR code); no frames.
+/// The content policy: scripts, styles and requests of this host only; pictures also from data URLs (the QR code); no frames.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
 connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// The routes of all pages but the QR page, which stands beside its picture.
+/// The routes of all pages except the QR page, which has the same path as its picture.
 pub(crate) fn routes() -> Router<App> {
     Router::new()
         .route("/", get(async |State(app): State<App>| page(&app, "Portico", LANDING, "")))
@@ -35,7 +36,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/docs/assets/{file}", get(asset))
 }
 
-/// The shell of the QR page; it holds nothing secret.
+/// The frame of the QR page; it holds nothing secret.
 pub(crate) fn qr(app: &App) -> Response {
     page(app, "Link a device · Portico", QR, "qr.js")
 }
@@ -67,13 +68,12 @@ fn problems() -> String {
     let mut rows = String::from(
         "<h1>Problems</h1><p class=\"lead\">What the <code>code</code> of an error means and what to do.</p><dl class=\"problems\">",
     );
-    for entry in catalogue::ALL {
+    for code in ProblemCode::ALL {
         rows.push_str(&format!(
             "<div id=\"{code}\"><dt><code>{code}</code> <span class=\"status\">{status}</span></dt><dd><strong>{title}.</strong> {advice}</dd></div>",
-            code = entry.code,
-            status = entry.status,
-            title = marked(entry.title),
-            advice = marked(entry.advice),
+            status = code.status(),
+            title = marked(code.title()),
+            advice = marked(code.advice()),
         ));
     }
     rows.push_str("</dl>");

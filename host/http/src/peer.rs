@@ -13,7 +13,8 @@ pub(crate) fn of(request: &Request) -> Option<IpAddr> {
     request.extensions().get::<Peer>().map(|p| p.0)
 }
 
-/// What is counted as one peer: an IPv4 address, or an IPv6 network of 64 bits, within which a peer takes any address.
+/// The address under which a peer is counted: an IPv4 address, or the network of 64 bits of an IPv6 address, within which a
+/// peer can take any address.
 pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() & !u128::from(u64::MAX)).into()),

@@ -3,57 +3,45 @@
 //! A [`Problem`] travels as an extension of an empty response; [`render`] writes the body at the outer edge, where the
 //! request's id is known. Internal errors are logged once, here; the client never sees their source.
 
-pub(crate) mod catalogue;
-
+use std::borrow::Cow;
 use std::time::Duration;
 
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use portico_api::{DeviceState, ProblemCode};
 use portico_core::Error;
-use portico_core::device::DeviceState;
-use serde::Serialize;
-use utoipa::ToSchema;
-
-/// The body of every answer that is not a success.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Problem)]
-pub(crate) struct ProblemBody<'a> {
-    /// Where the code is explained.
-    #[serde(rename = "type")]
-    kind: String,
-    /// What kind of problem it is, for people.
-    title: &'static str,
-    /// The HTTP status.
-    status: u16,
-    /// A stable code in snake_case, for programs.
-    code: &'static str,
-    /// What happened here and what to do.
-    detail: &'a str,
-    /// The field, header or parameter it is about.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    field: Option<&'a str>,
-    /// The device's state, when that is what is in the way.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    state: Option<DeviceState>,
-    /// Also in `X-Request-Id` and in the log.
-    request_id: &'a str,
-}
+use portico_core::error::Hint;
 
 /// An answer that is not a success.
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
-    pub(crate) status: StatusCode,
-    pub(crate) code: &'static str,
+    pub(crate) code: ProblemCode,
     pub(crate) detail: String,
     pub(crate) field: Option<String>,
     state: Option<DeviceState>,
+    hint: Option<Hint>,
     retry_after: Option<Duration>,
 }
 
+/// Who reads the body of a problem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// A client of this API: hints name its routes.
+    Client,
+    /// A dialect, which renders hints in the words of its own API.
+    Dialect,
+}
+
 impl Problem {
-    pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), field: None, state: None, retry_after: None }
+    pub(crate) fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), field: None, state: None, hint: None, retry_after: None }
+    }
+
+    /// The HTTP status.
+    pub(crate) fn status(&self) -> StatusCode {
+        // Codes carry statuses from 400 to 599 only.
+        StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     pub(crate) fn about(mut self, field: impl Into<String>) -> Self {
@@ -69,39 +57,34 @@ impl Problem {
     /// A handler panicked: a bug. The panic hook has logged where.
     pub(crate) fn panicked() -> Self {
         tracing::error!("a request handler panicked");
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "internal",
-            "the gateway failed; the log has the reason under this request id",
-        )
+        Problem::new(ProblemCode::Internal, "the gateway failed; the log has the reason under this request id")
     }
 
     /// Too much at once, for everybody together.
     pub(crate) fn overloaded(why: &str) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", why).retry_after(RETRY_OVERLOADED)
+        Problem::new(ProblemCode::Overloaded, why).retry_after(RETRY_OVERLOADED)
     }
 
     /// No such route.
     pub(crate) fn no_route() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path; GET /docs lists what there is")
+        Problem::new(ProblemCode::NotFound, "there is nothing at this path; GET /docs lists what there is")
     }
 
     /// The route exists, for other methods.
     pub(crate) fn no_method() -> Self {
-        Self::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "method_not_allowed",
-            "this path takes other methods; the header `Allow` names them",
-        )
+        Problem::new(ProblemCode::MethodNotAllowed, "this path takes other methods; the header `Allow` names them")
     }
 }
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
-        let mut problem = Self::new(status_of(&error), error.code(), error.to_string());
+        let mut problem = Self::new(code_of(&error), error.to_string());
         match error {
             Error::Invalid { field, .. } => problem.field = Some(field),
-            Error::NotReady { state, .. } => problem.state = Some(state),
+            Error::NotReady { state, hint } => {
+                problem.state = Some(state.into());
+                problem.hint = Some(hint);
+            }
             Error::Busy { retry_after, .. } => problem.retry_after = Some(retry_after),
             Error::Unavailable { what, source } => {
                 tracing::warn!(error = %chain(&*source), "{what} is not available");
@@ -127,19 +110,25 @@ pub(crate) const RETRY_OVERLOADED: Duration = Duration::from_secs(1);
 /// When a client may ask again for something that is down.
 const RETRY_UNAVAILABLE: Duration = Duration::from_secs(5);
 
-fn status_of(error: &Error) -> StatusCode {
-    match error {
-        Error::NotFound { .. } => StatusCode::NOT_FOUND,
-        Error::Conflict { .. } | Error::NotReady { .. } => StatusCode::CONFLICT,
-        Error::Invalid { .. } => StatusCode::BAD_REQUEST,
-        Error::Unauthenticated { .. } => StatusCode::UNAUTHORIZED,
-        Error::Forbidden { .. } => StatusCode::FORBIDDEN,
-        Error::Unsupported { .. } => StatusCode::NOT_IMPLEMENTED,
-        Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        Error::Busy { .. } => StatusCode::TOO_MANY_REQUESTS,
-        Error::Refused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-        Error::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
-        Error::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+/// The code of an error. Codes of conflicts and refusals come from all over the gateway; one without a documented code is a
+/// bug, and a client gets the general one.
+fn code_of(error: &Error) -> ProblemCode {
+    let general = match error {
+        Error::Refused { .. } => ProblemCode::RefusedByWhatsapp,
+        Error::Conflict { .. } => ProblemCode::Conflict,
+        _ => ProblemCode::Internal,
+    };
+    ProblemCode::from_name(error.code()).unwrap_or(general)
+}
+
+/// A hint in the words of this API.
+fn routes_of(hint: Hint) -> Option<&'static str> {
+    match hint {
+        Hint::ConnectAndScan => Some("POST /v1/devices/{id}/connect, then GET /v1/devices/{id}/qr"),
+        Hint::Connect => Some("POST /v1/devices/{id}/connect"),
+        Hint::Scan => Some("GET /v1/devices/{id}/qr"),
+        Hint::Wait => Some("event `device.state`"),
+        Hint::ConfirmPasskey => None,
     }
 }
 
@@ -157,9 +146,9 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut response = self.status.into_response();
+        let mut response = self.status().into_response();
         let headers = response.headers_mut();
-        if self.status == StatusCode::UNAUTHORIZED {
+        if self.status() == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"portico\""));
         }
         if let Some(span) = self.retry_after {
@@ -171,20 +160,25 @@ impl IntoResponse for Problem {
 }
 
 /// Writes the body of a problem; other responses pass unchanged.
-pub(crate) fn render(response: Response, request_id: &str) -> Response {
+pub(crate) fn render(response: Response, request_id: &str, reader: Reader) -> Response {
     let (mut parts, body) = response.into_parts();
     let Some(problem) = parts.extensions.remove::<Problem>() else {
         return Response::from_parts(parts, body);
     };
-    let document = ProblemBody {
-        kind: format!("/docs/problems#{}", problem.code),
-        title: catalogue::title(problem.code, problem.status),
-        status: problem.status.as_u16(),
+    let detail = match problem.hint.and_then(routes_of) {
+        Some(routes) if reader == Reader::Client => Cow::Owned(format!("{} ({routes})", problem.detail)),
+        _ => Cow::Borrowed(problem.detail.as_str()),
+    };
+    let document = portico_api::Problem {
+        kind: format!("/docs/problems#{}", problem.code).into(),
+        title: problem.code.title().into(),
+        status: problem.code.status(),
         code: problem.code,
-        detail: &problem.detail,
-        field: problem.field.as_deref(),
+        detail,
+        field: problem.field.as_deref().map(Into::into),
         state: problem.state,
-        request_id,
+        hint: problem.hint.map(Into::into),
+        request_id: request_id.into(),
     };
     let body = serde_json::to_vec(&document).unwrap_or_default();
     parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use portico_core::id::{KeyId, TenantId};
 
 use crate::api::App;
@@ -21,6 +21,7 @@ use crate::config::{HttpConfig, Rate};
 use crate::credentials::Principal;
 use crate::peer;
 use crate::problem::Problem;
+use portico_api::ProblemCode;
 
 /// Whose requests are counted together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -148,7 +149,7 @@ pub(crate) fn count(app: &App, principal: &Principal, share: Share, request: &Re
 pub(crate) fn refusal(left: Option<Left>) -> Option<Problem> {
     let wait = left?.wait?;
     let why = "too many requests; `Retry-After` says when the next one may come";
-    Some(Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", why).retry_after(ceil(wait)))
+    Some(Problem::new(ProblemCode::RateLimited, why).retry_after(ceil(wait)))
 }
 
 /// Tells the caller what is left, as `RateLimit-*` headers.

@@ -1,7 +1,7 @@
 //! The REST core without a socket in between: what a dialect's `rest` import calls.
 //!
 //! A request takes the same way as one from outside, with two differences: its caller is handed over instead of looked up,
-//! and it is not counted or timed again, as the request it serves is. Invariant: nothing but `/v1/` can be reached.
+//! and it is not counted or timed, because the outer request that it serves is. Invariant: only `/v1/` can be reached.
 
 use async_trait::async_trait;
 use axum::Router;
@@ -17,11 +17,11 @@ use portico_core::ports::plugins::{PluginResponse, Rest, RestRequest};
 use tower::ServiceExt;
 
 use crate::credentials::{API_KEY, InProcessCaller};
-use crate::problem::{Problem, render};
+use crate::problem::{Problem, Reader, render};
 
-/// Bytes of an answer that is handed on at most.
+/// Maximum size of an answer that is handed on, in bytes.
 const ANSWER_BYTES_MAX: usize = 8 << 20;
-/// Headers that mean nothing, or must mean nothing, within the process.
+/// Request headers that are dropped: credentials, and those that concern one connection.
 const DROPPED: [HeaderName; 7] =
     [AUTHORIZATION, API_KEY, SEC_WEBSOCKET_PROTOCOL, CONNECTION, UPGRADE, CONTENT_LENGTH, TRANSFER_ENCODING];
 
@@ -45,7 +45,7 @@ impl Rest for InProcess {
                 Ok(response) => response,
                 Err(never) => match never {},
             },
-            Err(problem) => render(problem.into_response(), ""),
+            Err(problem) => render(problem.into_response(), "", Reader::Dialect),
         };
         answered(response).await
     }
@@ -135,6 +135,6 @@ mod tests {
     #[test]
     fn the_body_limit_holds() {
         let large = RestRequest { body: vec![0; 11], ..request("POST", "/v1/devices") };
-        assert_eq!(built(None, large, 10).unwrap_err().code, "too_large");
+        assert_eq!(built(None, large, 10).unwrap_err().code.as_str(), "too_large");
     }
 }

@@ -1,7 +1,7 @@
 //! Event streams: a reader over the stored events, at the pace of its client.
 //!
-//! Nothing is buffered per client beyond what it is just being sent: a stream reads a page, sends it, reads the next. So a
-//! slow client costs no memory; one that accepts nothing for too long is dropped and resumes by `seq`. Invariant: events
+//! A stream reads a page of events, sends it and reads the next, so that it buffers no more than one page. A slow client
+//! costs no memory beyond that; one that accepts nothing for too long is dropped and resumes by `seq`. Invariant: events
 //! leave in order and without holes, or a `stream.gap` says where one is.
 
 pub(crate) mod sse;

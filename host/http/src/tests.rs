@@ -8,6 +8,7 @@ mod keys;
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, StatusCode};
 use axum::response::Response;
+use portico_core::id::DeviceId;
 use portico_core::ports::plugins::{PluginResponse, RestRequest};
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -104,16 +105,37 @@ async fn bodies_are_checked_before_the_core_is_asked() {
         ("/v1/devices", "{\"name\": \"  \"}", 400, json!("name")),
         ("/v1/keys", "{\"name\": \"a\", \"scopes\": [\"all\"]}", 400, json!("scopes[0]")),
         ("/v1/webhooks", "{\"url\": \"https://example.com\", \"events\": \"*\"}", 400, json!("events")),
-        ("/v1/webhooks/wh_x/replay", "{\"from\": \"now\", \"to\": \"later\"}", 400, json!("from")),
+        ("/v1/devices/dev_x/messages", "{}", 404, Value::Null),
+        (
+            "/v1/webhooks/wh_00000000000000000000000000/replay",
+            "{\"from\": \"now\", \"to\": \"later\"}",
+            400,
+            json!("from"),
+        ),
         ("/v1/devices/dev_x/pairing-code", "{\"phone\": \"15550100002\"}", 404, Value::Null),
     ] {
         let (got, problem) = rest("POST", path, body).await;
         assert_eq!((got, &problem["field"]), (status, &field), "{path} {body}: {problem}");
     }
+    let many = json!({ "url": "https://example.com", "events": vec!["*"; 250_000] }).to_string();
+    let (status, problem) = rest("POST", "/v1/webhooks", &many).await;
+    assert_eq!((status, &problem["field"]), (400, &json!("events")), "{problem}");
+    let headers: Vec<_> = (0..21).map(|n| format!("\"x-{n}\": \"\"")).collect();
+    let many =
+        format!("{{\"url\": \"https://example.com\", \"events\": [\"*\"], \"headers\": {{{}}}}}", headers.join(","));
+    let (status, problem) = rest("POST", "/v1/webhooks", &many).await;
+    assert_eq!((status, &problem["field"]), (400, &json!("headers")), "{problem}");
     let (status, problem) = rest("GET", "/v1/devices?limit=0", "").await;
     assert_eq!((status, &problem["field"]), (400, &json!("limit")));
     let (status, problem) = rest("GET", "/v1/events?type=mesage.*", "").await;
     assert_eq!((status, &problem["field"]), (400, &json!("type")));
+    let (status, problem) = rest("GET", &format!("/v1/events?type={}", "*,".repeat(51)), "").await;
+    assert_eq!((status, &problem["field"]), (400, &json!("type")));
+    let device = DeviceId::new(1, 1);
+    let (status, problem) = rest("GET", &format!("/v1/devices/{device}/messages?chat=a%00b"), "").await;
+    assert_eq!((status, &problem["field"]), (400, &json!("chat")));
+    let (status, problem) = rest("GET", "/v1/devices?cursor=dev_%00", "").await;
+    assert_eq!((status, &problem["field"]), (400, &json!("cursor")));
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! The routes of the REST core, one file per group of operations.
 //!
-//! A handler decodes, calls one operation of the core, encodes. Rules live in the core. Adding a route here adds it to the
-//! OpenAPI document: both come from the same list.
+//! A handler decodes, calls one operation of the core, encodes. Rules live in the core. A route is declared once, above its
+//! handler: method, path, parameters, scope, body, answer and documentation. Router, scope check and OpenAPI document all
+//! come from that declaration.
 
 mod deliveries;
 mod devices;
@@ -20,7 +21,6 @@ use axum::response::{IntoResponse, Response};
 use portico_core::OpContext;
 use serde::Serialize;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::api::App;
 use crate::problem::Problem;
@@ -31,61 +31,54 @@ pub(crate) type HandlerResult<T> = Result<T, Problem>;
 /// Tells that the answer is that of an earlier request with the same `Idempotency-Key`.
 const REPLAY: HeaderName = HeaderName::from_static("idempotent-replay");
 
-/// Routes that need a key. They are counted towards rate limits, as [`optional`] ones are.
+/// Routes that need a key. Each declares in `security` which scope.
 pub(crate) fn keyed() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .routes(routes!(keys::list))
-        .routes(routes!(keys::revoke))
-        .routes(routes!(devices::create, devices::list))
-        .routes(routes!(devices::get, devices::rename, devices::delete))
-        .routes(routes!(devices::resources))
-        .routes(routes!(sessions::connect))
-        .routes(routes!(sessions::disconnect))
-        .routes(routes!(sessions::restart))
-        .routes(routes!(sessions::logout))
-        .routes(routes!(qr::pairing_code))
-        .routes(routes!(messages::send, messages::list))
-        .routes(routes!(messages::get))
-        .routes(routes!(webhooks::create, webhooks::list))
-        .routes(routes!(webhooks::get, webhooks::change, webhooks::delete))
-        .routes(routes!(webhooks::test))
-        .routes(routes!(deliveries::of_webhook))
-        .routes(routes!(deliveries::replay_dead))
-        .routes(routes!(deliveries::get))
-        .routes(routes!(deliveries::replay))
-        .routes(routes!(plugins::list))
+        .merge(keys::routes())
+        .merge(devices::routes())
+        .merge(sessions::routes())
+        .merge(qr::routes())
+        .merge(messages::routes())
+        .merge(webhooks::routes())
+        .merge(deliveries::routes())
+        .merge(plugins::routes())
         .merge(streams())
 }
 
-/// Routes that look at keys and serve some requests without: a sign-up, a page, the same machine.
+/// Routes that look at keys and serve some requests without one: a sign-up, a page, the same machine.
 pub(crate) fn optional() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(keys::create)).routes(routes!(qr::show)).routes(routes!(server::metrics))
+    OpenApiRouter::new().merge(keys::optional_routes()).merge(qr::optional_routes()).merge(server::optional_routes())
 }
 
 /// The event streams alone, for a second listener.
 pub(crate) fn streams() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(events::follow))
+    events::routes()
 }
 
 /// Routes that need no key and cost next to nothing.
 pub(crate) fn open() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(server::version)).routes(routes!(server::openapi)).merge(health())
+    server::open_routes().merge(health())
 }
 
 /// The health check alone, for a second listener.
 pub(crate) fn health() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(server::health))
+    server::health_routes()
 }
 
-/// The answer to a request that made something, or repeated one that did.
-fn created(ctx: &OpContext, status: StatusCode, location: &str, body: &impl Serialize) -> Response {
+/// The answer to a POST, which says so when it repeats an earlier one's.
+fn answered(ctx: &OpContext, status: StatusCode, body: &impl Serialize) -> Response {
     let mut response = (status, axum::Json(body)).into_response();
-    let headers = response.headers_mut();
-    if let Ok(location) = HeaderValue::from_str(location) {
-        headers.insert(LOCATION, location);
-    }
     if ctx.was_repeated() {
-        headers.insert(REPLAY, HeaderValue::from_static("true"));
+        response.headers_mut().insert(REPLAY, HeaderValue::from_static("true"));
+    }
+    response
+}
+
+/// The answer to a POST that made something, with its place.
+fn created(ctx: &OpContext, status: StatusCode, location: &str, body: &impl Serialize) -> Response {
+    let mut response = answered(ctx, status, body);
+    if let Ok(location) = HeaderValue::from_str(location) {
+        response.headers_mut().insert(LOCATION, location);
     }
     response
 }

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use portico_core::setting::{Days, Seconds};
+use portico_core::setting::{Days, Millis, Seconds};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+/// Events a format plugin takes at once, as its interface says.
+pub(crate) const LANE_RUN_MAX: usize = 100;
 
 /// All tasks.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -24,32 +27,29 @@ pub struct JobsConfig {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct DeliverConfig {
-    /// Deliveries claimed at once.
+    /// Lanes (webhook and chat) claimed in one transaction.
     #[schemars(range(min = 1))]
     pub batch: u32,
-    /// Deliveries claimed and not finished.
-    #[schemars(range(min = 1))]
-    pub claimed_max: usize,
-    /// HTTP requests under way.
+    /// Delivery slots: lanes delivered at the same time, each with one HTTP request under way.
     #[schemars(range(min = 1, max = 1024))]
-    pub requests_max: usize,
-    /// HTTP requests under way to one webhook.
+    pub slots_max: usize,
+    /// Delivery slots of one tenant. Whatever is set here, a tenant never gets more than are left free.
     #[schemars(range(min = 1))]
-    pub requests_per_webhook: usize,
-    /// HTTP requests under way for one tenant.
+    pub slots_per_tenant: usize,
+    /// Delivery slots of one tenant for one receiver (scheme, host and port).
     #[schemars(range(min = 1))]
-    pub requests_per_tenant: usize,
-    /// Claimed deliveries of one webhook, those under way included.
+    pub slots_per_receiver: usize,
+    /// Delivery slots of one webhook whose attempts fail.
     #[schemars(range(min = 1))]
-    pub claimed_per_webhook: usize,
-    /// Claimed deliveries of one tenant.
+    pub slots_per_failing: usize,
+    /// Deliveries in memory that wait behind the first of their lane, over all lanes.
     #[schemars(range(min = 1))]
-    pub claimed_per_tenant: usize,
-    /// Deliveries of one chat made in one go, one after the other, before their results are recorded; 100 at most, which is
-    /// what a format plugin takes at once. If this process dies meanwhile, they are made again.
+    pub followers_max: usize,
+    /// Deliveries of one lane that are read, formatted and recorded together; 100 at most, which is what a format plugin takes
+    /// at once. If this process dies meanwhile, they are made again.
     #[schemars(range(min = 1, max = 100))]
-    pub lane_run: u32,
-    /// How long a lane's run goes on to begin requests; results are recorded at its end.
+    pub lane_run: usize,
+    /// How long a lane goes on to begin requests before another lane may have its slot.
     #[serde(rename = "lane_run_time_s", with = "Seconds")]
     #[schemars(range(min = 1))]
     pub lane_run_time: Duration,
@@ -61,23 +61,38 @@ pub struct DeliverConfig {
     #[serde(rename = "lease_s", with = "Seconds")]
     #[schemars(range(min = 1))]
     pub lease: Duration,
+    /// Results recorded in one transaction; the part of a lane that goes beyond is recorded whole.
+    #[schemars(range(min = 1))]
+    pub record_batch: usize,
+    /// How long a result waits for others to be recorded with.
+    #[serde(rename = "record_delay_ms", with = "Millis")]
+    #[schemars(range(max = 1000))]
+    pub record_delay: Duration,
 }
 
 impl Default for DeliverConfig {
     fn default() -> Self {
         Self {
             batch: 256,
-            claimed_max: 1024,
-            requests_max: 256,
-            requests_per_webhook: 32,
-            requests_per_tenant: 128,
-            claimed_per_webhook: 256,
-            claimed_per_tenant: 512,
-            lane_run: 32,
+            slots_max: 256,
+            slots_per_tenant: 64,
+            slots_per_receiver: 32,
+            slots_per_failing: 2,
+            followers_max: 1024,
+            lane_run: 64,
             lane_run_time: Duration::from_secs(2),
             timeout: Duration::from_secs(20),
             lease: Duration::from_secs(45),
+            record_batch: 128,
+            record_delay: Duration::from_millis(5),
         }
+    }
+}
+
+impl DeliverConfig {
+    /// Deliveries that may be worked on with the first of a lane.
+    pub(crate) fn followers_of_lane(&self) -> usize {
+        self.lane_run.clamp(1, LANE_RUN_MAX) - 1
     }
 }
 
@@ -88,7 +103,10 @@ pub struct SendConfig {
     /// Devices that send at the same time.
     #[schemars(range(min = 1))]
     pub devices_at_once: usize,
-    /// Messages of one device looked at, and pacing asked about, at once; the plugin interface takes 100.
+    /// Of these, devices of one tenant. Whatever is set here, a tenant never gets more than are left free.
+    #[schemars(range(min = 1))]
+    pub devices_per_tenant: usize,
+    /// Messages of one device that are read, and pacing is asked about, at once; the plugin interface takes 100.
     #[schemars(range(min = 1))]
     pub batch: u32,
     /// Messages of one device written to the socket and not acknowledged.
@@ -105,7 +123,7 @@ pub struct SendConfig {
     #[serde(rename = "write_timeout_s", with = "Seconds")]
     #[schemars(range(min = 1))]
     pub write_timeout: Duration,
-    /// How often queued messages of connected devices are looked for without a ring.
+    /// How often queued messages of connected devices are looked for without a wake-up.
     #[serde(rename = "sweep_every_s", with = "Seconds")]
     #[schemars(range(min = 1))]
     pub sweep_every: Duration,
@@ -115,6 +133,7 @@ impl Default for SendConfig {
     fn default() -> Self {
         Self {
             devices_at_once: 32,
+            devices_per_tenant: 16,
             batch: 64,
             unacknowledged_max: 512,
             held_max: 512,
@@ -132,11 +151,11 @@ pub struct SessionsConfig {
     /// Sessions being started or stopped at the same time.
     #[schemars(range(min = 1, max = 64))]
     pub at_once: usize,
-    /// How long a starting session holds its place among those before the next one begins.
+    /// How long a restored session may take to log in before the next one is started.
     #[serde(rename = "settle_timeout_s", with = "Seconds")]
     #[schemars(range(min = 1))]
     pub settle_timeout: Duration,
-    /// How often sessions that should run and don't are looked for without a ring.
+    /// How often sessions that should run and don't are looked for without a wake-up.
     #[serde(rename = "sweep_every_s", with = "Seconds")]
     #[schemars(range(min = 1))]
     pub sweep_every: Duration,
@@ -163,7 +182,7 @@ pub struct ReapConfig {
     /// Rows removed in one transaction.
     #[schemars(range(min = 1))]
     pub batch: u32,
-    /// How often there is a look.
+    /// How often old rows are looked for.
     #[serde(rename = "every_s", with = "Seconds")]
     #[schemars(range(min = 1))]
     pub every: Duration,

@@ -1,51 +1,64 @@
-//! Takes events to webhooks: claims what is due, has it shaped, signs it, posts it, and records what came of it.
+//! Takes events to webhooks: claims what is due, formats it, signs it, posts it, and records what came of it.
 //!
-//! A run claims one batch and hands it over; requests go on while the next batch is claimed. The claim gives one
-//! delivery of a lane at a time; what waits behind it may come along and is made after it. So order holds whatever the requests do.
-//! Nothing is lost when the process dies: a claim is a lease, and what was claimed falls due again. The promise is at least
-//! once, with the event's id.
+//! ```text
+//!  events and deliveries                                    (durable: stored with the change they tell of)
+//!        |  wake-up, or the next due time
+//!        v
+//!  claim.rs     one transaction: due deliveries for which slots.rs has a slot,   (durable: the claim, a lease
+//!        |      what waits behind each in its lane, their webhooks                of `lease`)
+//!        v
+//!  format.rs    the format plugin makes the bodies, up to 100 events a call      (in memory from here ...)
+//!        v
+//!  lane.rs      one task per lane, one request at a time; reads ahead
+//!        |
+//!        +--->  request.rs + post.rs   sign and post, read the answer
+//!        v
+//!  record.rs    one transaction for many lanes: results, retries, health of      (... to here; durable: results)
+//!               webhooks; what a lane goes on with is claimed here
+//! ```
+//!
+//! A lane is the deliveries of one webhook for one chat. Its oldest pending delivery alone can be claimed, so order within a
+//! chat holds whatever requests do. Nothing is lost when the process dies: a claim is a lease, and what was claimed falls due
+//! again. A request whose result was not recorded is repeated under the same id (at least once).
 
+mod claim;
+mod format;
 mod lane;
-mod parts;
-mod places;
 mod post;
+mod record;
 mod request;
-mod settle;
+mod slots;
 
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use portico_core::event::EventKind;
-use portico_core::id::WebhookId;
-use portico_core::ports::store::AttemptResult;
-use portico_core::time::UtcMs;
-use portico_core::webhook::{Claimed, DeliveryState, Webhook, WebhookState};
 use portico_core::{Result, Services};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
 use crate::config::DeliverConfig;
-use crate::runner::{Job, Status};
-use crate::tasks::Tasks;
+use crate::runner::{Job, Run};
+use crate::tasks::{Tasks, lock};
 use crate::waker::LocalWaker;
-use lane::Run;
-use places::Places;
+use claim::{Round, Turns};
+use lane::Lane;
 use post::Poster;
-use settle::{Settled, Settler};
+use record::Recorder;
+use slots::Slots;
+pub use slots::SlotsStatus;
 
+/// Figure: delivery slots nobody uses.
+const SLOTS_FREE: &str = "portico_delivery_slots_free";
+/// Figure: webhooks whose due deliveries wait for a slot.
+const WEBHOOKS_WAITING: &str = "portico_delivery_webhooks_waiting";
 /// The longest sleep.
 const IDLE: Duration = Duration::from_secs(60);
-/// Nudges that come this close together lead to one look.
+/// Wake-ups that come this close together lead to one round.
 const GAP: Duration = Duration::from_millis(5);
-/// What a webhook has no place for is put back for this long; it then competes again.
-const DEFER: Duration = Duration::from_millis(250);
-/// The same for a webhook that fails, so that its backlog doesn't keep the task busy.
-const DEFER_FAILING: Duration = Duration::from_secs(15);
-/// The pause after a batch that found no places, or that somebody else was faster to claim.
-const CROWDED: Duration = Duration::from_millis(200);
+/// The pause while due deliveries wait for slots. A slot that is given back ends it early.
+const CROWDED: Duration = Duration::from_millis(500);
 
 /// The task.
 pub(crate) struct Deliver {
@@ -53,110 +66,70 @@ pub(crate) struct Deliver {
     waker: Arc<LocalWaker>,
     tasks: Tasks,
     config: DeliverConfig,
-    places: Places,
+    slots: Slots,
     poster: Arc<Poster>,
-    settled: mpsc::Sender<Settled>,
-    /// The last batch was full: there is more, no need to ask first.
-    full: AtomicBool,
+    memory: Mutex<Memory>,
 }
 
-/// What came out of the store in one look.
-struct Batch {
-    claims: Vec<Claimed>,
-    /// What waits behind them.
-    followers: Vec<Claimed>,
-    webhooks: HashMap<WebhookId, Arc<Webhook>>,
-    next_due: Option<UtcMs>,
-    /// How long the claims last, counted from before they were made.
-    since: Instant,
+/// What one round leaves to the next.
+#[derive(Clone, Default)]
+struct Memory {
+    turns: Turns,
+    /// There is more due, no need to ask first.
+    more: bool,
 }
 
 impl Deliver {
     /// The task, with the part of it that records results running.
     pub(crate) fn start(services: Arc<Services>, waker: Arc<LocalWaker>, tasks: Tasks, config: DeliverConfig) -> Self {
-        let (settled, results) = mpsc::channel(config.claimed_max.max(1));
-        tasks.spawn(Settler::new(services.ports.clone(), waker.clone()).run(results));
-        Self {
-            places: Places::new(&config),
-            poster: Arc::new(Poster::new(services.clone(), tasks.clone(), settled.clone(), &config)),
-            settled,
-            full: AtomicBool::new(false),
-            services,
-            waker,
-            tasks,
-            config,
-        }
+        let (outcomes, received) = mpsc::channel(config.slots_max.max(1));
+        let slots = Slots::new(&config);
+        tasks.spawn(Recorder::new(services.ports.clone(), waker.clone(), config.clone()).run(received));
+        let poster = Poster {
+            services: services.clone(),
+            tasks: tasks.clone(),
+            outcomes,
+            slots: slots.clone(),
+            config: config.clone(),
+        };
+        Self { services, waker, tasks, config, slots, poster: Arc::new(poster), memory: Mutex::default() }
     }
 
-    fn now(&self) -> UtcMs {
-        self.services.ports.now()
+    /// Tells how busy the slots are.
+    pub(crate) fn slots(&self) -> impl Fn() -> SlotsStatus + Send + Sync + 'static {
+        let slots = self.slots.clone();
+        move || slots.status()
     }
 
-    /// Reads before it writes: most nudges are about events nobody subscribed to.
-    async fn claim(&self, limit: u32) -> Result<Batch> {
-        let store = &self.services.ports.store;
-        let since = Instant::now();
-        if !self.full.load(Ordering::Relaxed) {
-            let next_due = store.read().await?.delivery_next_due().await?;
-            if next_due.is_none_or(|due| due > self.now()) {
-                let (claims, followers, webhooks) = Default::default();
-                return Ok(Batch { claims, followers, webhooks, next_due, since });
+    /// Claims in one transaction. Reads before it writes: most wake-ups are about events nobody subscribed to.
+    async fn claim(&self, limit: u32) -> Result<(Round, Turns)> {
+        let ports = &self.services.ports;
+        let start_by = Instant::now() + self.config.lease.saturating_sub(self.config.timeout + record::MARGIN);
+        let Memory { mut turns, more } = lock(&self.memory).clone();
+        let mut round = Round::new(self.slots.clone(), self.config.clone(), ports.now(), start_by);
+        if !more {
+            round.next_due = ports.read(|tx| tx.delivery_next_due()).await?;
+            if round.next_due.is_none_or(|due| due > ports.now()) {
+                return Ok((round, Turns::default()));
             }
         }
-        let mut tx = store.write().await?;
-        let claims = tx.delivery_claim(self.now(), self.config.lease, limit).await?;
-        let mut ids: Vec<_> = claims.iter().map(|c| c.webhook.clone()).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        let webhooks = if ids.is_empty() { Vec::new() } else { tx.webhook_load_many(&ids).await? };
-        let webhooks = webhooks.into_iter().map(|w| (w.id.clone(), Arc::new(w))).collect();
-        let (heads, per_lane) = lane::wanted_behind(&claims, &webhooks, &self.places, self.config.lane_run);
-        let followers = if heads.is_empty() { Vec::new() } else { tx.delivery_followers(&heads, per_lane).await? };
-        let next_due = tx.delivery_next_due().await?;
-        tx.commit().await?;
-        Ok(Batch { claims, followers, webhooks, next_due, since })
+        let claim = move |tx: &mut dyn portico_core::ports::Tx| {
+            round.claim(tx, &mut turns, limit)?;
+            Ok((round, turns))
+        };
+        ports.store.write(claim).await
     }
 
-    /// Gives each claimed delivery to its webhook's group, or settles it at once. Says how many found a place.
-    async fn hand_over(&self, batch: Batch) -> usize {
-        let start_by = batch.since + self.config.lease.saturating_sub(self.config.timeout + settle::MARGIN);
-        let webhooks = batch.webhooks;
-        let mut runs = Vec::new();
-        for claimed in batch.claims {
-            // Deleted since: its deliveries are gone with it.
-            let Some(webhook) = webhooks.get(&claimed.webhook) else { continue };
-            if webhook.state == WebhookState::Disabled && claimed.event.kind != EventKind::WebhookTest {
-                self.settle(webhook, &claimed, DeliveryState::Dead, None).await;
-                continue;
-            }
-            match self.places.take(webhook) {
-                Some(place) => runs.push(Run::new(claimed, place, start_by)),
-                None => {
-                    let wait = if webhook.failing_since.is_some() { DEFER_FAILING } else { DEFER };
-                    self.settle(webhook, &claimed, DeliveryState::Pending, Some(self.now() + wait)).await;
-                }
-            }
+    /// Starts the lanes, those of one webhook together.
+    fn start_lanes(&self, lanes: Vec<Lane>) {
+        let mut of_webhook: HashMap<_, Vec<Lane>> = HashMap::new();
+        for lane in lanes {
+            of_webhook.entry(lane.webhook().id.clone()).or_default().push(lane);
         }
-        // Only when every head has its place.
-        lane::join(&mut runs, batch.followers, &webhooks, &self.places);
-        let placed = runs.iter().map(Run::len).sum();
-        let mut groups: HashMap<_, Vec<Run>> = HashMap::new();
-        for run in runs {
-            groups.entry(run.webhook().clone()).or_default().push(run);
-        }
-        for (id, runs) in groups {
-            if let Some(webhook) = webhooks.get(&id) {
-                self.tasks.spawn(self.poster.clone().group(webhook.clone(), runs));
+        for lanes in of_webhook.into_values() {
+            if let Some(webhook) = lanes.first().map(|lane| lane.webhook().clone()) {
+                self.tasks.spawn(self.poster.clone().start_lanes(webhook, lanes));
             }
-        }
-        placed
-    }
-
-    async fn settle(&self, webhook: &Arc<Webhook>, claimed: &Claimed, state: DeliveryState, due: Option<UtcMs>) {
-        let result = AttemptResult { delivery: claimed.id.clone(), attempt: None, state, due, at: self.now() };
-        let settled = Settled { results: vec![(result, None)], webhook: webhook.clone(), places: Vec::new() };
-        if self.settled.send(settled).await.is_err() {
-            tracing::debug!(delivery.id = %claimed.id, "nobody records results any more; the delivery falls due again");
         }
     }
 }
@@ -167,7 +140,7 @@ impl Job for Deliver {
         "deliver"
     }
 
-    fn nudge(&self) -> Option<&Notify> {
+    fn wakeup(&self) -> Option<&Notify> {
         Some(&self.waker.deliver)
     }
 
@@ -175,29 +148,32 @@ impl Job for Deliver {
         GAP
     }
 
-    async fn run_once(&self) -> Result<Status> {
-        let limit = u32::try_from(self.places.free()).unwrap_or(u32::MAX).min(self.config.batch);
+    async fn run_once(&self) -> Result<Run> {
+        let limit = u32::try_from(self.slots.free()).unwrap_or(u32::MAX).min(self.config.batch);
         if limit == 0 {
-            // Recording a result gives places back and nudges.
-            return Ok(Status { done: 0, next: IDLE });
+            metrics::gauge!(SLOTS_FREE).set(0.0);
+            // A slot that is given back wakes this task.
+            return Ok(Run { done: 0, next: IDLE });
         }
-        let batch = self.claim(limit).await?;
-        let (claimed, next_due) = (batch.claims.len(), batch.next_due);
-        let full = claimed == limit as usize;
-        self.full.store(full, Ordering::Relaxed);
-        let placed = self.hand_over(batch).await;
-        let next = pause(claimed, placed, full, next_due.map(|due| due.since(self.now())));
-        Ok(Status { done: placed as u64, next })
+        let (round, turns) = self.claim(limit).await?;
+        *lock(&self.memory) = Memory { turns, more: round.more };
+        self.slots.set_waiting(round.full.len());
+        let (placed, more) = (round.lanes.len(), round.more);
+        let due_in = round.next_due.map(|due| due.since(self.services.ports.now()));
+        self.start_lanes(round.lanes);
+        let slots = self.slots.status();
+        metrics::gauge!(SLOTS_FREE).set(slots.free as f64);
+        metrics::gauge!(WEBHOOKS_WAITING).set(slots.webhooks_waiting as f64);
+        Ok(Run { done: placed as u64, next: pause(more, due_in) })
     }
 }
 
-/// When to look again.
-fn pause(claimed: usize, placed: usize, full: bool, due_in: Option<Duration>) -> Duration {
+/// When to claim again without a wake-up.
+fn pause(more: bool, due_in: Option<Duration>) -> Duration {
     match due_in {
-        _ if full && placed > 0 => Duration::ZERO,
-        _ if claimed > 0 && placed == 0 => CROWDED,
+        _ if more => Duration::ZERO,
         None => IDLE,
-        // Due and not claimed: another node has it.
+        // Due and not claimed: its webhook has no slot.
         Some(Duration::ZERO) => CROWDED,
         Some(wait) => wait.min(IDLE),
     }
@@ -210,11 +186,10 @@ mod tests {
     #[test]
     fn the_pause_fits_what_was_found() {
         let secs = Duration::from_secs;
-        assert_eq!(pause(0, 0, false, None), IDLE);
-        assert_eq!(pause(0, 0, false, Some(secs(7))), secs(7));
-        assert_eq!(pause(0, 0, false, Some(secs(3600))), IDLE);
-        assert_eq!(pause(64, 64, true, Some(secs(7))), Duration::ZERO);
-        assert_eq!(pause(64, 0, true, Some(secs(7))), CROWDED, "all were put back");
-        assert_eq!(pause(0, 0, false, Some(Duration::ZERO)), CROWDED, "another node was faster");
+        assert_eq!(pause(false, None), IDLE);
+        assert_eq!(pause(false, Some(secs(7))), secs(7));
+        assert_eq!(pause(false, Some(secs(3600))), IDLE);
+        assert_eq!(pause(true, Some(secs(7))), Duration::ZERO);
+        assert_eq!(pause(false, Some(Duration::ZERO)), CROWDED, "what is due waits for slots");
     }
 }

@@ -1,22 +1,24 @@
-//! Tells devices whose state lasted past its deadline; the state machine says what follows.
+//! Ends states of devices that lasted past their deadline; the state machine says what follows.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use portico_core::device::{Signal, session};
+use portico_core::id::DeviceId;
+use portico_core::ports::Tx;
 use portico_core::time::UtcMs;
 use portico_core::{Result, Services};
 use tokio::sync::Notify;
 
-use crate::runner::{Job, Status};
+use crate::runner::{Job, Run};
 use crate::waker::LocalWaker;
 
-/// Devices told in one run.
+/// Devices dealt with in one run.
 const BATCH: u32 = 64;
-/// Between two looks, however busy the gateway is: a deadline may be met this much late.
+/// The shortest time between two searches, however busy the gateway is: a deadline may be met this much late.
 const GAP: Duration = Duration::from_secs(2);
-/// The longest sleep.
+/// The longest pause.
 const IDLE: Duration = Duration::from_secs(60);
 
 /// The task.
@@ -30,15 +32,17 @@ impl Expire {
         Self { services, waker }
     }
 
-    /// The next deadline of all: the store lists devices by deadline, so the first one due within [`IDLE`] has it.
-    async fn next_deadline(&self) -> Result<Option<UtcMs>> {
-        let ports = &self.services.ports;
-        let mut tx = ports.store.read().await?;
-        let first = tx.device_overdue(ports.now() + IDLE, 1).await?;
-        match first.first() {
-            None => Ok(None),
-            Some(id) => Ok(tx.device_load(id).await?.and_then(|d| d.deadline)),
-        }
+    /// Devices whose deadline has passed, and the next deadline of the others.
+    async fn read(&self) -> Result<(Vec<DeviceId>, Option<UtcMs>)> {
+        let now = self.services.ports.now();
+        let read = move |tx: &mut dyn Tx| {
+            let overdue = tx.device_overdue(now, BATCH)?;
+            // The store lists devices by deadline, so the one behind those overdue has the next, if it is within `IDLE`.
+            let next = tx.device_overdue(now + IDLE, BATCH + 1)?.into_iter().nth(overdue.len());
+            let next = next.map(|id| tx.device_load(&id)).transpose()?.flatten();
+            Ok((overdue, next.and_then(|device| device.deadline)))
+        };
+        self.services.ports.read(read).await
     }
 }
 
@@ -48,7 +52,7 @@ impl Job for Expire {
         "expire"
     }
 
-    fn nudge(&self) -> Option<&Notify> {
+    fn wakeup(&self) -> Option<&Notify> {
         Some(&self.waker.expire)
     }
 
@@ -56,21 +60,18 @@ impl Job for Expire {
         GAP
     }
 
-    async fn run_once(&self) -> Result<Status> {
+    async fn run_once(&self) -> Result<Run> {
         let ports = &self.services.ports;
-        let overdue = {
-            let mut tx = ports.store.read().await?;
-            tx.device_overdue(ports.now(), BATCH).await?
-        };
+        let (overdue, next) = self.read().await?;
         for id in &overdue {
-            let effect = session::tell(ports, id, Signal::DeadlinePassed, None).await?;
+            let effect = session::signal(ports, id, Signal::DeadlinePassed, None).await?;
             tracing::info!(device.id = %id, ?effect, "a device's state outlasted its deadline");
         }
         let done = overdue.len() as u64;
         if overdue.len() == BATCH as usize {
-            return Ok(Status { done, next: Duration::ZERO });
+            return Ok(Run { done, next: Duration::ZERO });
         }
-        Ok(Status { done, next: pause(self.next_deadline().await?, ports.now()) })
+        Ok(Run { done, next: pause(next, ports.now()) })
     }
 }
 

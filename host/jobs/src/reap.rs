@@ -1,18 +1,19 @@
-//! Removes what is old: finished deliveries, events, `Idempotency-Key`s. A bounded batch per transaction, so that nobody who
-//! writes waits long.
+//! Removes what is old: finished deliveries, events, `Idempotency-Key`s. Each transaction removes a bounded
+//! batch, so that it does not keep other writers waiting.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use portico_core::ports::Tx;
 use portico_core::time::UtcMs;
 use portico_core::{Result, Services};
 use tokio::sync::Notify;
 
 use crate::config::ReapConfig;
-use crate::runner::{Job, Status};
+use crate::runner::{Job, Run};
 
-/// The pause between two batches while there is more: room for those who write.
+/// The pause between two batches while there is more, in which others can write.
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// The task.
@@ -33,25 +34,28 @@ impl Job for Reap {
         "reap"
     }
 
-    fn nudge(&self) -> Option<&Notify> {
+    fn wakeup(&self) -> Option<&Notify> {
         None
     }
 
-    async fn run_once(&self) -> Result<Status> {
+    async fn run_once(&self) -> Result<Run> {
         let ports = &self.services.ports;
         let (now, batch) = (ports.now(), self.config.batch);
-        let mut tx = ports.store.write().await?;
-        // Deliveries first: an event that one of them needs is kept.
-        let deliveries = tx.delivery_purge(before(now, self.config.deliveries), batch).await?;
-        let events = tx.event_purge(before(now, self.config.events), batch).await?;
-        let keys = tx.idempotency_purge(before(now, ports.limits.idempotency_ttl)).await?;
-        tx.commit().await?;
+        let (deliveries_before, events_before) = (before(now, self.config.deliveries), before(now, self.config.events));
+        let keys_before = before(now, ports.limits.idempotency_ttl);
+        let purge = move |tx: &mut dyn Tx| {
+            // Deliveries first: an event that one of them needs is kept.
+            let deliveries = tx.delivery_purge(deliveries_before, batch)?;
+            let events = tx.event_purge(events_before, batch)?;
+            Ok((deliveries, events, tx.idempotency_purge(keys_before)?))
+        };
+        let (deliveries, events, keys) = ports.store.write(purge).await?;
         let done = deliveries + events + keys;
         if done > 0 {
             tracing::debug!(deliveries, events, idempotency_keys = keys, "old rows were removed");
         }
         let more = deliveries.max(events) >= u64::from(batch);
-        Ok(Status { done, next: if more { PAUSE } else { self.config.every } })
+        Ok(Run { done, next: if more { PAUSE } else { self.config.every } })
     }
 }
 

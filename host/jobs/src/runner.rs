@@ -1,4 +1,4 @@
-//! The one loop that drives every task: on a timer, on a nudge, slower after failures, and to an end at shutdown.
+//! The one loop that drives every task: on a timer, on a wake-up, slower after failures, and to an end at shutdown.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
@@ -30,28 +30,28 @@ pub(crate) trait Job: Send + Sync {
     fn name(&self) -> &'static str;
 
     /// What wakes it before its time; `None`: only the timer.
-    fn nudge(&self) -> Option<&Notify>;
+    fn wakeup(&self) -> Option<&Notify>;
 
-    /// How long nudges are collected after a run that left nothing to do at once.
+    /// How long wake-ups are collected after a run that left nothing to do at once.
     fn gap(&self) -> Duration {
         Duration::ZERO
     }
 
-    /// How long to rest after so many failures in a row.
+    /// How long to wait after this many failures in a row.
     fn rest(&self, failures: u32) -> Duration {
         backoff(failures)
     }
 
     /// Does what is due, at most one batch. Safe to repeat at any time.
-    async fn run_once(&self) -> Result<Status>;
+    async fn run_once(&self) -> Result<Run>;
 }
 
 /// What a run did and when the next one makes sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Status {
+pub(crate) struct Run {
     /// Things done.
     pub(crate) done: u64,
-    /// Wait before the next run, unless a nudge comes; zero: there is more to do.
+    /// Wait before the next run, unless a wake-up comes; zero: there is more to do.
     pub(crate) next: Duration,
 }
 
@@ -92,10 +92,10 @@ pub struct JobStatus {
     pub last_error: Option<String>,
 }
 
-/// Where a task's figures are kept.
-pub(crate) struct Board(Mutex<JobStatus>);
+/// A task's figures, kept up to date by the loop that drives it.
+pub(crate) struct Status(Mutex<JobStatus>);
 
-impl Board {
+impl Status {
     pub(crate) fn new(name: &'static str) -> Self {
         Self(Mutex::new(JobStatus {
             name,
@@ -120,7 +120,7 @@ impl Board {
     }
 
     /// Records the end of a run; says how many failed in a row.
-    fn ended(&self, result: &Result<Status>) -> u32 {
+    fn ended(&self, result: &Result<Run>) -> u32 {
         let mut status = lock(&self.0);
         status.runs += 1;
         match result {
@@ -145,12 +145,12 @@ impl Board {
 }
 
 /// Runs `job` until `stop`. A run that has begun is finished.
-pub(crate) async fn drive(job: Box<dyn Job>, stop: CancellationToken, board: Arc<Board>, ports: Arc<Ports>) {
+pub(crate) async fn drive(job: Box<dyn Job>, stop: CancellationToken, status: Arc<Status>, ports: Arc<Ports>) {
     while !stop.is_cancelled() {
-        board.begun(ports.now());
+        status.begun(ports.now());
         let run = AssertUnwindSafe(job.run_once()).catch_unwind().await;
         let result = run.unwrap_or_else(|_| Err(Error::internal("running a background task", "it panicked")));
-        let failures = board.ended(&result);
+        let failures = status.ended(&result);
         match result {
             Ok(status) if status.next.is_zero() => tokio::task::yield_now().await,
             Ok(status) => {
@@ -163,23 +163,24 @@ pub(crate) async fn drive(job: Box<dyn Job>, stop: CancellationToken, board: Arc
             }
         }
     }
-    board.stopped();
+    status.stopped();
 }
 
 async fn wait(job: &dyn Job, longest: Duration) {
     let gap = job.gap().min(longest);
     tokio::time::sleep(gap).await;
     let timer = tokio::time::sleep(longest - gap);
-    match job.nudge() {
+    match job.wakeup() {
         None => timer.await,
-        Some(nudge) => tokio::select! {
+        Some(wakeup) => tokio::select! {
             () = timer => {}
-            () = nudge.notified() => {}
+            () = wakeup.notified() => {}
         },
     }
 }
 
-fn backoff(failures: u32) -> Duration {
+/// How long to wait after this many failures in a row.
+pub(crate) fn backoff(failures: u32) -> Duration {
     let step = (failures.max(1) as usize - 1).min(BACKOFF.len() - 1);
     BACKOFF[step]
 }
@@ -201,51 +202,51 @@ mod tests {
     use crate::testing;
 
     /// Fails twice, panics once, then does one thing and rests.
-    struct Shaky {
+    struct FailsAtFirst {
         runs: Arc<AtomicU32>,
-        nudge: Arc<Notify>,
+        wakeup: Arc<Notify>,
         good: Arc<Notify>,
     }
 
     #[async_trait]
-    impl Job for Shaky {
+    impl Job for FailsAtFirst {
         fn name(&self) -> &'static str {
-            "shaky"
+            "fails_at_first"
         }
 
-        fn nudge(&self) -> Option<&Notify> {
-            Some(&self.nudge)
+        fn wakeup(&self) -> Option<&Notify> {
+            Some(&self.wakeup)
         }
 
         fn rest(&self, _: u32) -> Duration {
             Duration::ZERO
         }
 
-        async fn run_once(&self) -> Result<Status> {
+        async fn run_once(&self) -> Result<Run> {
             match self.runs.fetch_add(1, Ordering::SeqCst) {
                 0 | 1 => Err(Error::unavailable("the test", "not yet")),
                 2 => panic!("a bug"),
                 _ => {
                     self.good.notify_one();
-                    Ok(Status { done: 1, next: Duration::from_secs(3600) })
+                    Ok(Run { done: 1, next: Duration::from_secs(3600) })
                 }
             }
         }
     }
 
     #[tokio::test]
-    async fn failures_and_panics_are_survived_and_nudges_are_heard() {
-        let (runs, nudge, good) = (Arc::default(), Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let job = Shaky { runs, nudge: nudge.clone(), good: good.clone() };
-        let (board, stop) = (Arc::new(Board::new("shaky")), CancellationToken::new());
+    async fn failures_and_panics_are_survived_and_wakeups_are_heard() {
+        let (runs, wakeup, good) = (Arc::default(), Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let job = FailsAtFirst { runs, wakeup: wakeup.clone(), good: good.clone() };
+        let (status, stop) = (Arc::new(Status::new("fails_at_first")), CancellationToken::new());
         let ports = testing::services().ports.clone();
-        let driven = tokio::spawn(drive(Box::new(job), stop.clone(), board.clone(), ports));
+        let driven = tokio::spawn(drive(Box::new(job), stop.clone(), status.clone(), ports));
         good.notified().await;
-        nudge.notify_one();
+        wakeup.notify_one();
         good.notified().await;
         stop.cancel();
         driven.await.expect("an orderly end");
-        let status = board.status();
+        let status = status.status();
         assert_eq!((status.state, status.runs, status.failures, status.done), (JobState::Stopped, 5, 3, 2));
         assert_eq!(status.failures_in_a_row, 0);
     }

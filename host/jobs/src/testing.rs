@@ -1,26 +1,27 @@
 //! Nouns and ports for the tests of this crate. No store: what needs rows is tested through the whole gateway.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use portico_core::access::Caller;
+use portico_core::access::secret::KeyHash;
+use portico_core::access::{AccessKey, Caller};
 use portico_core::address::Party;
 use portico_core::context::MonotonicUlid;
 use portico_core::device::{Device, DeviceState, Wanted};
 use portico_core::event::{Event, EventKind};
 use portico_core::id::{DeliveryId, DeviceId, EventId, MessageId, TenantId, WebhookId};
 use portico_core::limits::Limits;
+use portico_core::message::queue_length::QueueLengths;
 use portico_core::message::{Content, Direction, Message, MessageStatus, StatusTimes};
 use portico_core::ports::outbound::{OutboundError, OutboundRequest, OutboundResponse};
 use portico_core::ports::plugins::{
     Decision, Formatted, Outcome, PaceDevice, PaceQuery, Parts, PluginFailure, PluginInfo, PluginRequest,
     PluginResponse,
 };
-use portico_core::ports::store::AttemptResult;
-use portico_core::ports::{Clock, Outbound, Plugins, Rng, Store, Tx};
+use portico_core::ports::store::{AttemptResult, Work};
+use portico_core::ports::{Clock, Outbound, Plugins, Rng, Store};
 use portico_core::seal::Sealer;
 use portico_core::testing::FakeWhatsApp;
 use portico_core::time::UtcMs;
@@ -169,11 +170,19 @@ fn nothing<T>() -> Result<T> {
 
 #[async_trait]
 impl Store for Nothing {
-    async fn read(&self) -> Result<Box<dyn Tx>> {
+    async fn read_with(&self, _: Work) -> Result<()> {
         nothing()
     }
 
-    async fn write(&self) -> Result<Box<dyn Tx>> {
+    async fn write_with(&self, _: Work) -> Result<()> {
+        nothing()
+    }
+
+    async fn key(&self, _: &KeyHash) -> Result<Option<AccessKey>> {
+        nothing()
+    }
+
+    async fn device(&self, _: &TenantId, _: &DeviceId) -> Result<Option<Device>> {
         nothing()
     }
 
@@ -215,6 +224,7 @@ pub(crate) fn services() -> Arc<Services> {
         sealer: Sealer::new(&[7; 32], Arc::new(Nothing)),
         limits: Limits::default(),
         ulids: MonotonicUlid::default(),
+        queue_lengths: QueueLengths::default(),
     };
     Arc::new(Services {
         ports: Arc::new(ports),

@@ -1,67 +1,59 @@
-//! The waker of one process: what the core rings after a commit, and what tasks and event streams wait on.
+//! The waker of one process: the core wakes topics after a commit, and tasks and event streams wait for them here.
 //!
-//! Rings are kept until they are taken, each at most once; nothing here grows without a limit. A ring that finds no room is
-//! remembered as "look at everything".
+//! What was woken is kept until a task takes it. The lists have a limit; a wake-up that finds its list full is remembered as
+//! "everything", and the task then looks through all devices.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use portico_core::id::DeviceId;
-use portico_core::ports::Waker;
+use portico_core::ports::{Topic, Waker};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::tasks::lock;
 
-/// Devices with something to send that are remembered at most; beyond, all devices are looked at.
+/// Devices with something to send that are remembered at most; beyond, all devices are searched.
 pub const OUTGOING_MAX: usize = 100_000;
-/// Requests about sessions that are remembered at most; beyond, all wanted devices are looked at.
+/// Requests about sessions that are remembered at most; beyond, all devices that should run are searched.
 pub const SESSION_REQUESTS_MAX: usize = 100_000;
 
 /// The [`Waker`] of one process.
 #[derive(Default)]
 pub struct LocalWaker {
     stored: watch::Sender<u64>,
-    outgoing: Mutex<Rung>,
-    requests: Mutex<Requests>,
+    outgoing: Mutex<Outgoing>,
+    requests: Mutex<SessionRequests>,
     watched: Mutex<HashMap<DeviceId, Vec<Arc<Notify>>>>,
-    /// For the task that delivers.
+    /// Wakes the task that delivers.
     pub(crate) deliver: Notify,
-    /// For the task that minds deadlines.
+    /// Wakes the task that ends states past their deadline.
     pub(crate) expire: Notify,
-    /// For the task that sends.
+    /// Wakes the task that sends.
     pub(crate) send: Notify,
-    /// For the task that starts and stops sessions.
+    /// Wakes the task that starts and stops sessions.
     pub(crate) sessions: Notify,
 }
 
-/// Devices that rang.
+/// Devices that may have something to send.
 #[derive(Default)]
-pub(crate) struct Rung {
+pub(crate) struct Outgoing {
     pub(crate) devices: HashSet<DeviceId>,
     /// There were more than fit.
     pub(crate) everything: bool,
 }
 
+/// Devices whose session is to be started, stopped or restarted, and not before when.
 #[derive(Default)]
-struct Requests {
-    due: HashMap<DeviceId, Instant>,
-    everything: bool,
-}
-
-/// Requests about sessions that are due.
-#[derive(Default)]
-pub(crate) struct DueRequests {
-    pub(crate) devices: Vec<DeviceId>,
+pub(crate) struct SessionRequests {
+    pub(crate) devices: HashMap<DeviceId, Instant>,
     /// There were more than fit.
     pub(crate) everything: bool,
-    /// When the next one is due.
-    pub(crate) next: Option<Instant>,
 }
 
 impl LocalWaker {
-    /// A waker nobody has rung.
+    /// A waker without wake-ups.
     pub fn new() -> Self {
         Self::default()
     }
@@ -72,21 +64,14 @@ impl LocalWaker {
         self.stored.subscribe()
     }
 
-    /// Takes the devices that have something to send.
-    pub(crate) fn take_outgoing(&self) -> Rung {
+    /// Takes the devices that may have something to send.
+    pub(crate) fn take_outgoing(&self) -> Outgoing {
         std::mem::take(&mut lock(&self.outgoing))
     }
 
-    /// Takes at most `limit` requests about sessions that are due.
-    pub(crate) fn take_requests(&self, now: Instant, limit: usize) -> DueRequests {
-        let mut requests = lock(&self.requests);
-        let due = requests.due.iter().filter(|(_, at)| **at <= now).map(|(id, _)| id.clone());
-        let devices: Vec<_> = due.take(limit).collect();
-        for device in &devices {
-            requests.due.remove(device);
-        }
-        let everything = std::mem::take(&mut requests.everything);
-        DueRequests { devices, everything, next: requests.due.values().min().copied() }
+    /// Takes the requests about sessions.
+    pub(crate) fn take_requests(&self) -> SessionRequests {
+        std::mem::take(&mut lock(&self.requests))
     }
 
     /// Wakes whenever something happens to the device's session, until the answer is dropped.
@@ -98,33 +83,41 @@ impl LocalWaker {
 }
 
 impl Waker for LocalWaker {
-    fn events_stored(&self) {
-        self.stored.send_modify(|count| *count = count.wrapping_add(1));
-        self.deliver.notify_one();
-        self.expire.notify_one();
-    }
-
-    fn outgoing(&self, device: &DeviceId) {
-        let mut rung = lock(&self.outgoing);
-        if rung.devices.len() < OUTGOING_MAX {
-            rung.devices.insert(device.clone());
-        } else if !rung.devices.contains(device) {
-            rung.everything = true;
+    fn wake(&self, topic: Topic) {
+        match topic {
+            Topic::Events => {
+                self.stored.send_modify(|count| *count = count.wrapping_add(1));
+                self.deliver.notify_one();
+                self.expire.notify_one();
+            }
+            Topic::Outgoing(device) => self.wake_outgoing(device),
+            Topic::Session { device, after } => self.wake_session(device, after),
         }
-        drop(rung);
-        self.send.notify_one();
-        for watcher in lock(&self.watched).get(device).into_iter().flatten() {
+    }
+}
+
+impl LocalWaker {
+    fn wake_outgoing(&self, device: DeviceId) {
+        for watcher in lock(&self.watched).get(&device).into_iter().flatten() {
             watcher.notify_one();
         }
+        let mut outgoing = lock(&self.outgoing);
+        if outgoing.devices.len() < OUTGOING_MAX {
+            outgoing.devices.insert(device);
+        } else if !outgoing.devices.contains(&device) {
+            outgoing.everything = true;
+        }
+        drop(outgoing);
+        self.send.notify_one();
     }
 
-    fn session(&self, device: &DeviceId, after: Duration) {
+    fn wake_session(&self, device: DeviceId, after: Duration) {
         let at = Instant::now() + after;
         let mut requests = lock(&self.requests);
-        if let Some(known) = requests.due.get_mut(device) {
+        if let Some(known) = requests.devices.get_mut(&device) {
             *known = at.min(*known);
-        } else if requests.due.len() < SESSION_REQUESTS_MAX {
-            requests.due.insert(device.clone(), at);
+        } else if requests.devices.len() < SESSION_REQUESTS_MAX {
+            requests.devices.insert(device, at);
         } else {
             requests.everything = true;
         }
@@ -168,46 +161,44 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_ring_before_the_wait_is_not_lost() {
+    async fn a_wake_up_before_the_wait_is_not_lost() {
         let waker = LocalWaker::new();
         let mut events = waker.events();
-        waker.events_stored();
-        waker.events_stored();
+        waker.wake(Topic::Events);
+        waker.wake(Topic::Events);
         events.changed().await.expect("the waker lives");
         waker.deliver.notified().await;
         waker.expire.notified().await;
     }
 
     #[tokio::test]
-    async fn devices_ring_once_however_often_they_are_rung() {
+    async fn a_device_is_taken_once_however_often_it_was_woken() {
         let waker = LocalWaker::new();
-        waker.outgoing(&device(1));
-        waker.outgoing(&device(1));
-        waker.outgoing(&device(2));
+        for n in [1, 1, 2] {
+            waker.wake(Topic::Outgoing(device(n)));
+        }
         waker.send.notified().await;
         assert_eq!(waker.take_outgoing().devices.len(), 2);
         assert!(waker.take_outgoing().devices.is_empty());
     }
 
-    #[test]
-    fn a_request_comes_due_and_an_earlier_one_wins() {
+    #[tokio::test(start_paused = true)]
+    async fn the_earliest_request_about_a_session_counts() {
         let waker = LocalWaker::new();
-        waker.session(&device(1), Duration::from_secs(30));
-        waker.session(&device(2), Duration::from_secs(60));
-        let now = Instant::now();
-        let early = waker.take_requests(now, 8);
-        assert!(early.devices.is_empty() && early.next.is_some_and(|at| at > now));
-        waker.session(&device(2), Duration::ZERO);
-        assert_eq!(waker.take_requests(Instant::now(), 8).devices, [device(2)]);
-        let due = waker.take_requests(now + Duration::from_secs(30), 8);
-        assert_eq!((due.devices, due.next, due.everything), (vec![device(1)], None, false));
+        for seconds in [30, 10, 60] {
+            waker.wake(Topic::Session { device: device(1), after: Duration::from_secs(seconds) });
+        }
+        let requests = waker.take_requests();
+        let at = Instant::now() + Duration::from_secs(10);
+        assert_eq!((requests.devices, requests.everything), (HashMap::from([(device(1), at)]), false));
+        assert!(waker.take_requests().devices.is_empty());
     }
 
     #[tokio::test]
     async fn a_watch_hears_its_device_and_leaves_nothing_behind() {
         let waker = LocalWaker::new();
         let watch = waker.watch(&device(1));
-        waker.outgoing(&device(1));
+        waker.wake(Topic::Outgoing(device(1)));
         watch.news().await;
         drop(watch);
         assert!(lock(&waker.watched).is_empty());

@@ -165,7 +165,15 @@ async fn urls_and_headers_that_cannot_be_sent_say_why() {
     for url in ["ftp://a.example/", "http://user:secret@a.example/", "http://", "not a url", "http://a.example:0/"] {
         assert!(matches!(client.check_url(url), Err(OutboundError::Invalid(_))), "{url}");
     }
-    for (name, value) in [("host", "b.example"), ("TE", "trailers"), ("Expect", "100-continue"), ("upgrade", "h2c"), ("Trailer", "x"), ("bad name", "1"), ("x-line", "a\r\nb: c")] {
+    for (name, value) in [
+        ("host", "b.example"),
+        ("TE", "trailers"),
+        ("Expect", "100-continue"),
+        ("upgrade", "h2c"),
+        ("Trailer", "x"),
+        ("bad name", "1"),
+        ("x-line", "a\r\nb: c"),
+    ] {
         let mut request = post("http://127.0.0.1:9/".into());
         request.headers = vec![(name.into(), value.into())];
         assert!(matches!(client.send(request).await, Err(OutboundError::Invalid(_))), "{name}");

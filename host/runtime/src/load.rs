@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use portico_core::ports::plugins::{Hook, PluginInfo};
 use sha2::{Digest, Sha256};
+use tokio::io::AsyncReadExt;
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 
@@ -32,6 +33,16 @@ pub enum LoadError {
         path: PathBuf,
         /// What happened.
         source: std::io::Error,
+    },
+    /// What stands under the name is a folder, a pipe, a socket or a device. Reading it might never end.
+    #[error(
+        "{path} is {what}, not a regular file; put the .wasm file itself there, or take it out of the plugin folder"
+    )]
+    NotAFile {
+        /// Where.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
     },
     /// The file is too large.
     #[error(
@@ -170,11 +181,18 @@ impl<'a> Loader<'a> {
             ComponentBytes::Memory(_, bytes) => Ok(bytes.to_vec()),
             ComponentBytes::File(path) => {
                 let failed = |source| LoadError::Read { path: path.clone(), source };
-                let size = tokio::fs::metadata(path).await.map_err(failed)?.len();
-                if size > limit as u64 {
-                    return Err(too_large(size));
+                let metadata = tokio::fs::metadata(path).await.map_err(failed)?;
+                if !metadata.is_file() {
+                    return Err(LoadError::NotAFile { path: path.clone(), what: kind(metadata.file_type()) });
                 }
-                tokio::fs::read(path).await.map_err(failed)
+                if metadata.len() > limit as u64 {
+                    return Err(too_large(metadata.len()));
+                }
+                let mut bytes = Vec::new();
+                // The file may grow meanwhile.
+                let file = tokio::fs::File::open(path).await.map_err(failed)?;
+                file.take(limit as u64 + 1).read_to_end(&mut bytes).await.map_err(failed)?;
+                if bytes.len() > limit { Err(too_large(bytes.len() as u64)) } else { Ok(bytes) }
             }
         }
     }
@@ -201,6 +219,18 @@ impl<'a> Loader<'a> {
         // SAFETY: the bytes come from our own compiler a moment ago, or from the cache, whose folder only the gateway can
         // write to and whose hash was checked on these very bytes.
         unsafe { Component::deserialize(self.engine, compiled) }
+    }
+}
+
+/// What a path leads to, for the error.
+fn kind(file_type: std::fs::FileType) -> &'static str {
+    use std::os::unix::fs::FileTypeExt;
+    match file_type {
+        t if t.is_dir() => "a folder",
+        t if t.is_fifo() => "a named pipe (FIFO)",
+        t if t.is_socket() => "a socket",
+        t if t.is_block_device() || t.is_char_device() => "a device",
+        _ => "something else",
     }
 }
 

@@ -144,8 +144,7 @@ impl AccessTx for DbTx<'_> {
     ) -> Result<Option<IdempotencyEntry>> {
         // On Postgres the insert waits for a rival with the same key; whoever comes second sees the first one's entry.
         let unanswered: &[u8] = &[];
-        let inserted =
-            run!(self.conn(), IDEMPOTENCY_INSERT, [tenant.as_str(), key, fingerprint, unanswered, at.0])?;
+        let inserted = run!(self.conn(), IDEMPOTENCY_INSERT, [tenant.as_str(), key, fingerprint, unanswered, at.0])?;
         if inserted > 0 {
             return Ok(None);
         }

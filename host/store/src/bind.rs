@@ -82,7 +82,9 @@ mod tests {
         for (given, bound) in [("a\0b\0", "ab"), ("plain", "plain"), ("", "")] {
             let bind = Bind::from(given);
             let ToSqlOutput::Borrowed(ValueRef::Text(text)) = bind.to_sql().unwrap() else {
-                let ToSqlOutput::Owned(Value::Text(text)) = bind.to_sql().unwrap() else { panic!("text is bound as text") };
+                let ToSqlOutput::Owned(Value::Text(text)) = bind.to_sql().unwrap() else {
+                    panic!("text is bound as text")
+                };
                 assert_eq!(text, bound);
                 continue;
             };

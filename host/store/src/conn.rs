@@ -86,7 +86,8 @@ impl Conn<'_> {
         match self {
             Self::Sqlite(connection) => {
                 let failed = |cause: rusqlite::Error| error::failed(statement, cause.into());
-                let mut prepared = sqlite_prepare(connection, statement, width, binds).map_err(|c| error::failed(statement, c))?;
+                let mut prepared =
+                    sqlite_prepare(connection, statement, width, binds).map_err(|c| error::failed(statement, c))?;
                 let mut rows = prepared.raw_query();
                 let mut found = Vec::new();
                 while let Some(row) = rows.next().map_err(failed)? {
@@ -113,7 +114,8 @@ impl Conn<'_> {
         match self {
             Self::Sqlite(connection) => {
                 let failed = |cause: rusqlite::Error| error::failed(statement, cause.into());
-                let mut prepared = sqlite_prepare(connection, statement, width, binds).map_err(|c| error::failed(statement, c))?;
+                let mut prepared =
+                    sqlite_prepare(connection, statement, width, binds).map_err(|c| error::failed(statement, c))?;
                 let mut rows = prepared.raw_query();
                 let row = rows.next().map_err(failed)?;
                 row.map(|row| T::from_row(&Row::sqlite(statement, row))).transpose()
@@ -135,6 +137,32 @@ impl Conn<'_> {
         binds: &[Bind<'_>],
     ) -> Result<T> {
         self.fetch_optional(statement, width, binds)?.ok_or_else(|| error::failed(statement, Cause::NoRow))
+    }
+}
+
+/// Statements of tests, which are not in `statement::all`.
+#[cfg(test)]
+impl Conn<'_> {
+    /// Runs statements.
+    pub(crate) fn run_raw(self, sql: &str) {
+        match self {
+            Self::Sqlite(connection) => connection.execute_batch(sql).unwrap(),
+            Self::Postgres(session) => {
+                let (connection, runtime) = session.parts();
+                runtime.block_on(sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(connection)).unwrap();
+            }
+        }
+    }
+
+    /// Runs a statement that gives one number.
+    pub(crate) fn number_raw(self, sql: &str) -> i64 {
+        match self {
+            Self::Sqlite(connection) => connection.query_row(sql, [], |row| row.get(0)).unwrap(),
+            Self::Postgres(session) => {
+                let (connection, runtime) = session.parts();
+                runtime.block_on(sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(connection)).unwrap()
+            }
+        }
     }
 }
 

@@ -3,12 +3,14 @@
 mod access;
 mod device;
 mod event;
+mod filter;
 mod key_record;
 mod lane;
 mod message;
 mod open;
 mod outbox;
 mod webhook;
+mod webhook_headers;
 
 /// Makes a test on each database of every function named.
 macro_rules! store_contract {
@@ -36,7 +38,8 @@ store_contract! {
         a_key_changes_its_name_and_scopes_only
         nothing_of_another_tenant_is_found
         an_idempotency_key_stands_for_its_first_use
-        rivals_with_one_idempotency_key_make_one_thing;
+        rivals_with_one_idempotency_key_make_one_thing
+        a_revoked_key_is_not_answered_from_memory;
     device:
         a_device_survives_the_round_trip
         a_change_keeps_what_it_does_not_name
@@ -44,13 +47,14 @@ store_contract! {
         devices_that_should_run_and_that_are_late_are_found
         a_loaded_device_is_locked_until_the_end
         deleting_takes_everything_but_events
-        an_unknown_state_is_an_error_that_names_the_row;
+        an_unknown_state_is_an_error_that_names_the_row
+        a_device_is_answered_from_memory_as_it_is;
     event:
         numbers_have_no_gaps_under_rivalry
         what_was_undone_burns_no_number
         events_raised_together_keep_their_order_and_their_lanes
         only_subscriptions_that_want_it_get_a_delivery
-        a_test_event_goes_to_one_subscription
+        a_subscription_changes_what_is_delivered_from_then_on
         a_list_tells_the_bytes_of_its_payloads
         old_events_go_unless_a_delivery_needs_them;
     key_record:
@@ -67,9 +71,12 @@ store_contract! {
         a_retry_holds_its_lane_back
         what_waits_behind_a_head_comes_along
         a_run_that_fails_leaves_its_lane_in_order
+        a_lane_whose_worker_goes_on_is_given_to_nobody_else
         a_run_that_dies_is_made_again
         rival_workers_neither_share_nor_overtake
         random_work_keeps_every_lane_in_order;
+    filter:
+        text_that_postgres_refuses_is_looked_for_without_it;
     message:
         a_message_survives_the_round_trip
         a_message_is_stored_once
@@ -77,8 +84,7 @@ store_contract! {
         a_list_tells_the_bytes_of_its_contents
         steps_set_their_time_and_clear_nothing
         the_queue_keeps_its_order
-        text_that_postgres_refuses_is_cleaned
-        filters_with_text_that_postgres_refuses_are_answered;
+        text_that_postgres_refuses_is_cleaned;
     open:
         rows_survive_closing
         a_database_of_a_newer_version_is_refused
@@ -88,6 +94,7 @@ store_contract! {
         many_transactions_wait_for_their_turn;
     outbox:
         a_claim_falls_due_again_when_its_lease_ends
+        a_claim_of_one_webhook_passes_over_the_backlog_of_another
         claims_of_a_dead_process_are_released_and_retries_are_not
         finishing_records_attempts
         a_result_for_a_removed_subscription_is_dropped
@@ -100,8 +107,10 @@ store_contract! {
         lists_stats_and_purge;
     webhook:
         a_webhook_survives_the_round_trip
-        headers_in_the_clear_are_found_until_they_are_sealed
         a_change_changes_what_it_names
         lists_are_of_a_tenant_or_a_device
         deleting_takes_deliveries_along;
+    webhook_headers:
+        they_are_stored_sealed
+        those_in_the_clear_are_found_until_they_are_sealed;
 }

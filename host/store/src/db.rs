@@ -9,6 +9,7 @@ mod look;
 mod postgres;
 mod queue;
 mod readers;
+mod space;
 mod sqlite;
 mod subscriptions;
 mod transaction;
@@ -28,15 +29,21 @@ use sqlx::PgPool;
 use crate::cache::Caches;
 use crate::config::{StoreConfig, Target};
 use crate::error::{LockLost, OpenError};
-pub use look::{Look, Sealed};
+pub use look::{Integrity, Look, Sealed};
 use postgres::lock::Lock;
 pub(crate) use queue::Task;
 use readers::Readers;
+use space::Space;
 pub(crate) use transaction::{DbTx, Mode};
 use writer::Writer;
 
 statements! {
     CHECK = "SELECT COUNT(*) FROM (SELECT id FROM tenants LIMIT 1) AS first";
+    /// See `space`. Postgres keeps the name in an index, which takes short ones only; there the new row alone needs space.
+    PROBE_ADD =
+        "INSERT INTO tenants (id, name, event_seq, created_ms) VALUES ('probe', hex(zeroblob(32768)), 0, 0)",
+        "INSERT INTO tenants (id, name, event_seq, created_ms) VALUES ('probe', 'probe', 0, 0)";
+    PROBE_REMOVE = "DELETE FROM tenants WHERE id = 'probe'";
     STEPS_DONE = "SELECT version FROM _sqlx_migrations ORDER BY version";
     /// The newest, because it tells which master key was used last.
     SEALED_SECRET = "SELECT id, sealed_secret FROM webhooks ORDER BY id DESC LIMIT 1";
@@ -52,6 +59,7 @@ const STATEMENTS_CACHED: usize = 512;
 pub struct Db {
     pub(crate) side: Arc<Side>,
     pub(crate) caches: Arc<Caches>,
+    pub(crate) space: Arc<Space>,
 }
 
 /// Which database it is, with what belongs to it.
@@ -90,7 +98,7 @@ impl Db {
             }
             Target::Postgres(url) => postgres::open(config, url).await?,
         };
-        Ok(Self { side: Arc::new(side), caches })
+        Ok(Self { side: Arc::new(side), caches, space: Arc::default() })
     }
 
     /// Looks at a database as it is, also while a gateway runs on it. Nothing is made, migrated or locked.
@@ -132,11 +140,13 @@ impl Db {
 
     /// Runs a transaction on a database thread. One that writes is durable when this returns.
     pub(crate) async fn run(&self, mode: Mode, extent: Extent, task: Task) -> Result<()> {
-        match (&*self.side, mode) {
+        let outcome = match (&*self.side, mode) {
             (Side::Sqlite { readers, .. }, Mode::Read) => readers.run(task).await,
             (Side::Sqlite { writer, .. }, Mode::Write) => writer.run(task).await,
             (Side::Postgres { pool, .. }, _) => postgres::run(pool, mode, extent, task, Arc::clone(&self.caches)).await,
-        }
+        };
+        self.space.note(&outcome);
+        outcome
     }
 
     /// Runs a transaction on a database thread and gives its result.
@@ -195,8 +205,7 @@ impl Store for Db {
         }
         let began = self.caches.devices.generation();
         let (tenant, wanted) = (tenant.clone(), id.clone());
-        let device =
-            self.with(Mode::Read, Extent::Statement, move |tx| tx.device_find(&tenant, &wanted)).await?;
+        let device = self.with(Mode::Read, Extent::Statement, move |tx| tx.device_find(&tenant, &wanted)).await?;
         if let Some(device) = &device {
             self.caches.devices.put(began, id.clone(), device.clone());
         }
@@ -205,6 +214,6 @@ impl Store for Db {
 
     async fn check(&self) -> Result<()> {
         self.with(Mode::Read, Extent::Statement, |tx| rows!(tx.conn(), (i64,), CHECK, [], fetch_one)).await?;
-        Ok(())
+        self.check_space().await
     }
 }

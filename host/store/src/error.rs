@@ -45,7 +45,7 @@ pub enum OpenError {
         path.display()
     )]
     InUse {
-        /// The lock file.
+        /// The lock file or its folder.
         path: PathBuf,
     },
     /// Another gateway runs on this Postgres database.
@@ -61,6 +61,18 @@ pub enum OpenError {
         /// What the system said.
         #[source]
         source: std::io::Error,
+    },
+    /// The disk is full.
+    #[error(
+        "the disk that holds {} is full; free space there, or move the data folder to a larger disk, and start again",
+        path.display()
+    )]
+    Full {
+        /// The file that could not grow.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: Source,
     },
     /// The database does not answer, or turns the gateway away.
     #[error("can't connect to the database; check its address, that it runs, and the user's name, password and rights")]
@@ -171,8 +183,17 @@ impl From<Inconsistent> for Error {
     }
 }
 
+/// What is not available on a full disk.
+const SPACE: &str = "space for the database (its disk is full)";
+
+/// Whether something could not be stored for want of space.
+pub(crate) fn is_full(error: &Error) -> bool {
+    matches!(error, Error::Unavailable { what, .. } if *what == SPACE)
+}
+
 /// What kind of failure it is.
 enum Kind {
+    Full,
     Unavailable(&'static str),
     Raced,
     Fault(&'static str),
@@ -187,6 +208,10 @@ pub(crate) fn failed(statement: &Statement, cause: Cause) -> Error {
 pub(crate) fn of(doing: &'static str, source: Arc<Cause>) -> Error {
     match kind(&source) {
         Kind::Unavailable(hint) => Error::unavailable("the database", Failed { statement: doing, hint, source }),
+        Kind::Full => {
+            let hint = "the disk is full; free space";
+            Error::unavailable(SPACE, Failed { statement: doing, hint, source })
+        }
         Kind::Raced => Error::Conflict {
             code: "conflict",
             why: "the same thing was being made or changed at the same moment; look at it and try again".to_owned(),
@@ -199,7 +224,9 @@ fn kind(cause: &Cause) -> Kind {
     match cause {
         Cause::Sqlite(rusqlite::Error::SqliteFailure(error, _)) => sqlite_kind(error.extended_code),
         Cause::Postgres(error) => postgres_kind(error),
-        Cause::TimedOut => Kind::Unavailable("no connection became free in time; look for slow disks or long transactions"),
+        Cause::TimedOut => {
+            Kind::Unavailable("no connection became free in time; look for slow disks or long transactions")
+        }
         Cause::Closed => Kind::Unavailable("the gateway is shutting down"),
         Cause::Undone => Kind::Unavailable(
             "SQLite undid the transactions that were to be committed together, as it does when the disk is full; free space",
@@ -221,8 +248,9 @@ fn sqlite_kind(code: i32) -> Kind {
             Kind::Unavailable("the file is locked by another program; end it (backups: use `VACUUM INTO` or `.backup`)")
         }
         (_, 8) => Kind::Unavailable("the file is read-only; check its mode and the file system"),
+        // SQLITE_FULL; SQLITE_IOERR_SHMSIZE, when the index of the write-ahead log can't grow
+        (_, 13) | (4874, _) => Kind::Full,
         (_, 10) => Kind::Unavailable("the disk failed; look at the system's log"),
-        (_, 13) => Kind::Unavailable("the disk is full; free space"),
         (_, 14) => {
             Kind::Unavailable("the file can't be opened; check that it is still there, and the limit of open files")
         }
@@ -260,7 +288,9 @@ fn sqlstate_kind(code: &str) -> Kind {
         _ if code.starts_with("08") || code.starts_with("57P") => {
             Kind::Unavailable("the server ends or restarts; try again")
         }
-        _ if code.starts_with("53") => Kind::Unavailable("the server is out of connections, memory or disk"),
+        // disk_full
+        "53100" => Kind::Full,
+        _ if code.starts_with("53") => Kind::Unavailable("the server is out of connections or memory"),
         _ => Kind::Fault("the database refused it"),
     }
 }
@@ -271,7 +301,8 @@ mod tests {
 
     #[test]
     fn a_full_disk_and_a_deadlock_can_be_tried_again() {
-        assert!(matches!(sqlite_kind(13), Kind::Unavailable(_)));
+        assert!(matches!(sqlite_kind(13), Kind::Full));
+        assert!(matches!(sqlstate_kind("53100"), Kind::Full));
         // SQLITE_BUSY_SNAPSHOT
         assert!(matches!(sqlite_kind(517), Kind::Unavailable(_)));
         assert!(matches!(sqlstate_kind("40P01"), Kind::Unavailable(_)));

@@ -94,7 +94,8 @@ impl DbTx<'_> {
         let first = self.seqs_take(tenant, row::length(events.len()))? - row::length(events.len()) + 1;
         let numbered: Vec<_> = (first..).zip(events).map(|(seq, new)| numbered(new, seq)).collect();
         let payloads: Vec<String> = numbered.iter().map(|e| row::json(&e.data)).collect::<Result<_>>()?;
-        let rows: Vec<_> = numbered.iter().zip(&payloads).map(|(event, payload)| EventRow::of(event, payload)).collect();
+        let rows: Vec<_> =
+            numbered.iter().zip(&payloads).map(|(event, payload)| EventRow::of(event, payload)).collect();
         let mut inserted = BTreeSet::new();
         for piece in pieces(&rows) {
             let ids = self.conn().fetch_all::<(String,)>(&INSERT, piece.len(), &table::binds(piece))?;

@@ -150,9 +150,8 @@ impl FromRow for KeyRecord {
 impl KeyRecords for Db {
     async fn get(&self, device: &DeviceId, kind: &'static str, id: &str) -> Result<Option<Vec<u8>>> {
         let (device, id) = (device.clone(), id.to_owned());
-        let get = move |tx: &mut DbTx<'_>| {
-            rows!(tx.conn(), (Vec<u8>,), GET, [device.as_str(), kind, &id], fetch_optional)
-        };
+        let get =
+            move |tx: &mut DbTx<'_>| rows!(tx.conn(), (Vec<u8>,), GET, [device.as_str(), kind, &id], fetch_optional);
         let row = self.with(Mode::Read, Extent::Statement, get).await?;
         Ok(row.map(|(value,)| value))
     }
@@ -172,9 +171,8 @@ impl KeyRecords for Db {
 
     async fn take(&self, device: &DeviceId, kind: &'static str, id: &str) -> Result<Option<Vec<u8>>> {
         let (device, id) = (device.clone(), id.to_owned());
-        let take = move |tx: &mut DbTx<'_>| {
-            rows!(tx.conn(), (Vec<u8>,), TAKE, [device.as_str(), kind, &id], fetch_optional)
-        };
+        let take =
+            move |tx: &mut DbTx<'_>| rows!(tx.conn(), (Vec<u8>,), TAKE, [device.as_str(), kind, &id], fetch_optional);
         let row = self.with(Mode::Write, Extent::Statement, take).await?;
         Ok(row.map(|(value,)| value))
     }

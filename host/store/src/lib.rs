@@ -43,6 +43,6 @@ mod plans;
 mod testing;
 
 pub use config::{Location, StoreConfig, Synchronous};
-pub use db::{Db, Look, Sealed};
+pub use db::{Db, Integrity, Look, Sealed};
 pub use error::{LockLost, OpenError};
 pub use lock::LOCK_FILE;

@@ -151,7 +151,8 @@ impl<'r> MessageRow<'r> {
         let at = self.at();
         let owned = |text: Option<&str>| text.map(str::to_owned);
         let party = |id: &str, pn, lid| Party { id: id.to_owned(), pn: owned(pn), lid: owned(lid) };
-        let error = |code: &str| SendFailure { code: code.to_owned(), text: self.error_text.unwrap_or_default().to_owned() };
+        let error =
+            |code: &str| SendFailure { code: code.to_owned(), text: self.error_text.unwrap_or_default().to_owned() };
         Ok(Message {
             id: at.id("id", self.id)?,
             tenant: at.id("tenant_id", self.tenant_id)?,
@@ -260,12 +261,7 @@ impl MessageTx for DbTx<'_> {
         Ok(())
     }
 
-    fn message_queued(
-        &mut self,
-        device: &DeviceId,
-        after: Option<&MessageId>,
-        limit: u32,
-    ) -> Result<Vec<Message>> {
+    fn message_queued(&mut self, device: &DeviceId, after: Option<&MessageId>, limit: u32) -> Result<Vec<Message>> {
         let after = after.map_or("", MessageId::as_str);
         rows!(self.conn(), Message, QUEUED, [device.as_str(), after, i64::from(limit)], fetch_all)
     }

@@ -4,7 +4,7 @@
 //! are run here. Invariant: a database that a newer version has migrated, or that another gateway runs on, is refused, not
 //! touched.
 
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
 use sqlx::PgConnection;
 use sqlx::migrate::{MigrateError, Migration, Migrator};
 
@@ -68,7 +68,10 @@ pub(crate) fn sqlite(connection: &mut Connection) -> Result<(), SqliteError> {
     let done = done(connection)?;
     check(&done).map_err(SqliteError::Steps)?;
     for step in SQLITE.iter().filter(|step| !done.iter().any(|done| done.version == step.version)) {
-        run(connection, step).map_err(|e| SqliteError::Steps(OpenError::Migration(e.into())))?;
+        run(connection, step).map_err(|e| match e.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => SqliteError::Refused(e),
+            _ => SqliteError::Steps(OpenError::Migration(e.into())),
+        })?;
     }
     Ok(())
 }
@@ -82,9 +85,7 @@ struct Done {
 
 fn done(connection: &Connection) -> rusqlite::Result<Vec<Done>> {
     let mut listed = connection.prepare("SELECT version, success, checksum FROM _sqlx_migrations ORDER BY version")?;
-    let read = |row: &rusqlite::Row<'_>| {
-        Ok(Done { version: row.get(0)?, success: row.get(1)?, checksum: row.get(2)? })
-    };
+    let read = |row: &rusqlite::Row<'_>| Ok(Done { version: row.get(0)?, success: row.get(1)?, checksum: row.get(2)? });
     listed.query_map([], read)?.collect()
 }
 

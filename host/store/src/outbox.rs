@@ -15,7 +15,9 @@ use portico_core::error::Result;
 use portico_core::event::{Event, EventKind};
 use portico_core::id::{DeliveryId, TenantId, WebhookId};
 use portico_core::page::PageRequest;
-use portico_core::ports::store::{AttemptResult, DeliveryFilter, NewDelivery, OutboxStats, OutboxTx};
+use portico_core::ports::store::{
+    AttemptResult, DeliveryFilter, LaneResult, NewDelivery, OutboxStats, OutboxTx, WaitingWebhook,
+};
 use portico_core::time::UtcMs;
 use portico_core::webhook::{Attempt, Claimed, Delivery, DeliveryState};
 
@@ -77,6 +79,31 @@ statements! {
                  FOR NO KEY UPDATE SKIP LOCKED)
              UPDATE deliveries SET due_ms = $2, claimed_ms = $1 FROM chosen WHERE deliveries.id = chosen.id
              RETURNING deliveries.id, tenant_id, webhook_id, event_id, attempts, created_ms, event_seq";
+    /// As `CLAIM`, of one webhook.
+    CLAIM_OF =
+        "UPDATE deliveries SET due_ms = $2, claimed_ms = $1
+             WHERE id IN (
+                 SELECT id FROM deliveries WHERE webhook_id = $4 AND state = 'pending' AND due_ms <= $1
+                 ORDER BY due_ms LIMIT $3)
+             RETURNING id, tenant_id, webhook_id, event_id, attempts, created_ms, event_seq",
+        "WITH chosen AS MATERIALIZED (
+                 SELECT id FROM deliveries WHERE webhook_id = $4 AND state = 'pending' AND due_ms <= $1
+                 ORDER BY due_ms LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED)
+             UPDATE deliveries SET due_ms = $2, claimed_ms = $1 FROM chosen WHERE deliveries.id = chosen.id
+             RETURNING deliveries.id, tenant_id, webhook_id, event_id, attempts, created_ms, event_seq";
+    /// One step through the index for each webhook: from one id to the next larger one.
+    WAITING =
+        "WITH RECURSIVE waiting (webhook_id, place) AS (
+             SELECT (SELECT MIN(d.webhook_id) FROM deliveries d
+                     WHERE d.state = 'pending' AND d.due_ms IS NOT NULL AND d.webhook_id > $1), CAST(1 AS BIGINT)
+             UNION ALL
+             SELECT (SELECT MIN(d.webhook_id) FROM deliveries d
+                     WHERE d.state = 'pending' AND d.due_ms IS NOT NULL AND d.webhook_id > waiting.webhook_id), place + 1
+             FROM waiting WHERE webhook_id IS NOT NULL AND place < $2)
+         SELECT webhook_id, place, (
+             SELECT MIN(d.due_ms) FROM deliveries d
+             WHERE d.webhook_id = waiting.webhook_id AND d.state = 'pending' AND d.due_ms IS NOT NULL)
+         FROM waiting WHERE webhook_id IS NOT NULL";
     /// What waits behind heads of lanes, `$1` deliveries of each at most. SQLite can't limit a joined part by itself: there
     /// the last one wanted is looked up first.
     BEHIND =
@@ -181,6 +208,19 @@ impl FromRow for ClaimedRow {
     }
 }
 
+/// A webhook with pending deliveries, and its place among those listed.
+struct WaitingRow {
+    webhook_id: String,
+    place: i64,
+    due_ms: i64,
+}
+
+impl FromRow for WaitingRow {
+    fn from_row(row: &Row<'_>) -> Result<Self> {
+        Ok(Self { webhook_id: row.get(0)?, place: row.get(1)?, due_ms: row.get(2)? })
+    }
+}
+
 impl ClaimedRow {
     fn noun(&self, event: &Event) -> Result<Claimed> {
         let at = RowRef::new("deliveries", &self.id);
@@ -213,6 +253,23 @@ impl DbTx<'_> {
         }
         Ok(())
     }
+
+    /// Joins claimed rows with their events, oldest first. A delivery whose event is gone ends here.
+    fn claimed(&mut self, mut rows: Vec<ClaimedRow>, now: UtcMs) -> Result<Vec<Claimed>> {
+        // `RETURNING` promises no order.
+        rows.sort_by_key(|r| (r.created_ms, r.event_seq));
+        let events = event::load_many(self, &rows.iter().map(|r| r.event_id.as_str()).collect())?;
+        let mut claimed = Vec::with_capacity(rows.len());
+        let mut lost = Vec::new();
+        for row in &rows {
+            match events.get(&row.event_id) {
+                Some(event) => claimed.push(row.noun(event)?),
+                None => lost.push(LaneResult::from(row.without_event(now)?)),
+            }
+        }
+        settle::finish(self, &lost, now)?;
+        Ok(claimed)
+    }
 }
 
 impl OutboxTx for DbTx<'_> {
@@ -234,21 +291,31 @@ impl OutboxTx for DbTx<'_> {
 
     fn delivery_claim(&mut self, now: UtcMs, lease: Duration, limit: u32) -> Result<Vec<Claimed>> {
         let binds = (now.0, (now + lease).0, i64::from(limit));
-        let mut rows =
-            rows!(self.conn(), ClaimedRow, CLAIM, [binds.0, binds.1, binds.2], fetch_all)?;
-        // `RETURNING` promises no order.
-        rows.sort_by_key(|r| (r.created_ms, r.event_seq));
-        let events = event::load_many(self, &rows.iter().map(|r| r.event_id.as_str()).collect())?;
-        let mut claimed = Vec::with_capacity(rows.len());
-        let mut lost = Vec::new();
-        for row in &rows {
-            match events.get(&row.event_id) {
-                Some(event) => claimed.push(row.noun(event)?),
-                None => lost.push(row.without_event(now)?),
-            }
-        }
-        settle::finish(self, &lost)?;
-        Ok(claimed)
+        let rows = rows!(self.conn(), ClaimedRow, CLAIM, [binds.0, binds.1, binds.2], fetch_all)?;
+        self.claimed(rows, now)
+    }
+
+    fn delivery_claim_of(
+        &mut self,
+        webhook: &WebhookId,
+        now: UtcMs,
+        lease: Duration,
+        limit: u32,
+    ) -> Result<Vec<Claimed>> {
+        let binds = (now.0, (now + lease).0, i64::from(limit), webhook.as_str());
+        let rows = rows!(self.conn(), ClaimedRow, CLAIM_OF, [binds.0, binds.1, binds.2, binds.3], fetch_all)?;
+        self.claimed(rows, now)
+    }
+
+    fn delivery_waiting(&mut self, after: Option<&WebhookId>, limit: u32) -> Result<Vec<WaitingWebhook>> {
+        let after = after.map_or("", WebhookId::as_str);
+        let mut rows = rows!(self.conn(), WaitingRow, WAITING, [after, i64::from(limit)], fetch_all)?;
+        rows.sort_by_key(|row| row.place);
+        let noun = |row: WaitingRow| {
+            let id = RowRef::new("deliveries", "(any)").id("webhook_id", &row.webhook_id)?;
+            Ok(WaitingWebhook { id, next_due: UtcMs(row.due_ms) })
+        };
+        rows.into_iter().map(noun).collect()
     }
 
     fn delivery_followers(&mut self, heads: &[DeliveryId], per_lane: u32) -> Result<Vec<Claimed>> {
@@ -271,8 +338,8 @@ impl OutboxTx for DbTx<'_> {
         Ok(released)
     }
 
-    fn delivery_finish(&mut self, results: &[AttemptResult]) -> Result<()> {
-        settle::finish(self, results)
+    fn delivery_finish(&mut self, lanes: &[LaneResult], lease_end: UtcMs) -> Result<()> {
+        settle::finish(self, lanes, lease_end)
     }
 
     fn delivery_next_due(&mut self) -> Result<Option<UtcMs>> {

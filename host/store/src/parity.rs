@@ -5,6 +5,7 @@ use std::path::Path;
 
 use sqlx::AssertSqlSafe;
 
+use crate::conn::Conn;
 use crate::db::Side;
 use crate::migrate;
 use crate::testing::{Fixture, Kind, with_db};
@@ -32,24 +33,26 @@ struct Shape {
     indexes: BTreeSet<String>,
 }
 
-async fn of_sqlite(fx: &Fixture) -> Shape {
-    let Side::Sqlite { readers, .. } = &*fx.db.side else { panic!("not SQLite") };
-    let columns: Vec<(String, String, String, bool)> = sqlx::query_as(
-        "SELECT m.name, c.name, c.type, c.\"notnull\" = 0 FROM sqlite_schema m, pragma_table_info(m.name) c
-         WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%' AND m.name NOT LIKE '\\_%' ESCAPE '\\'",
-    )
-    .fetch_all(readers)
-    .await
-    .unwrap();
-    let indexes: Vec<(String,)> =
-        sqlx::query_as("SELECT name FROM sqlite_schema WHERE type = 'index' AND name NOT LIKE 'sqlite%'")
-            .fetch_all(readers)
-            .await
+async fn of_sqlite(fx: &'static Fixture) -> Shape {
+    fx.read(|tx| {
+        let Conn::Sqlite(connection) = tx.conn() else { panic!("not SQLite") };
+        let mut columns = connection
+            .prepare(
+                "SELECT m.name, c.name, c.type, c.\"notnull\" = 0 FROM sqlite_schema m, pragma_table_info(m.name) c
+                 WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%' AND m.name NOT LIKE '\\_%' ESCAPE '\\'",
+            )
             .unwrap();
-    shape(columns, indexes)
+        let columns = columns.query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?))).unwrap();
+        let mut indexes = connection
+            .prepare("SELECT name FROM sqlite_schema WHERE type = 'index' AND name NOT LIKE 'sqlite%'")
+            .unwrap();
+        let indexes = indexes.query_map([], |r| Ok((r.get(0)?,))).unwrap();
+        shape(columns.map(Result::unwrap).collect(), indexes.map(Result::unwrap).collect())
+    })
+    .await
 }
 
-async fn of_postgres(fx: &Fixture) -> Shape {
+async fn of_postgres(fx: &'static Fixture) -> Shape {
     let Side::Postgres { pool, .. } = &*fx.db.side else { panic!("not Postgres") };
     let columns: Vec<(String, String, String, bool)> = sqlx::query_as(
         "SELECT table_name::TEXT, column_name::TEXT, UPPER(data_type), is_nullable = 'YES' FROM information_schema.columns
@@ -94,8 +97,8 @@ fn shape(columns: Vec<(String, String, String, bool)>, indexes: Vec<(String,)>) 
 #[tokio::test]
 async fn both_databases_have_the_same_shape() {
     let (send, receive) = tokio::sync::oneshot::channel();
-    with_db(Kind::Sqlite, async |fx| drop(send.send(of_sqlite(&fx).await))).await;
+    with_db(Kind::Sqlite, async |fx| drop(send.send(of_sqlite(fx).await))).await;
     let sqlite = receive.await.unwrap();
     assert!(sqlite.columns.contains_key("key_records.value"));
-    with_db(Kind::Postgres, async move |fx| assert_eq!(of_postgres(&fx).await, sqlite)).await;
+    with_db(Kind::Postgres, async move |fx| assert_eq!(of_postgres(fx).await, sqlite)).await;
 }

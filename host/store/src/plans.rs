@@ -3,22 +3,17 @@
 mod filled;
 mod pinned;
 
-use sqlx::{AssertSqlSafe, Executor};
+use sqlx::Executor;
 
+use crate::conn::Conn;
 use crate::db::Side;
-use crate::statement::{Statement, all, widen};
+use crate::statement::{Statement, Text, all};
 use crate::testing::{Fixture, Kind, with_db};
 
-/// The highest `$N` outside of the braces: what stands before the list.
-fn fixed(sql: &str) -> usize {
-    let numbers = sql.split('$').skip(1).map(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>());
-    numbers.filter_map(|n| n.parse().ok()).max().unwrap_or(0)
-}
-
 /// The statement as sent: alone and, if it takes a list, with two entries.
-fn spellings(sql: &'static str) -> Vec<String> {
-    let widths = if sql.contains('{') { vec![1, 2] } else { vec![1] };
-    widths.into_iter().map(|w| widen(sql, fixed(sql), w).0).collect()
+fn spellings(text: &'static Text) -> Vec<&'static str> {
+    let widths = if text.declared.contains('{') { vec![1, 2] } else { vec![1] };
+    widths.into_iter().map(|width| text.spelled(width)).collect()
 }
 
 fn statements() -> impl Iterator<Item = &'static Statement> {
@@ -44,20 +39,23 @@ fn every_module_with_statements_is_listed() {
     assert_eq!(listed.len(), declared, "add the module to `statement::all`: {listed:?}");
 }
 
-async fn prepare_all(fx: Fixture) {
+async fn prepare_all(fx: &'static Fixture) {
     for statement in statements() {
+        let refused = |e: &dyn std::fmt::Display| panic!("{}: {e}", statement.name);
         match &*fx.db.side {
-            Side::Sqlite { writer, .. } => {
-                let mut turn = writer.turn_for_one().await.unwrap();
-                for sql in spellings(statement.sqlite) {
-                    let prepared = turn.connection().prepare(sqlx::SqlSafeStr::into_sql_str(AssertSqlSafe(sql))).await;
-                    prepared.unwrap_or_else(|e| panic!("{}: {e}", statement.name));
-                }
+            Side::Sqlite { .. } => {
+                fx.read(move |tx| {
+                    let Conn::Sqlite(connection) = tx.conn() else { panic!("not SQLite") };
+                    for sql in spellings(&statement.sqlite) {
+                        connection.prepare(sql).map(drop).unwrap_or_else(|e| refused(&e));
+                    }
+                })
+                .await;
             }
             Side::Postgres { pool, .. } => {
-                for sql in spellings(statement.postgres) {
-                    let prepared = pool.prepare(sqlx::SqlSafeStr::into_sql_str(AssertSqlSafe(sql))).await;
-                    prepared.unwrap_or_else(|e| panic!("{}: {e}", statement.name));
+                for sql in spellings(&statement.postgres) {
+                    let prepared = pool.prepare(sqlx::SqlSafeStr::into_sql_str(sql)).await;
+                    prepared.map(drop).unwrap_or_else(|e| refused(&e));
                 }
             }
         }

@@ -3,22 +3,24 @@
 //! Postgres tests need `PORTICO_TEST_POSTGRES` and fail without it: a store that was tried on one database only is not
 //! tested.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::borrow::Borrow;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use portico_core::Error;
 use portico_core::address::Party;
 use portico_core::device::{Device, DeviceState, Wanted};
 use portico_core::event::{Event, EventKind, NewEvent};
-use portico_core::id::{DeviceId, EventId, MessageId, TenantId, WebhookId};
+use portico_core::id::{DeliveryId, DeviceId, EventId, MessageId, TenantId, WebhookId};
 use portico_core::message::{Content, Direction, Message, MessageStatus, StatusTimes};
 use portico_core::page::PageRequest;
-use portico_core::ports::store::{Store, Tx};
+use portico_core::ports::store::{AccessTx, DeviceTx, EventTx, MessageTx, NewDelivery, OutboxTx, WebhookTx};
 use portico_core::time::UtcMs;
-use portico_core::webhook::{EventFilter, Webhook, WebhookState};
+use portico_core::webhook::{EventFilter, SealedHeaders, Webhook, WebhookState};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
 
+use crate::db::{DbTx, Extent, Mode};
 use crate::{Db, StoreConfig};
 
 /// The start of every test: 2026-01-01.
@@ -31,24 +33,28 @@ pub(crate) enum Kind {
     Postgres,
 }
 
+/// Keeps a value until the tests end, so that closures for other threads can refer to it.
+pub(crate) fn leak<T>(value: T) -> &'static T {
+    Box::leak(Box::new(value))
+}
+
 /// One test's database.
-#[derive(Clone)]
 pub(crate) struct Fixture {
     pub(crate) kind: Kind,
     pub(crate) db: Db,
     pub(crate) config: StoreConfig,
-    tick: Arc<AtomicI64>,
+    tick: AtomicI64,
 }
 
 /// Runs a test on a fresh database and removes the database, whatever comes of the test.
-pub(crate) async fn with_db<F>(kind: Kind, test: impl FnOnce(Fixture) -> F)
+pub(crate) async fn with_db<F>(kind: Kind, test: impl FnOnce(&'static Fixture) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
     let home = Home::new(kind).await;
     let config = StoreConfig::at(home.url());
     let db = Db::open(&config).await.expect("a fresh database opens");
-    let fixture = Fixture { kind, db: db.clone(), config, tick: Arc::default() };
+    let fixture = leak(Fixture { kind, db: db.clone(), config, tick: AtomicI64::default() });
     let outcome = tokio::spawn(test(fixture)).await;
     db.close().await;
     home.remove().await;
@@ -123,12 +129,25 @@ impl Fixture {
         UtcMs(START + self.tick.fetch_add(1, Ordering::Relaxed))
     }
 
-    pub(crate) async fn write(&self) -> Box<dyn Tx> {
-        self.db.write().await.unwrap()
+    /// Runs a transaction that writes.
+    pub(crate) async fn write<T: Send + 'static>(&self, work: impl FnOnce(&mut DbTx<'_>) -> T + Send + 'static) -> T {
+        self.db.with(Mode::Write, Extent::Transaction, |tx| Ok(work(tx))).await.unwrap()
     }
 
-    pub(crate) async fn read(&self) -> Box<dyn Tx> {
-        self.db.read().await.unwrap()
+    /// Runs a transaction that reads.
+    pub(crate) async fn read<T: Send + 'static>(&self, work: impl FnOnce(&mut DbTx<'_>) -> T + Send + 'static) -> T {
+        self.db.with(Mode::Read, Extent::Transaction, |tx| Ok(work(tx))).await.unwrap()
+    }
+
+    /// Runs a transaction that writes and undoes it.
+    pub(crate) async fn undone<T: Send + 'static>(&self, work: impl FnOnce(&mut DbTx<'_>) -> T + Send + 'static) -> T {
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        let task = move |tx: &mut DbTx<'_>| {
+            sender.send(work(tx)).expect("the test waits");
+            Err::<(), _>(Error::not_found("reason", "to keep it"))
+        };
+        self.db.with(Mode::Write, Extent::Transaction, task).await.unwrap_err();
+        receiver.try_recv().expect("the work came to its end")
     }
 
     /// The id of a tenant that is not stored.
@@ -138,38 +157,30 @@ impl Fixture {
 
     /// Runs one statement past the port.
     pub(crate) async fn execute(&self, sql: &str) {
-        let sql = AssertSqlSafe(sql.to_owned());
-        match &*self.db.side {
-            crate::db::Side::Sqlite { writer, .. } => {
-                let mut turn = writer.turn_for_one().await.unwrap();
-                turn.connection().execute(sql).await.unwrap();
-                turn.commit().await.unwrap();
-            }
-            crate::db::Side::Postgres { pool, .. } => drop(pool.execute(sql).await.unwrap()),
-        }
+        let sql = sql.to_owned();
+        let run = move |tx: &mut DbTx<'_>| {
+            tx.subscriptions_changed();
+            tx.conn().run_raw(&sql);
+        };
+        self.write(run).await;
     }
 
     /// Asks for one number past the port.
     pub(crate) async fn number(&self, sql: &str) -> i64 {
-        let sql = AssertSqlSafe(sql.to_owned());
-        match &*self.db.side {
-            crate::db::Side::Sqlite { readers, .. } => sqlx::query_scalar(sql).fetch_one(readers).await.unwrap(),
-            crate::db::Side::Postgres { pool, .. } => sqlx::query_scalar(sql).fetch_one(pool).await.unwrap(),
-        }
+        let sql = sql.to_owned();
+        self.read(move |tx| tx.conn().number_raw(&sql)).await
     }
 
-    pub(crate) async fn tenant(&self, name: &str) -> TenantId {
+    pub(crate) async fn tenant(&self, name: &'static str) -> &'static TenantId {
         let at = self.now();
-        let id = TenantId::new(at.0, rand::random());
-        let mut tx = self.write().await;
-        tx.tenant_insert(&id, name, at).await.unwrap();
-        tx.commit().await.unwrap();
+        let id = leak(TenantId::new(at.0, rand::random()));
+        self.write(move |tx| tx.tenant_insert(id, name, at).unwrap()).await;
         id
     }
 
-    pub(crate) async fn device(&self, tenant: &TenantId) -> Device {
+    pub(crate) async fn device(&self, tenant: &TenantId) -> &'static Device {
         let at = self.now();
-        let device = Device {
+        let device = leak(Device {
             id: DeviceId::new(at.0, rand::random()),
             tenant: tenant.clone(),
             name: "sales".to_owned(),
@@ -182,10 +193,8 @@ impl Fixture {
             lid: None,
             push_name: None,
             created_at: at,
-        };
-        let mut tx = self.write().await;
-        tx.device_insert(&device).await.unwrap();
-        tx.commit().await.unwrap();
+        });
+        self.write(move |tx| tx.device_insert(device).unwrap()).await;
         device
     }
 
@@ -214,32 +223,34 @@ impl Fixture {
         }
     }
 
-    pub(crate) async fn stored(&self, message: &Message) {
-        let mut tx = self.write().await;
-        assert_eq!(tx.message_insert(std::slice::from_ref(message)).await.unwrap().len(), 1);
-        tx.commit().await.unwrap();
+    pub(crate) async fn stored(&self, message: impl Borrow<Message>) {
+        let messages = [message.borrow().clone()];
+        assert_eq!(self.write(move |tx| tx.message_insert(&messages).unwrap()).await.len(), 1);
     }
 
     /// A subscription; `events` as in the API.
-    pub(crate) async fn webhook(&self, tenant: &TenantId, device: Option<&Device>, events: &[&str]) -> Webhook {
+    pub(crate) async fn webhook(
+        &self,
+        tenant: &TenantId,
+        device: Option<&Device>,
+        events: &[&str],
+    ) -> &'static Webhook {
         let at = self.now();
-        let webhook = Webhook {
+        let webhook = leak(Webhook {
             id: WebhookId::new(at.0, rand::random()),
             tenant: tenant.clone(),
             device: device.map(|d| d.id.clone()),
             url: "https://hooks.example.com/portico".to_owned(),
             events: events.iter().map(|e| EventFilter::parse(e).unwrap()).collect(),
-            headers: BTreeMap::from([("X-Shop".to_owned(), "1".to_owned())]),
+            headers: SealedHeaders { names: vec!["X-Shop".to_owned()], sealed: vec![3, 0, 255] },
             format: "webhook-format".to_owned(),
             state: WebhookState::Enabled,
             reason: None,
             failing_since: None,
             created_at: at,
             sealed_secret: vec![0, 1, 2, 255],
-        };
-        let mut tx = self.write().await;
-        tx.webhook_insert(&webhook).await.unwrap();
-        tx.commit().await.unwrap();
+        });
+        self.write(move |tx| tx.webhook_insert(webhook).unwrap()).await;
         webhook
     }
 
@@ -257,10 +268,34 @@ impl Fixture {
         }
     }
 
-    pub(crate) async fn raised(&self, event: &NewEvent) -> Event {
-        let mut tx = self.write().await;
-        let mut events = tx.event_raise(std::slice::from_ref(event)).await.unwrap();
-        tx.commit().await.unwrap();
-        events.pop().expect("the event is new")
+    /// Stores events as the core raises them: with a delivery for each subscription that wants them.
+    pub(crate) async fn raise(&self, events: Vec<NewEvent>) -> Vec<Event> {
+        self.write(move |tx| raise(tx, &events)).await
     }
+
+    pub(crate) async fn raised(&self, event: impl Borrow<NewEvent>) -> Event {
+        self.raise(vec![event.borrow().clone()]).await.pop().expect("the event is new")
+    }
+}
+
+/// As the core raises events, in the open transaction.
+pub(crate) fn raise(tx: &mut DbTx<'_>, events: &[NewEvent]) -> Vec<Event> {
+    let mut raised = Vec::new();
+    for alike in events.chunk_by(|a, b| a.tenant == b.tenant && a.device == b.device) {
+        let (tenant, device) = (&alike[0].tenant, alike[0].device.as_ref());
+        let stored = tx.event_insert(tenant, alike).unwrap();
+        let candidates = tx.webhook_candidates(tenant, device).unwrap();
+        let mut lanes = BTreeSet::new();
+        let mut deliveries = Vec::new();
+        for event in &stored {
+            for webhook in candidates.iter().filter(|w| w.wants(event.kind, event.device.as_ref())) {
+                let is_head = lanes.insert((&webhook.id, &event.lane));
+                let id = DeliveryId::new(event.timestamp.0, rand::random());
+                deliveries.push(NewDelivery { id, webhook: webhook.id.clone(), event, is_head });
+            }
+        }
+        tx.delivery_insert(tenant, &deliveries).unwrap();
+        raised.extend(stored);
+    }
+    raised
 }

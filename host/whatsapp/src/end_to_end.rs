@@ -79,11 +79,11 @@ async fn what_answers_an_answer_can_be_read_after_a_crash() -> Result<(), Proble
     let left = std::sync::Arc::new(setup.keys.copy());
     assert_eq!(peer.next_text().await?, "a shop");
 
-    let (second, told) = setup::gateway(setup::config(&setup.sandbox), &left)?;
+    let (second, second_inbox) = setup::gateway(setup::config(&setup.sandbox), &left)?;
     second.open(&setup.device).await?;
-    told.wait("the login", |seen| seen.logged_in().is_some()).await?;
+    second_inbox.wait("the login", |seen| seen.logged_in().is_some()).await?;
     let answer = peer.send_text(OWN, "I see").await?;
-    assert_eq!(told.message(&answer).await?.content, text("I see"));
+    assert_eq!(second_inbox.message(&answer).await?.content, text("I see"));
     assert_eq!(peer.sent_record(&answer).map(|sent| sent.retries), Some(0), "it was read at once");
     Ok(())
 }
@@ -181,18 +181,18 @@ async fn a_text_costs_few_hops_to_the_database() -> Result<(), Problem> {
     let hops = |what: &str| {
         let calls = setup.keys.take_calls();
         let inbox = setup.inbox.calls.swap(0, Ordering::Relaxed);
-        println!("{what}: inbox {inbox}, keys {calls:?}");
-        (inbox, calls.values().sum::<usize>())
+        (inbox, calls.values().sum::<usize>(), format!("{what}: inbox {inbox}, keys {calls:?}"))
     };
-    hops("before");
+    hops("the warm-up");
     for n in 0..TEXTS {
         setup.send(&format!("A{n}"), PEER, "out").await?;
     }
     let last = format!("A{}", TEXTS - 1);
     setup.inbox.wait("the acknowledgements", |seen| seen.has_ack(&last)).await?;
     tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-    let (_, keys) = hops("out");
-    assert!(keys <= TEXTS, "{keys} hops for the keys of {TEXTS} texts out");
+    // An acknowledgement and a receipt for each text: this inbox answers at once, so that hardly any wait together.
+    let (inbox, keys, calls) = hops("out");
+    assert!(inbox <= 2 * TEXTS && keys <= TEXTS / 2, "{TEXTS} texts {calls}");
 
     let mut last = String::new();
     for _ in 0..TEXTS {
@@ -200,8 +200,8 @@ async fn a_text_costs_few_hops_to_the_database() -> Result<(), Problem> {
     }
     setup.inbox.message(&last).await?;
     tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-    let (inbox, keys) = hops("in");
-    assert!(inbox <= TEXTS && keys <= TEXTS, "{inbox} and {keys} hops for {TEXTS} texts in");
+    let (inbox, keys, calls) = hops("in");
+    assert!(inbox <= TEXTS && keys <= TEXTS / 2, "{TEXTS} texts {calls}");
     Ok(())
 }
 
@@ -265,16 +265,16 @@ async fn a_lost_connection_is_told_once_and_made_again() -> Result<(), Problem> 
 async fn a_second_session_of_the_device_replaces_the_first() -> Result<(), Problem> {
     let setup = Setup::start().await?;
     setup.pair(OWN).await?;
-    let (second, told) = setup::gateway(setup::config(&setup.sandbox), &setup.keys)?;
+    let (second, second_inbox) = setup::gateway(setup::config(&setup.sandbox), &setup.keys)?;
     second.open(&setup.device).await?;
-    told.wait("the login", |seen| seen.logged_in().is_some()).await?;
+    second_inbox.wait("the login", |seen| seen.logged_in().is_some()).await?;
     let replaced = |signal: &Signal| matches!(signal, Signal::Ended(why) if why.code == "replaced");
     setup.inbox.wait("the replacement", |seen| seen.has(replaced)).await?;
-    assert!(setup.sessions.resources(&setup.device.id).is_none(), "the first one is gone when the core is told");
+    assert!(setup.sessions.resources(&setup.device.id).is_none(), "the first one is gone when its end is reported");
     Ok(())
 }
 
-/// More is told than may wait while the core stands still: WhatsApp waits then, and nothing is lost.
+/// More events come than may wait while the core stands still: WhatsApp keeps the rest, and nothing is lost.
 #[tokio::test]
 async fn nothing_is_lost_while_the_core_stands_still() -> Result<(), Problem> {
     const TEXTS: usize = 60;
@@ -294,9 +294,9 @@ async fn nothing_is_lost_while_the_core_stands_still() -> Result<(), Problem> {
     }
     peer.wait_until("all texts came", |peer| peer.inbox(0, 1_000).len() == TEXTS + 1).await?;
     setup.inbox.still.send_replace(false);
-    let told = |seen: &setup::Seen| {
+    let all_came = |seen: &setup::Seen| {
         ids.iter().all(|id| seen.has_ack(id) && seen.receipts.contains(&(id.clone(), ReceiptKind::Delivered)))
     };
-    setup.inbox.wait("all acknowledgements and receipts", told).await?;
+    setup.inbox.wait("all acknowledgements and receipts", all_came).await?;
     Ok(())
 }

@@ -70,7 +70,7 @@ pub(crate) struct Session {
     pub(crate) recipients: RecipientCache,
     pub(crate) unsaved_ratchets: Arc<UnsavedRatchets>,
     client: Mutex<Option<Arc<Client>>>,
-    /// Whether the core was last told that the session is logged in.
+    /// Whether the last report to the core was that the session is logged in.
     logged_in: AtomicBool,
     undecryptable: AtomicU64,
     /// A logout was asked for here: the core knows about the unlinking that follows.

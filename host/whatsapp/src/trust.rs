@@ -2,7 +2,7 @@
 //!
 //! The protocol library trusts one root, a constant, and has one switch that turns the check off for the whole binary: a
 //! cargo feature. Features of packages built together are united, so a test crate could switch it on for the gateway
-//! unseen. This check tells at run time what was really built.
+//! unseen. This check finds out at run time what was really built.
 
 use whatsapp_rust::buffa::{Message as _, MessageField};
 use whatsapp_rust::wacore::noise::HandshakeUtils;

@@ -1,9 +1,7 @@
 //! The secret text of a key: how it is made, hashed and, when an operator brings one, judged.
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
@@ -15,8 +13,7 @@ pub const PRESET_CHARS_MIN: usize = 20;
 const PRESET_DISTINCT_MIN: usize = 8;
 
 /// How a generated key is spelled.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KeyFormat {
     /// `portico_` and 43 characters: 256 random bits.
     #[default]

@@ -108,7 +108,7 @@ pub async fn qr(ctx: &OpContext, id: &DeviceId) -> Result<QrCode> {
         }
         DeviceState::Connected | DeviceState::Reconnecting | DeviceState::Connecting => Err(Error::Conflict {
             code: "already_paired",
-            why: "the device is linked already; POST /v1/devices/{id}/logout first to link another account".to_owned(),
+            why: "the device is linked already; log it out first to link another account".to_owned(),
         }),
         state => Err(Error::NotReady { state, hint: state.way_to_connected() }),
     }

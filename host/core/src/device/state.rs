@@ -7,7 +7,8 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+
+use crate::error::Hint;
 
 /// Connecting a known device, socket and login together.
 pub const CONNECT_DEADLINE: Duration = Duration::from_secs(60);
@@ -19,8 +20,7 @@ pub const PASSKEY_DEADLINE: Duration = Duration::from_secs(300);
 pub const RECONNECT_DEADLINE: Duration = Duration::from_secs(300);
 
 /// Where a device stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DeviceState {
     /// Made, never connected.
     Created,
@@ -73,14 +73,13 @@ impl DeviceState {
     }
 
     /// What a caller does to get from here to connected.
-    pub fn way_to_connected(self) -> &'static str {
+    pub fn way_to_connected(self) -> Hint {
         match self {
-            Self::Created | Self::LoggedOut => "POST /v1/devices/{id}/connect and scan its QR code",
-            Self::Disconnected => "POST /v1/devices/{id}/connect",
-            Self::Pairing => "scan the QR code at GET /v1/devices/{id}/qr, or enter the pairing code on the phone",
-            Self::PasskeyRequired => "confirm the passkey on the phone",
-            Self::Connecting | Self::Reconnecting => "wait for the event `device.state`",
-            Self::Connected => "nothing is missing",
+            Self::Created | Self::LoggedOut => Hint::ConnectAndScan,
+            Self::Disconnected => Hint::Connect,
+            Self::Pairing => Hint::Scan,
+            Self::PasskeyRequired => Hint::ConfirmPasskey,
+            Self::Connecting | Self::Reconnecting | Self::Connected => Hint::Wait,
         }
     }
 
@@ -103,7 +102,7 @@ impl fmt::Display for DeviceState {
 }
 
 /// Why a device is in its state: a stable code, kept with it and told in the event.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StateReason {
     /// In snake_case, such as `qr_expired`, `replaced`, `temporary_ban`.
     pub code: String,

@@ -8,11 +8,13 @@ use crate::context::Ports;
 use crate::device::Device;
 use crate::error::Result;
 use crate::event::{NewEvent, raise};
+use crate::id::DeviceId;
 use crate::ports::whatsapp::{ReceiptKind, Step};
 use crate::time::UtcMs;
 use crate::transaction::Write;
 
 /// A step of outgoing messages.
+#[derive(Clone)]
 struct Progress {
     status: MessageStatus,
     at: UtcMs,
@@ -75,13 +77,16 @@ pub(crate) fn advance(tx: &mut Write<'_>, device: &Device, steps: &[Step]) -> Re
     record(tx, device, &told)
 }
 
-/// A message won't be sent.
-pub async fn failed(ports: &Arc<Ports>, message: &Message, error: SendFailure) -> Result<()> {
-    let (device, whatsapp_id) = (message.device.clone(), message.whatsapp_id.clone());
+/// Records messages of a device, by WhatsApp id, that won't be sent, and why; all in one transaction.
+pub async fn failed(ports: &Arc<Ports>, device: &DeviceId, failures: Vec<(String, SendFailure)>) -> Result<()> {
+    let device = device.clone();
     let failed = move |tx: &mut Write<'_>| {
         let Some(device) = tx.device_load(&device)? else { return Ok(()) };
-        let progress = Progress { status: MessageStatus::Failed, at: tx.now(), error: Some(error) };
-        record(tx, &device, &[(std::slice::from_ref(&whatsapp_id), progress)])
+        let at = tx.now();
+        let failed = |error| Progress { status: MessageStatus::Failed, at, error: Some(error) };
+        let told: Vec<_> = failures.into_iter().map(|(id, error)| ([id], failed(error))).collect();
+        let told: Vec<_> = told.iter().map(|(ids, progress)| (ids.as_slice(), progress.clone())).collect();
+        record(tx, &device, &told)
     };
     ports.write(failed).await
 }
@@ -161,7 +166,6 @@ fn refusal(code: u16) -> SendFailure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::DeviceId;
 
     fn message(status: MessageStatus) -> Message {
         Message {

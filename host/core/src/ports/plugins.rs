@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use crate::access::Caller;
 use crate::address::ChatKind;
@@ -15,8 +14,7 @@ use crate::event::Event;
 use crate::id::{DeviceId, TenantId};
 
 /// Which hooks a plugin has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Hook {
     /// Shapes webhook bodies.
     WebhookFormat,
@@ -26,8 +24,19 @@ pub enum Hook {
     HttpHandler,
 }
 
+impl Hook {
+    /// The name in metrics and in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::WebhookFormat => "webhook-format",
+            Self::Pacing => "pacing",
+            Self::HttpHandler => "http-handler",
+        }
+    }
+}
+
 /// An installed plugin.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug)]
 pub struct PluginInfo {
     /// Its id, as in its manifest.
     pub id: String,
@@ -40,14 +49,13 @@ pub struct PluginInfo {
     /// What it exports.
     pub hooks: Vec<Hook>,
     /// The dialect's place in the URL space, if it is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub mount: Option<Mount>,
     /// What it asked for and got; what is not listed, it can't do.
     pub grants: Vec<Granted>,
 }
 
 /// What can be granted to a plugin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Grant {
     /// Requests of the REST core with the credentials of the caller being served.
@@ -64,7 +72,7 @@ impl Grant {
 }
 
 /// A grant that a plugin was given.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Granted {
     /// What.
     pub kind: Grant,
@@ -73,7 +81,7 @@ pub struct Granted {
 }
 
 /// Where a dialect is served.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mount {
     /// Always served at `/d/<name>`.
     pub name: String,

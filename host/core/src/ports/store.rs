@@ -18,7 +18,7 @@ pub use access::{AccessTx, IdempotencyEntry};
 pub use devices::{DeviceChange, DeviceTx};
 pub use events::EventTx;
 pub use messages::{MessageFilter, MessageTx};
-pub use outbox::{AttemptResult, DeliveryFilter, NewDelivery, OutboxStats, OutboxTx};
+pub use outbox::{AttemptResult, DeliveryFilter, LaneResult, NewDelivery, OutboxStats, OutboxTx, WaitingWebhook};
 pub use webhooks::{WebhookChange, WebhookTx};
 
 use crate::access::AccessKey;
@@ -38,7 +38,8 @@ pub trait Store: Send + Sync {
 
     /// Runs `work` in a transaction on a database thread and returns once what it did is durable.
     ///
-    /// When `work` fails or panics, nothing of it stays. Work that was handed over is done even when the caller goes away.
+    /// When `work` fails or panics, nothing of it stays. Work that has begun is done even when the caller goes away; before
+    /// that it is passed over.
     async fn write_with(&self, work: Work) -> Result<()>;
 
     /// The key with that hash, of any tenant: this is how a tenant is found out.

@@ -3,9 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-
 use crate::context::Ports;
 use crate::error::Result;
 use crate::event::EventKind;
@@ -14,8 +11,7 @@ use crate::limits::Limits;
 use crate::time::UtcMs;
 
 /// Where a delivery stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeliveryState {
     /// Waits for its turn, or is being tried.
     Pending,
@@ -48,12 +44,11 @@ impl DeliveryState {
 }
 
 /// One event on its way to one subscription.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug)]
 pub struct Delivery {
     /// Its id.
     pub id: DeliveryId,
     /// Whose it is.
-    #[serde(skip)]
     pub tenant: TenantId,
     /// The subscription.
     pub webhook: WebhookId,
@@ -66,17 +61,15 @@ pub struct Delivery {
     /// Attempts made.
     pub attempts: u32,
     /// When the next attempt is due; absent when there is none.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub next_attempt_at: Option<UtcMs>,
     /// When the event was stored.
     pub created_at: UtcMs,
     /// When it got to its final state.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<UtcMs>,
 }
 
 /// One HTTP try.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug)]
 pub struct Attempt {
     /// 1 for the first.
     pub number: u32,
@@ -85,10 +78,8 @@ pub struct Attempt {
     /// How long it took, in milliseconds.
     pub duration_ms: u32,
     /// What the receiver answered, if it did.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     /// What went wrong, if something did.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// `default` when the format plugin failed and the host's own format was sent.
     pub format: String,

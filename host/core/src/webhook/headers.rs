@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Serialize, Serializer};
+use portico_api::HEADERS_MAX;
 
 use crate::context::Ports;
 use crate::error::{Error, Result};
@@ -15,8 +15,6 @@ use crate::ports::Tx;
 use crate::ports::store::WebhookChange;
 use crate::seal::Sealer;
 
-/// Headers of one subscription at most.
-const HEADERS_MAX: usize = 20;
 /// Bytes of a header's name and value together at most.
 const HEADER_BYTES_MAX: usize = 1024;
 
@@ -37,14 +35,6 @@ impl std::fmt::Debug for SealedHeaders {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(&self.names).finish()
     }
-}
-
-/// Writes the names alone, as an answer of the API shows them.
-pub(super) fn names_of<S: Serializer>(
-    headers: &SealedHeaders,
-    serializer: S,
-) -> std::result::Result<S::Ok, S::Error> {
-    headers.names.serialize(serializer)
 }
 
 impl SealedHeaders {
@@ -71,7 +61,8 @@ impl SealedHeaders {
         }
         let plain = sealer.open(&seal_place(webhook), &self.sealed)?;
         // The parser's complaint could quote a value, so it is not passed on.
-        serde_json::from_slice(&plain).map_err(|_| Error::internal("reading a webhook's headers", "they are no JSON object"))
+        serde_json::from_slice(&plain)
+            .map_err(|_| Error::internal("reading a webhook's headers", "they are no JSON object"))
     }
 }
 
@@ -115,16 +106,25 @@ pub(super) fn checked(headers: Headers) -> Result<Headers> {
         let is_token = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         let is_printable = value.bytes().all(|b| b == b' ' || b.is_ascii_graphic());
         if !is_token || !is_printable {
-            return Err(Error::invalid(field(), "must be a name of letters, digits, `-` and `_` with a printable ASCII value"));
+            return Err(Error::invalid(
+                field(),
+                "must be a name of letters, digits, `-` and `_` with a printable ASCII value",
+            ));
         }
         if header::is_of_delivery(name) {
             return Err(Error::invalid(field(), "is set by the gateway or its HTTP client; leave it out"));
         }
         if name.len() + value.len() > HEADER_BYTES_MAX {
-            return Err(Error::invalid(field(), format!("must have at most {HEADER_BYTES_MAX} characters, name and value together")));
+            return Err(Error::invalid(
+                field(),
+                format!("must have at most {HEADER_BYTES_MAX} characters, name and value together"),
+            ));
         }
         if !seen.insert(name.to_ascii_lowercase()) {
-            return Err(Error::invalid(field(), "is given twice: names of headers are the same in upper and lower case"));
+            return Err(Error::invalid(
+                field(),
+                "is given twice: names of headers are the same in upper and lower case",
+            ));
         }
     }
     Ok(headers)
@@ -174,7 +174,9 @@ mod tests {
     #[test]
     fn headers_that_are_not_the_subscribers_are_refused() {
         assert!(checked(headers(&[("Authorization", "Bearer x"), ("x_y-Z", "a b")])).is_ok());
-        for name in ["TE", "Upgrade", "expect", "Trailer", "Host", "Keep-Alive", "Webhook-Id", "content-type", "a b", ""] {
+        for name in
+            ["TE", "Upgrade", "expect", "Trailer", "Host", "Keep-Alive", "Webhook-Id", "content-type", "a b", ""]
+        {
             assert!(checked(headers(&[(name, "x")])).is_err(), "{name}");
         }
         assert!(checked(headers(&[("x", "a\r\nb: c")])).is_err());

@@ -1,5 +1,7 @@
 //! Subscriptions: make, change, delete, try out.
 
+use portico_api::EVENTS_MAX;
+
 use super::headers;
 use super::signature::Secret;
 use super::{EventFilter, Headers, SealedHeaders, Webhook, WebhookState};
@@ -181,9 +183,10 @@ fn checked_url(services: &Services, url: String) -> Result<String> {
     }
 }
 
+/// The filters without repetitions: so there are at most as many as there are kinds and groups of events.
 fn checked_events(events: &[String]) -> Result<Vec<EventFilter>> {
-    if events.is_empty() {
-        return Err(Error::invalid("events", "must name at least one event; `*` stands for all"));
+    if events.is_empty() || events.len() > EVENTS_MAX {
+        return Err(Error::invalid("events", format!("must name 1 to {EVENTS_MAX} events; `*` stands for all")));
     }
     let parse = |(i, text): (usize, &String)| {
         EventFilter::parse(text).ok_or_else(|| {
@@ -191,7 +194,14 @@ fn checked_events(events: &[String]) -> Result<Vec<EventFilter>> {
             Error::invalid(format!("events[{i}]"), format!("must be `*`, `<noun>.*` or one of {}", names.join(", ")))
         })
     };
-    events.iter().enumerate().map(parse).collect()
+    let mut filters: Vec<EventFilter> = Vec::new();
+    for filter in events.iter().enumerate().map(parse) {
+        let filter = filter?;
+        if !filters.contains(&filter) {
+            filters.push(filter);
+        }
+    }
+    Ok(filters)
 }
 
 /// A webhook shows nothing its maker may not see: messages need `messages:read`, devices `devices:read`.
@@ -218,4 +228,18 @@ fn checked_format(services: &Services, format: Option<String>) -> Result<String>
         return Ok(format);
     }
     Err(Error::invalid("format", format!("must be the id of a plugin that formats webhooks: {}", usable.join(", "))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_bounded_and_kept_once() {
+        let names = |name: &str, count: usize| vec![name.to_owned(); count];
+        let filters = checked_events(&[names("message.*", 50), names("*", 50)].concat()).unwrap();
+        assert_eq!(filters.iter().map(EventFilter::as_str).collect::<Vec<_>>(), ["message.*", "*"]);
+        assert!(checked_events(&names("*", EVENTS_MAX + 1)).is_err());
+        assert!(checked_events(&[]).is_err());
+    }
 }

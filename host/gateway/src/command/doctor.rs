@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use portico_core::ports::Plugins;
-use portico_store::{Db, Look};
+use portico_store::{Db, Integrity, Look};
 
 use super::{Listen, Setup, block_on};
 use crate::config::Config;
@@ -45,7 +45,10 @@ impl Doctor {
             Check { what: "certificate chain", result: certificate_chain() },
             Check { what: "data folder", result: data::folder(data) },
             Check { what: "master key", result: data::master_key(data, sealed) },
-            Check { what: "database", result: report.map(|()| database.as_ref().map(describe).unwrap_or_default()) },
+            Check {
+                what: "database",
+                result: report.and_then(|()| database.as_ref().map_or(Ok(String::new()), describe)),
+            },
             Check { what: "plugins", result: plugins(&config) },
             Check { what: "listener", result: listener(config.server.bind, "--bind", in_use) },
         ];
@@ -87,17 +90,25 @@ fn look(config: &Config) -> Result<Look> {
     block_on(async { Ok(Db::look(&config.storage.to_store_config()).await?) })
 }
 
-fn describe(database: &Look) -> String {
+fn describe(database: &Look) -> Result<String> {
     if !database.exists {
-        return "none yet; it is made at the first start".to_owned();
+        return Ok("none yet; it is made at the first start".to_owned());
     }
-    let running = if database.in_use { "; a gateway is running on it" } else { "" };
-    match database.pending {
-        0 => format!("answers, tables up to date{running}"),
-        n => format!(
-            "answers, {n} migration(s) pending: the next start or `portico migrate` runs them, back it up before{running}"
+    let checked = match &database.integrity {
+        Integrity::Damaged(what) => bail!(
+            "the file is damaged ({what}); stop the gateway and restore a backup, or salvage what can be read with `sqlite3 FILE .recover`"
         ),
-    }
+        Integrity::Unfinished(after) => format!("; nothing damaged in what {} s were enough to check", after.as_secs()),
+        Integrity::Sound => "; its pages are sound".to_owned(),
+        Integrity::Unchecked => String::new(),
+    };
+    let running = if database.in_use { "; a gateway is running on it" } else { "" };
+    Ok(match database.pending {
+        0 => format!("answers, tables up to date{checked}{running}"),
+        n => format!(
+            "answers, {n} migration(s) pending: the next start or `portico migrate` runs them, back it up before{checked}{running}"
+        ),
+    })
 }
 
 fn plugins(config: &Config) -> Result<String> {

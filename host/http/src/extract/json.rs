@@ -2,8 +2,8 @@
 
 use axum::body::{Bytes, to_bytes};
 use axum::extract::{FromRequest, Request};
+use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -12,6 +12,7 @@ use serde_json::error::Category;
 use super::wording;
 use crate::api::App;
 use crate::problem::Problem;
+use portico_api::ProblemCode;
 
 /// A JSON body: of a request, of the type the route takes; or of an answer.
 pub(crate) struct Json<T>(pub(crate) T);
@@ -41,14 +42,14 @@ fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
         return Ok(());
     }
     let why = "this route takes JSON; send it with `Content-Type: application/json`";
-    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", why).about("Content-Type"))
+    Err(Problem::new(ProblemCode::UnsupportedMediaType, why).about("Content-Type"))
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     if body.is_empty() {
         return Err(malformed("a JSON body is needed; GET /docs shows which"));
     }
-    // serde would fill a struct from a list, too.
+    // A derived `Deserialize` of a struct also takes a list of its fields.
     if body
         .iter()
         .find(|byte| !byte.is_ascii_whitespace())
@@ -65,15 +66,6 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     Ok(value)
 }
 
-/// The value of a field that was taken as it came, as the type it must have.
-pub(crate) fn parse_field<T: DeserializeOwned>(name: &str, value: serde_json::Value) -> Result<T, Problem> {
-    serde_path_to_error::deserialize(value).map_err(|e| {
-        let below = e.path().to_string();
-        let path = if below == "." { name.to_owned() } else { format!("{name}.{below}") };
-        wording::problem(&path, &e.inner().to_string())
-    })
-}
-
 fn refused(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
     let inner = error.inner();
     match inner.classify() {
@@ -85,11 +77,12 @@ fn refused(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
 }
 
 fn malformed(why: impl Into<String>) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "malformed_json", why)
+    Problem::new(ProblemCode::MalformedJson, why)
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::http::StatusCode;
     use serde::Deserialize;
 
     use super::*;
@@ -111,8 +104,8 @@ mod tests {
 
     fn refusal(body: &str) -> (String, Option<String>) {
         let problem = parse::<Outer>(body.as_bytes()).unwrap_err();
-        assert_eq!(problem.status, StatusCode::BAD_REQUEST);
-        (problem.code.to_owned(), problem.field)
+        assert_eq!(problem.status(), StatusCode::BAD_REQUEST);
+        (problem.code.to_string(), problem.field)
     }
 
     #[test]
@@ -147,7 +140,7 @@ mod tests {
         let with = |value: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(CONTENT_TYPE, value.parse().unwrap());
-            check_type(&headers).map_err(|p| p.status.as_u16())
+            check_type(&headers).map_err(|p| p.status().as_u16())
         };
         assert_eq!(with("application/json; charset=utf-8"), Ok(()));
         assert_eq!(with("application/merge-patch+json"), Ok(()));

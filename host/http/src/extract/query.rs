@@ -45,6 +45,21 @@ pub(crate) fn page(ctx: &OpContext, limit: Option<u32>, cursor: Option<String>) 
     PageRequest::new(limit, cursor, ctx.limits())
 }
 
+/// Characters of a filter in a query at most.
+const FILTER_CHARS_MAX: usize = 200;
+
+/// A filter by a text that the store compares: without control characters, which no stored text has and which not every
+/// database takes.
+pub(crate) fn checked_filter(name: &str, text: Option<String>) -> Result<Option<String>, Error> {
+    match text {
+        Some(text) if text.chars().any(char::is_control) || text.chars().count() > FILTER_CHARS_MAX => {
+            let why = format!("must have at most {FILTER_CHARS_MAX} characters and no control characters");
+            Err(Error::invalid(name, why))
+        }
+        text => Ok(text),
+    }
+}
+
 /// The header that makes a request safe to repeat.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
@@ -64,8 +79,17 @@ mod tests {
     fn a_complaint_names_the_parameter() {
         for (query, field) in [("limit=many", "limit"), ("cursor=a&offset=5", "offset"), ("limit=-1", "limit")] {
             let problem = parse::<PageParams>(query).unwrap_err();
-            assert_eq!((problem.code, problem.field.as_deref()), ("invalid_request", Some(field)), "{query}");
+            assert_eq!((problem.code.as_str(), problem.field.as_deref()), ("invalid_request", Some(field)), "{query}");
         }
+    }
+
+    #[test]
+    fn a_filter_holds_no_control_characters() {
+        for text in ["a\u{0}b", "\u{7f}", &"x".repeat(201)] {
+            assert!(checked_filter("chat", Some(text.to_owned())).is_err(), "{text:?}");
+        }
+        let chat = Some("15550100002@s.whatsapp.net".to_owned());
+        assert_eq!(checked_filter("chat", chat.clone()).ok(), Some(chat));
     }
 
     #[test]

@@ -1,12 +1,12 @@
-//! serde's complaints in the words of this API: which field, what is wrong, what would be right.
+//! Errors of the JSON and query parsers in the words of this API: which field, what is wrong, what would be right.
 
 use crate::problem::Problem;
-use axum::http::StatusCode;
+use portico_api::ProblemCode;
 
-/// Characters of a complaint that are passed on: it may repeat what the client sent.
+/// Maximum length of a parser's message that is passed on, in characters: it may repeat what the client sent.
 const WHY_CHARS_MAX: usize = 300;
 
-/// A problem from where in the document (`a.b[0]`, or `.` for the whole) and what serde said about it.
+/// A problem from the place in the document (`a.b[0]`, or `.` for the whole) and the parser's message about it.
 pub(super) fn problem(path: &str, said: &str) -> Problem {
     let said = said.rsplit_once(" at line ").map_or(said, |(before, _)| before);
     let (field, why) = match quoted_after(said, "missing field ") {
@@ -18,11 +18,11 @@ pub(super) fn problem(path: &str, said: &str) -> Problem {
     };
     let why: String = why.chars().take(WHY_CHARS_MAX).collect();
     let detail = if field.is_empty() { why } else { format!("`{field}`: {why}") };
-    let problem = Problem::new(StatusCode::BAD_REQUEST, "invalid_request", detail);
+    let problem = Problem::new(ProblemCode::InvalidRequest, detail);
     if field.is_empty() { problem } else { problem.about(field) }
 }
 
-/// What parsers say about a value, in words that tell what to write.
+/// A parser's message about a value, in words that tell what to write.
 fn plain(said: &str) -> String {
     match said {
         "invalid digit found in string"
@@ -35,8 +35,7 @@ fn plain(said: &str) -> String {
         _ if said.starts_with("invalid type: ") && said.ends_with("expected a map") => {
             "must be an object, such as {\"type\": \"text\"}".to_owned()
         }
-        // An id that can't be read names itself; the field stands before it already.
-        _ => said.strip_prefix("`id`: ").unwrap_or(said).to_owned(),
+        _ => said.to_owned(),
     }
 }
 
@@ -74,6 +73,5 @@ mod tests {
         assert!(problem("from", "premature end of input").detail.contains("2026-01-31T12:00:00Z"));
         let content = problem("content", "invalid type: string \"hello\", expected a map at line 1 column 20");
         assert!(content.detail.contains("must be an object"), "{}", content.detail);
-        assert_eq!(problem("device", "`id`: `x` is no id").detail, "`device`: `x` is no id");
     }
 }

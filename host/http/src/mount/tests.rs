@@ -99,7 +99,7 @@ fn an_answer_that_cannot_be_sent_is_a_bad_gateway() {
     for (status, header) in [(99, "ok"), (101, "ok"), (200, "not a header")] {
         let headers = vec![(header.to_owned(), "x".to_owned())];
         let problem = answered(PluginResponse { status, headers, body: Vec::new() }).unwrap_err();
-        assert_eq!(problem.status, StatusCode::BAD_GATEWAY);
+        assert_eq!(problem.status(), StatusCode::BAD_GATEWAY);
     }
 }
 
@@ -109,7 +109,7 @@ fn each_kind_of_failure_has_its_status() {
         let failure = PluginFailure { plugin: "p".to_owned(), outcome, detail: "secret".to_owned() };
         let problem = failed(&failure);
         assert!(!problem.detail.contains("secret"));
-        problem.status.as_u16()
+        problem.status().as_u16()
     };
     assert_eq!((status(Outcome::Trap), status(Outcome::BadAnswer)), (502, 502));
     assert_eq!((status(Outcome::Wall), status(Outcome::Breaker), status(Outcome::Busy)), (504, 503, 503));

@@ -1,9 +1,17 @@
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::routing::get;
 use portico_core::id::EventId;
 use portico_core::time::UtcMs;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::HttpConfig;
 use crate::tests::fakes::{api_with, caller};
+use crate::{HttpConfig, ServeLimits, serve};
 
 fn feed(after: i64) -> Feed {
     let app = api_with(HttpConfig::default()).app;
@@ -49,4 +57,61 @@ fn a_tenant_has_so_many_streams() {
     let app = api_with(HttpConfig { streams_per_tenant: 1, ..HttpConfig::default() }).app;
     let _held = permit(&app, caller().tenant()).ok().unwrap();
     assert!(matches!(permit(&app, caller().tenant()), Err(Error::Busy { .. })));
+}
+
+/// Resident memory of this process, in bytes.
+fn resident() -> u64 {
+    crate::metrics::text::rss_bytes().unwrap()
+}
+
+/// Opens a stream over a socket and reads until its first message.
+async fn open(address: std::net::SocketAddr, request: &str) -> TcpStream {
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.write_all(request.as_bytes()).await.unwrap();
+    let mut seen = Vec::new();
+    while !seen.windows(11).any(|window| window == b"stream.open") {
+        let mut some = [0; 512];
+        let count = client.read(&mut some).await.unwrap();
+        assert!(count > 0, "{}", String::from_utf8_lossy(&seen));
+        seen.extend_from_slice(&some[..count]);
+    }
+    client
+}
+
+/// Streams that have nothing to tell, measured as memory of the whole process: both ends of each connection.
+#[tokio::test]
+async fn an_open_stream_costs_little_memory() {
+    const STREAMS: u64 = 300;
+    const BYTES_MAX: u64 = 50 * 1024;
+    let config = HttpConfig { streams_per_tenant: u32::MAX, ..HttpConfig::default() };
+    let app = api_with(config).app;
+    let idle = move |app: Arc<Shared>| {
+        let permit = permit(&app, caller().tenant()).ok().unwrap();
+        let mut feed =
+            Feed::new(&app, OpContext::new(app.services.clone(), caller(), None), Wanted::default(), 0, permit);
+        // The fake database can't be read, and there is nothing to read in it.
+        feed.pending = false;
+        feed
+    };
+    let sse = get(async move |State(app): State<Arc<Shared>>| sse::serve(idle(app)));
+    let ws = get(async move |State(app): State<Arc<Shared>>, upgrade: WebSocketUpgrade| ws::serve(idle(app), upgrade));
+    let router = Router::new().route("/sse", sse).route("/ws", ws).with_state(app);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(serve(listener, router, ServeLimits::default(), std::future::pending()));
+    for request in [
+        "GET /sse HTTP/1.1\r\nhost: x\r\n\r\n",
+        "GET /ws HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+         sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    ] {
+        let mut clients = vec![open(address, request).await];
+        let before = resident();
+        for _ in 0..STREAMS {
+            clients.push(open(address, request).await);
+        }
+        let each = resident().saturating_sub(before) / STREAMS;
+        println!("{each} bytes for each stream of {}", &request[4..8]);
+        assert!(each < BYTES_MAX, "{each} bytes for each stream of {request}");
+    }
+    server.abort();
 }

@@ -16,6 +16,11 @@ use super::{End, Feed, Item, gap};
 const PROTOCOL: &str = "portico.events";
 /// Bytes of a message from a client at most; nothing it says matters.
 const CLIENT_BYTES_MAX: usize = 4 * 1024;
+/// Bytes of the buffer that messages of the client are read into. The library's own default of 128 KiB is meant for few
+/// connections with large messages.
+const READ_BUFFER_BYTES: usize = 1024;
+/// Bytes that are collected before they are written to the socket; the default is 128 KiB here too.
+const WRITE_BUFFER_BYTES: usize = 4 * 1024;
 /// Bytes that wait for the socket at most.
 const WRITE_BYTES_MAX: usize = 2 << 20;
 /// Heartbeats without a sign of life after which a client counts as gone.
@@ -29,6 +34,8 @@ pub(crate) fn serve(feed: Feed, upgrade: WebSocketUpgrade) -> Response {
         .protocols([PROTOCOL])
         .max_message_size(CLIENT_BYTES_MAX)
         .max_frame_size(CLIENT_BYTES_MAX)
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(WRITE_BUFFER_BYTES)
         .max_write_buffer_size(WRITE_BYTES_MAX)
         .on_upgrade(|socket| run(feed, socket))
 }
@@ -91,6 +98,7 @@ fn text<T: Serialize>(value: &T) -> Result<Message, Closed> {
 }
 
 impl Socket {
+    /// Writes everything, or gives the client up.
     async fn send(&mut self, messages: Vec<Message>) -> Result<(), Closed> {
         let sink = &mut self.sink;
         let all = async {

@@ -1,16 +1,21 @@
 //! Deliveries: list, look at with attempts, replay one, replay dead letters of a span.
 
 use axum::http::StatusCode;
-use portico_core::page::Page;
+use axum::response::Response;
+use portico_api::{Delivery, DeliveryState, DeliveryWithAttempts, Page, ReplaySpan, Replayed};
 use portico_core::ports::store::DeliveryFilter;
 use portico_core::time::UtcMs;
-use portico_core::webhook::{Attempt, Delivery, DeliveryState, replay, subscription};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use portico_core::webhook::{replay as deliveries, subscription};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use super::HandlerResult;
+use super::{HandlerResult, answered};
+use crate::api::App;
+use crate::extract::path::{DeliveryPath, WebhookPath};
 use crate::extract::query::{IdempotencyKey, page};
-use crate::extract::{Auth, Ids, Json, Query};
+use crate::extract::{Auth, Json, Query};
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -25,41 +30,42 @@ pub(crate) struct DeliveryParams {
     cursor: Option<String>,
 }
 
+/// The routes of deliveries.
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(of_webhook))
+        .routes(routes!(replay_dead))
+        .routes(routes!(get))
+        .routes(routes!(replay))
+}
+
 /// List deliveries
 ///
 /// Those of a webhook, newest first.
 #[utoipa::path(get, path = "/v1/webhooks/{id}/deliveries", tag = "deliveries", security(("key" = ["webhooks:read"])),
-    params(("id" = String, Path, description = "The webhook's id"), DeliveryParams),
+    params(WebhookPath, DeliveryParams),
     responses((status = 200, description = "Deliveries", body = Page<Delivery>)))]
 pub(super) async fn of_webhook(
     Auth(ctx): Auth,
-    ids: Ids,
+    path: WebhookPath,
     Query(query): Query<DeliveryParams>,
 ) -> HandlerResult<Json<Page<Delivery>>> {
     let page = page(&ctx, query.limit, query.cursor)?;
-    let webhook = subscription::get(&ctx, &ids.webhook()?).await?;
-    let filter = DeliveryFilter { webhook: Some(webhook.id), state: query.state };
-    Ok(Json(replay::list(&ctx, filter, page).await?))
-}
-
-/// A delivery with everything that was tried.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct DeliveryWithAttempts {
-    #[serde(flatten)]
-    delivery: Delivery,
-    /// Every attempt, oldest first.
-    attempt_log: Vec<Attempt>,
+    let webhook = subscription::get(&ctx, &path.id).await?;
+    let filter = DeliveryFilter { webhook: Some(webhook.id), state: query.state.map(Into::into) };
+    Ok(Json(deliveries::list(&ctx, filter, page).await?.view()))
 }
 
 /// Look at a delivery
 ///
 /// With its attempts.
 #[utoipa::path(get, path = "/v1/deliveries/{id}", tag = "deliveries", security(("key" = ["webhooks:read"])),
-    params(("id" = String, Path, description = "The delivery's id")),
+    params(DeliveryPath),
     responses((status = 200, description = "The delivery", body = DeliveryWithAttempts)))]
-pub(super) async fn get(Auth(ctx): Auth, ids: Ids) -> HandlerResult<Json<DeliveryWithAttempts>> {
-    let (delivery, attempt_log) = replay::get(&ctx, &ids.delivery()?).await?;
-    Ok(Json(DeliveryWithAttempts { delivery, attempt_log }))
+pub(super) async fn get(Auth(ctx): Auth, path: DeliveryPath) -> HandlerResult<Json<DeliveryWithAttempts>> {
+    let (delivery, attempts) = deliveries::get(&ctx, &path.id).await?;
+    let attempt_log = attempts.iter().map(Into::into).collect();
+    Ok(Json(DeliveryWithAttempts { delivery: (&delivery).into(), attempt_log }))
 }
 
 /// Replay a delivery
@@ -67,40 +73,25 @@ pub(super) async fn get(Auth(ctx): Auth, ids: Ids) -> HandlerResult<Json<Deliver
 /// Sends a finished delivery again, with the same event id, once what is being tried of its chat is through. A retry that
 /// waits its time goes at once; a delivery that waits behind an older one of its chat is refused.
 #[utoipa::path(post, path = "/v1/deliveries/{id}/replay", tag = "deliveries", security(("key" = ["webhooks:write"])),
-    params(("id" = String, Path, description = "The delivery's id"), IdempotencyKey),
+    params(DeliveryPath, IdempotencyKey),
     responses((status = 202, description = "The delivery, pending", body = Delivery)))]
-pub(super) async fn replay(Auth(ctx): Auth, ids: Ids) -> HandlerResult<(StatusCode, Json<Delivery>)> {
-    Ok((StatusCode::ACCEPTED, Json(replay::one(&ctx, &ids.delivery()?).await?)))
-}
-
-/// Which dead letters are replayed.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ReplaySpan {
-    /// Events stored at this time or later.
-    from: UtcMs,
-    /// Events stored at this time or earlier.
-    to: UtcMs,
-}
-
-/// How many deliveries are sent again.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Replayed {
-    /// How many.
-    count: u64,
+pub(super) async fn replay(Auth(ctx): Auth, path: DeliveryPath) -> HandlerResult<Response> {
+    let delivery = deliveries::one(&ctx, &path.id).await?;
+    Ok(answered(&ctx, StatusCode::ACCEPTED, &Delivery::from(&delivery)))
 }
 
 /// Replay dead letters
 ///
 /// Sends the dead letters of a webhook again whose events were stored in the span.
 #[utoipa::path(post, path = "/v1/webhooks/{id}/replay", tag = "deliveries", security(("key" = ["webhooks:write"])),
-    params(("id" = String, Path, description = "The webhook's id"), IdempotencyKey), request_body = ReplaySpan,
+    params(WebhookPath, IdempotencyKey), request_body = ReplaySpan,
     responses((status = 202, description = "How many are sent again", body = Replayed)))]
 pub(super) async fn replay_dead(
     Auth(ctx): Auth,
-    ids: Ids,
+    path: WebhookPath,
     Json(span): Json<ReplaySpan>,
-) -> HandlerResult<(StatusCode, Json<Replayed>)> {
-    let count = replay::dead(&ctx, &ids.webhook()?, span.from, span.to).await?;
-    Ok((StatusCode::ACCEPTED, Json(Replayed { count })))
+) -> HandlerResult<Response> {
+    let (from, to) = (UtcMs::parse("from", span.from.as_str())?, UtcMs::parse("to", span.to.as_str())?);
+    let count = deliveries::dead(&ctx, &path.id, from, to).await?;
+    Ok(answered(&ctx, StatusCode::ACCEPTED, &Replayed { count }))
 }

@@ -6,17 +6,26 @@ use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT;
 use axum::response::{IntoResponse, Response};
-use portico_core::event::Event;
 use portico_core::event::feed::{self, Wanted};
-use portico_core::id::DeviceId;
 use portico_core::{Error, OpContext};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::HandlerResult;
 use crate::api::App;
-use crate::extract::{Auth, Json, Query};
+use crate::extract::{Auth, Json, Query, id};
 use crate::stream::{self, Feed, sse, ws};
+
+/// Kinds of events in one filter at most.
+const KINDS_MAX: usize = 50;
+
+/// The routes of events.
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(follow))
+}
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -25,23 +34,13 @@ pub(crate) struct EventParams {
     /// Begin after this `seq`; absent: with what comes next. `0`: with the oldest that is still kept.
     after: Option<i64>,
     /// Only of this device.
-    #[param(value_type = Option<String>)]
-    device: Option<DeviceId>,
+    device: Option<String>,
     /// Only of these kinds: names, `<noun>.*` or `*`, with commas between them.
     #[serde(rename = "type")]
     #[param(rename = "type")]
     kind: Option<String>,
     /// Pages only: events looked at, at most; where they are long, a page ends earlier.
     limit: Option<u32>,
-}
-
-/// Events in order.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct EventPage {
-    /// The wanted ones among those looked at.
-    items: Vec<Event>,
-    /// Pass as `after` for what follows.
-    next: i64,
 }
 
 /// Follow events
@@ -55,7 +54,7 @@ pub(crate) struct EventPage {
     params(EventParams, ("Last-Event-ID" = Option<i64>, Header, description = "SSE only: goes before `after`")),
     responses(
         (status = 101, description = "A WebSocket of events"),
-        (status = 200, description = "Events", content((EventPage = "application/json"), (String = "text/event-stream")))))]
+        (status = 200, description = "Events", content((portico_api::EventPage<Value> = "application/json"), (String = "text/event-stream")))))]
 pub(super) async fn follow(
     State(app): State<App>,
     Auth(ctx): Auth,
@@ -63,8 +62,7 @@ pub(super) async fn follow(
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> HandlerResult<Response> {
-    let kinds = query.kind.as_deref().unwrap_or_default().split(',').map(str::trim).filter(|k| !k.is_empty());
-    let wanted = Wanted::new(query.device, kinds)?;
+    let wanted = wanted(&query)?;
     let is_sse = headers.get(ACCEPT).and_then(|v| v.to_str().ok()).is_some_and(|a| a.contains("text/event-stream"));
     let resumed = if is_sse { last_event_id(&headers)? } else { None };
     let after = feed::start(&ctx, &wanted, resumed.or(query.after)).await?;
@@ -77,20 +75,30 @@ pub(super) async fn follow(
             let permit = stream::permit(&app, ctx.tenant())?;
             Ok(sse::serve(Feed::new(&app, ctx, wanted, after, permit)))
         }
-        Err(_) => Ok(Json(page(&app, &ctx, &wanted, after, query.limit).await?).into_response()),
+        Err(_) => page(&app, &ctx, &wanted, after, query.limit).await,
     }
 }
 
-async fn page(app: &App, ctx: &OpContext, wanted: &Wanted, after: i64, limit: Option<u32>) -> Result<EventPage, Error> {
+fn wanted(query: &EventParams) -> Result<Wanted, Error> {
+    let device = query.device.as_deref().map(|text| id("device", text)).transpose()?;
+    let kinds = query.kind.as_deref().unwrap_or_default().split(',').map(str::trim).filter(|k| !k.is_empty());
+    let kinds: Vec<_> = kinds.take(KINDS_MAX + 1).collect();
+    if kinds.len() > KINDS_MAX {
+        return Err(Error::invalid("type", format!("must name at most {KINDS_MAX} kinds")));
+    }
+    Wanted::new(device, kinds)
+}
+
+async fn page(app: &App, ctx: &OpContext, wanted: &Wanted, after: i64, limit: Option<u32>) -> HandlerResult<Response> {
     let max = app.config.events_page;
     let limit = limit.unwrap_or(max);
     if limit == 0 || limit > max {
-        return Err(Error::invalid("limit", format!("must be 1 to {max}")));
+        return Err(Error::invalid("limit", format!("must be 1 to {max}")).into());
     }
-    let mut items = feed::next(ctx, after, limit).await?.events;
-    let next = items.last().map_or(after, |e| e.seq);
-    items.retain(|e| wanted.takes(e));
-    Ok(EventPage { items, next })
+    let events = feed::next(ctx, after, limit).await?.events;
+    let next = events.last().map_or(after, |e| e.seq);
+    let items = events.iter().filter(|event| wanted.takes(event)).map(Into::into).collect();
+    Ok(Json(portico_api::EventPage::<&Value> { items, next }).into_response())
 }
 
 fn last_event_id(headers: &HeaderMap) -> Result<Option<i64>, Error> {

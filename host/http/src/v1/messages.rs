@@ -2,84 +2,23 @@
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use portico_core::message::send::{self, NewMessage};
-use portico_core::message::{Content, Direction, Message, MessageStatus, lookup};
-use portico_core::page::Page;
+use portico_api::{Direction, Message, MessageStatus, NewMessage, Page};
+use portico_core::message::{lookup, send};
 use portico_core::ports::store::MessageFilter;
 use serde::Deserialize;
-use serde_json::{Map, Value};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::{HandlerResult, created};
-use crate::extract::json::parse_field;
-use crate::extract::query::{IdempotencyKey, page};
-use crate::extract::{Auth, Ids, Json, Query};
-use crate::problem::Problem;
+use crate::api::App;
+use crate::extract::path::{DevicePath, MessagePath};
+use crate::extract::query::{IdempotencyKey, checked_filter, page};
+use crate::extract::{Auth, Json, Query};
 
-/// A message to send.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = NewMessage)]
-pub(crate) struct NewMessageBody {
-    /// A phone number in international form, or the JID of a person.
-    #[schema(example = "15550100002")]
-    to: String,
-    /// What it says.
-    #[schema(value_type = NewContent)]
-    content: Map<String, Value>,
-}
-
-/// What a message to send says; more types follow.
-#[derive(ToSchema)]
-#[serde(tag = "type", rename_all = "snake_case")]
-#[expect(dead_code, reason = "describes the body, which is read in two steps")]
-pub(crate) enum NewContent {
-    /// Text.
-    Text(TextContent),
-}
-
-/// Text.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct TextContent {
-    /// The text, not only blanks.
-    #[schema(example = "Hello")]
-    text: String,
-}
-
-/// Types that WhatsApp has and this version can't send yet.
-const PLANNED: [&str; 14] = [
-    "image",
-    "video",
-    "audio",
-    "voice",
-    "document",
-    "sticker",
-    "location",
-    "live_location",
-    "contacts",
-    "poll",
-    "list",
-    "buttons",
-    "event",
-    "template",
-];
-
-/// The type first, then the fields of that type; so complaints name the field, and types that can't be sent are told apart
-/// from misspelt fields.
-fn content(mut fields: Map<String, Value>) -> Result<Content, Problem> {
-    match fields.remove("type") {
-        Some(Value::String(kind)) if kind == "text" => {
-            let TextContent { text } = parse_field("content", Value::Object(fields))?;
-            Ok(Content::Text { text })
-        }
-        Some(Value::String(kind)) if PLANNED.contains(&kind.as_str()) => Ok(Content::Other { kind, text: None }),
-        Some(Value::String(_)) => {
-            Err(portico_core::Error::invalid("content.type", "is no type of message; `text` is one").into())
-        }
-        Some(_) => Err(portico_core::Error::invalid("content.type", "must be text, such as `text`").into()),
-        None => Err(portico_core::Error::invalid("content.type", "is missing; `text` is one").into()),
-    }
+/// The routes of messages.
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(send, list)).routes(routes!(get))
 }
 
 /// Send a message
@@ -87,14 +26,13 @@ fn content(mut fields: Map<String, Value>) -> Result<Content, Problem> {
 /// The answer comes when the message is stored: it will be sent once, also after a crash. How far it comes is told in events
 /// and in its `status`. Send an `Idempotency-Key` so that a repetition after a lost answer sends nothing twice.
 #[utoipa::path(post, path = "/v1/devices/{id}/messages", tag = "messages", security(("key" = ["messages:write"])),
-    params(("id" = String, Path, description = "The device's id"), IdempotencyKey), request_body = NewMessageBody,
+    params(DevicePath, IdempotencyKey), request_body = NewMessage,
     responses((status = 202, description = "The message, queued", body = Message)))]
-pub(super) async fn send(Auth(ctx): Auth, ids: Ids, Json(body): Json<NewMessageBody>) -> HandlerResult<Response> {
-    let device = ids.device()?;
-    let new = NewMessage { to: body.to, content: content(body.content)? };
-    let message = send::send(&ctx, &device, new).await?;
+pub(super) async fn send(Auth(ctx): Auth, path: DevicePath, Json(body): Json<NewMessage>) -> HandlerResult<Response> {
+    let new = send::NewMessage { to: body.to, content: body.content.into() };
+    let message = send::send(&ctx, &path.id, new).await?;
     let location = format!("/v1/devices/{}/messages/{}", message.device, message.id);
-    Ok(created(&ctx, StatusCode::ACCEPTED, &location, &message))
+    Ok(created(&ctx, StatusCode::ACCEPTED, &location, &Message::from(&message)))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -119,58 +57,26 @@ pub(crate) struct MessageParams {
 ///
 /// Those of a device, newest first. A page of long ones ends before `limit`: as long as there is a `next`, there are more.
 #[utoipa::path(get, path = "/v1/devices/{id}/messages", tag = "messages", security(("key" = ["messages:read"])),
-    params(("id" = String, Path, description = "The device's id"), MessageParams),
+    params(DevicePath, MessageParams),
     responses((status = 200, description = "Messages", body = Page<Message>)))]
 pub(super) async fn list(
     Auth(ctx): Auth,
-    ids: Ids,
+    path: DevicePath,
     Query(query): Query<MessageParams>,
 ) -> HandlerResult<Json<Page<Message>>> {
     let page = page(&ctx, query.limit, query.cursor)?;
-    let filter = MessageFilter { chat: query.chat, direction: query.direction, status: query.status };
-    Ok(Json(lookup::list(&ctx, &ids.device()?, filter, page).await?))
+    let filter = MessageFilter {
+        chat: checked_filter("chat", query.chat)?,
+        direction: query.direction.map(Into::into),
+        status: query.status.map(Into::into),
+    };
+    Ok(Json(lookup::list(&ctx, &path.id, filter, page).await?.view()))
 }
 
 /// Look at a message
 #[utoipa::path(get, path = "/v1/devices/{id}/messages/{message}", tag = "messages", security(("key" = ["messages:read"])),
-    params(("id" = String, Path, description = "The device's id"), ("message" = String, Path, description = "The message's id")),
+    params(MessagePath),
     responses((status = 200, description = "The message", body = Message)))]
-pub(super) async fn get(Auth(ctx): Auth, ids: Ids) -> HandlerResult<Json<Message>> {
-    Ok(Json(lookup::get(&ctx, &ids.device()?, &ids.message()?).await?))
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn read(value: Value) -> Result<Content, Problem> {
-        content(value.as_object().cloned().unwrap())
-    }
-
-    #[test]
-    fn text_is_read() {
-        let read = read(json!({"type": "text", "text": "hi"}));
-        assert_eq!(read.ok(), Some(Content::Text { text: "hi".to_owned() }));
-    }
-
-    #[test]
-    fn complaints_name_the_field_inside_the_content() {
-        for (value, field) in [
-            (json!({}), "content.type"),
-            (json!({"type": 5}), "content.type"),
-            (json!({"type": "text"}), "content.text"),
-            (json!({"type": "text", "text": 5}), "content.text"),
-            (json!({"type": "text", "text": "hi", "txt": 1}), "content.txt"),
-        ] {
-            let problem = read(value.clone()).unwrap_err();
-            assert_eq!(problem.field.as_deref(), Some(field), "{value}: {}", problem.detail);
-        }
-    }
-
-    #[test]
-    fn another_type_is_for_the_core_to_judge() {
-        assert_eq!(read(json!({"type": "image", "url": "x"})).unwrap().kind(), "image");
-    }
+pub(super) async fn get(Auth(ctx): Auth, path: MessagePath) -> HandlerResult<Json<Message>> {
+    Ok(Json((&lookup::get(&ctx, &path.id, &path.message).await?).into()))
 }

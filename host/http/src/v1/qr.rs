@@ -3,41 +3,41 @@
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CONTENT_TYPE, VARY};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use portico_api::{PairingCode, PairingPhone, QrCode, QrFormat};
 use portico_core::device::session;
 use portico_core::id::DeviceId;
-use portico_core::ports::whatsapp::{PairingCode, QrCode};
-use portico_core::time::UtcMs;
+use portico_core::ports::whatsapp;
 use portico_core::{Error, OpContext};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tokio::time::Instant;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use super::HandlerResult;
+use super::{HandlerResult, answered};
 use crate::api::App;
-use crate::extract::{Auth, Ids, Json, OptionalAuth, Query};
-use crate::pages;
-use crate::qr;
+use crate::extract::path::DevicePath;
+use crate::extract::query::IdempotencyKey;
+use crate::extract::{Auth, Json, OptionalAuth, Query};
+use crate::problem::Problem;
+use crate::{pages, qr};
 
 /// Seconds a request may wait for a code to come.
 const WAIT_MAX: u64 = 20;
 /// How often a waiting request looks.
 const WAIT_STEP: Duration = Duration::from_millis(200);
 
-/// How a QR code is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum QrFormat {
-    /// `{text, png, expires_at}`.
-    Json,
-    /// A picture.
-    Png,
-    /// A page that asks for a key, follows the device and shows each new code.
-    Html,
-    /// Half blocks for a terminal with a dark background.
-    Text,
+/// The routes of pairing that need a key.
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(pairing_code))
+}
+
+/// The QR code, whose page needs none.
+pub(super) fn optional_routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(show))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -51,29 +51,19 @@ pub(crate) struct QrParams {
     wait: Option<u64>,
 }
 
-/// A QR code to scan with a phone.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct QrBody {
-    /// What the code encodes. A secret: who scans it first owns the device.
-    text: String,
-    /// A PNG as a data URL.
-    png: String,
-    /// When WhatsApp stops accepting it; a new one follows.
-    expires_at: UtcMs,
-}
-
 /// Get the QR code
 ///
 /// As JSON, `image/png`, `text/html` or `text/plain`, by `format` or `Accept`. The page holds no code itself: it asks for a
 /// key (or takes it from `#key=…` in its address, which no server sees) and fetches codes until the device is connected.
 #[utoipa::path(get, path = "/v1/devices/{id}/qr", tag = "sessions", security(("key" = ["devices:write"]), ()),
-    params(("id" = String, Path, description = "The device's id"), QrParams),
+    params(DevicePath, QrParams),
     responses((status = 200, description = "The code", content(
-        (QrBody = "application/json"), (String = "image/png"), (String = "text/html"), (String = "text/plain")))))]
+        (QrCode = "application/json"), (String = "image/png"), (String = "text/html"), (String = "text/plain")))))]
 pub(super) async fn show(
     State(app): State<App>,
     OptionalAuth(ctx): OptionalAuth,
-    ids: Ids,
+    // The page is served at once; whether the id can be one is looked at after the key.
+    path: Result<DevicePath, Problem>,
     Query(query): Query<QrParams>,
     headers: HeaderMap,
 ) -> HandlerResult<Response> {
@@ -83,23 +73,23 @@ pub(super) async fn show(
         return Ok(([(VARY, "accept")], pages::qr(&app)).into_response());
     }
     let Some(ctx) = ctx else {
-        let why = "a QR code sessions a device: send a key as `Authorization: Bearer …` or `X-API-Key`, or open this address in a browser";
+        let why = "a QR code links a device: send a key as `Authorization: Bearer …` or `X-API-Key`, or open this address in a browser";
         return Err(Error::Unauthenticated { why }.into());
     };
-    let code = awaited(&ctx, &ids.device()?, query.wait.unwrap_or(0)).await?;
+    let code = awaited(&ctx, &path?.id, query.wait.unwrap_or(0)).await?;
     let (content_type, body) = match format {
         QrFormat::Png => ("image/png", qr::png(&code.text)?),
         QrFormat::Text => ("text/plain; charset=utf-8", qr::half_blocks(&code.text)?.into_bytes()),
         QrFormat::Json | QrFormat::Html => {
             let png = qr::data_url(&code.text)?;
-            let body = QrBody { text: code.text, png, expires_at: code.expires_at };
+            let body = QrCode { text: code.text, png, expires_at: code.expires_at.into() };
             return Ok(([(VARY, "accept")], Json(body)).into_response());
         }
     };
     Ok(([(CONTENT_TYPE, content_type), (VARY, "accept")], body).into_response())
 }
 
-async fn awaited(ctx: &OpContext, id: &DeviceId, wait_seconds: u64) -> Result<QrCode, Error> {
+async fn awaited(ctx: &OpContext, id: &DeviceId, wait_seconds: u64) -> Result<whatsapp::QrCode, Error> {
     if wait_seconds > WAIT_MAX {
         return Err(Error::invalid("wait", format!("must be 0 to {WAIT_MAX} seconds")));
     }
@@ -132,27 +122,19 @@ fn preferred(accept: &str) -> QrFormat {
     best.0
 }
 
-/// Whose phone is to be linked.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct PairingPhone {
-    /// The phone's number in international form.
-    #[schema(example = "15550100002")]
-    phone: String,
-}
-
 /// Get a pairing code
 ///
 /// A code to type on the phone instead of scanning: *Linked devices*, *Link with phone number*. The device must be pairing.
 #[utoipa::path(post, path = "/v1/devices/{id}/pairing-code", tag = "sessions", security(("key" = ["devices:write"])),
-    params(("id" = String, Path, description = "The device's id")),
+    params(DevicePath, IdempotencyKey),
     request_body = PairingPhone, responses((status = 200, description = "The code", body = PairingCode)))]
 pub(super) async fn pairing_code(
     Auth(ctx): Auth,
-    ids: Ids,
+    path: DevicePath,
     Json(body): Json<PairingPhone>,
-) -> HandlerResult<Json<PairingCode>> {
-    Ok(Json(session::pairing_code(&ctx, &ids.device()?, &body.phone).await?))
+) -> HandlerResult<Response> {
+    let code = session::pairing_code(&ctx, &path.id, &body.phone).await?;
+    Ok(answered(&ctx, StatusCode::OK, &PairingCode::from(&code)))
 }
 
 #[cfg(test)]

@@ -3,31 +3,31 @@
 use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use portico_api::{Health, Part, PartStatus, Version};
 use portico_core::access::Scope;
 use portico_core::ports::Tx;
-use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::HandlerResult;
 use crate::api::App;
 use crate::extract::{Json, OptionalAuth};
-use crate::live::{Part, PartStatus};
 use crate::metrics::{self, Snapshot};
 use crate::peer;
 
-/// How the gateway fares.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Health {
-    /// The worst of its parts.
-    status: PartStatus,
-    /// Always true in an answer.
-    live: bool,
-    /// Whether requests can be served now; false while stopping or when a part is down.
-    ready: bool,
-    /// The running version.
-    version: &'static str,
-    /// Its parts.
-    parts: Vec<Part>,
+/// The health check.
+pub(super) fn health_routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(health))
+}
+
+/// The routes that need no key.
+pub(super) fn open_routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(version)).routes(routes!(openapi))
+}
+
+/// The figures, which need no key from this machine.
+pub(super) fn optional_routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(metrics))
 }
 
 /// Check the health
@@ -45,23 +45,14 @@ pub(super) async fn health(State(app): State<App>) -> Json<Health> {
     parts.extend((app.live.parts)());
     let status = parts.iter().map(|p| p.status).max().unwrap_or(PartStatus::Ok);
     let ready = status != PartStatus::Down && !app.live.is_stopping();
-    Json(Health { status, live: true, ready, version: env!("CARGO_PKG_VERSION"), parts })
-}
-
-/// The version.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Version {
-    /// Of the gateway.
-    version: &'static str,
-    /// Of the REST core.
-    api: &'static str,
+    Json(Health { status, live: true, ready, version: env!("CARGO_PKG_VERSION").into(), parts })
 }
 
 /// Get the version
 #[utoipa::path(get, path = "/v1/version", tag = "server", security(()),
     responses((status = 200, description = "The version", body = Version)))]
 pub(super) async fn version() -> Json<Version> {
-    Json(Version { version: env!("CARGO_PKG_VERSION"), api: "v1" })
+    Json(Version { version: env!("CARGO_PKG_VERSION").into(), api: "v1".into() })
 }
 
 /// Get the API's description

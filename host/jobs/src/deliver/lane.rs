@@ -1,188 +1,254 @@
-//! Runs: a lane's claimed head and what waits behind it, made one after the other under the head's lease.
+//! Works on one lane: delivers what was claimed and what waits behind it, one request after the other.
 //!
-//! Invariant: a run holds deliveries of one lane, oldest first, each with its place. Whatever ends a run early
-//! leaves the rest of it as it is in the store: waiting, with the first of it the lane's next head.
+//! A lane goes on without waiting for the database. While the second half of a part is being delivered, the next part is read
+//! and formatted; results are recorded behind the requests. That is safe because a delivery is repeated with the same id if
+//! its result is lost. A lane ends at the first delivery that was not accepted, when nothing more waits, and when its time
+//! is over, so that other lanes of the same receiver get its slot.
+//!
+//! Invariant: the deliveries of a lane are of one webhook and one chat, oldest first. Whatever ends a lane early leaves the
+//! rest as it is in the store: waiting, with the first of it the next to be claimed.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
+use portico_core::Result;
 use portico_core::event::Event;
-use portico_core::id::{DeliveryId, WebhookId};
-use portico_core::webhook::{Claimed, Webhook, WebhookState};
+use portico_core::id::DeliveryId;
+use portico_core::ports::store::AttemptResult;
+use portico_core::webhook::delivery::AttemptEnd;
+use portico_core::webhook::{Claimed, DeliveryState, Webhook, WebhookState};
 use tokio::time::Instant;
 
-use super::parts::FORMAT_BATCH;
-use super::places::{Place, Places};
+use super::claim::without_attempt;
+use super::format::{self, Body, FORMAT_BATCH};
+use super::post::Poster;
+use super::record::Outcome;
+use super::request::Opened;
+use super::slots::{Followers, Slot, Slots};
+use crate::tasks::cause;
 
-/// Deliveries of one lane with their places.
-pub(super) struct Run {
-    head: (Claimed, Place),
-    behind: Vec<(Claimed, Place)>,
-    /// When a request may begin at the latest, so that it ends within the lease.
-    pub(super) start_by: Instant,
+/// A claimed lane that has a slot.
+pub(super) struct Lane {
+    webhook: Arc<Webhook>,
+    first: Claimed,
+    behind: Vec<Claimed>,
+    followers: Option<Followers>,
+    slot: Slot,
+    /// When a request may begin at the latest, so that its result is recorded before the claim ends.
+    start_by: Instant,
 }
 
-impl Run {
-    /// A run of one.
-    pub(super) fn new(claimed: Claimed, place: Place, start_by: Instant) -> Self {
-        Self { head: (claimed, place), behind: Vec::new(), start_by }
+/// Deliveries of a lane that are formatted at once, oldest first.
+struct Part {
+    deliveries: VecDeque<(Claimed, Body)>,
+    followers: Option<Followers>,
+}
+
+/// What all parts of a lane have in common.
+struct Work {
+    webhook: Arc<Webhook>,
+    opened: Arc<Opened>,
+    start_by: Instant,
+    /// When a request of any but the first delivery may begin at the latest.
+    run_until: Instant,
+}
+
+impl Lane {
+    /// A lane of one delivery.
+    pub(super) fn new(webhook: Arc<Webhook>, first: Claimed, slot: Slot, start_by: Instant) -> Self {
+        Self { webhook, first, behind: Vec::new(), followers: None, slot, start_by }
     }
 
-    /// Whose it is.
-    pub(super) fn webhook(&self) -> &WebhookId {
-        &self.head.0.webhook
+    pub(super) fn webhook(&self) -> &Arc<Webhook> {
+        &self.webhook
     }
 
+    /// What its deliveries have in common: the chat, or the device.
+    pub(super) fn name(&self) -> &str {
+        &self.first.event.lane
+    }
+
+    /// The delivery that was claimed.
+    pub(super) fn first(&self) -> &DeliveryId {
+        &self.first.id
+    }
+
+    /// Whether what waits behind the first delivery may be delivered with it.
+    pub(super) fn may_have_followers(&self) -> bool {
+        self.webhook.state == WebhookState::Enabled && self.webhook.failing_since.is_none()
+    }
+
+    /// Adds what waits behind the first delivery, as far as there may be more in memory.
+    pub(super) fn add(&mut self, mut behind: Vec<Claimed>, slots: &Slots) {
+        self.followers = slots.followers(&self.webhook, behind.len());
+        behind.truncate(self.followers.as_ref().map_or(0, Followers::count));
+        self.behind = behind;
+    }
+
+    /// How many deliveries it has.
     pub(super) fn len(&self) -> usize {
         1 + self.behind.len()
     }
 
-    /// What is to be delivered, in order.
-    pub(super) fn events(&self) -> impl Iterator<Item = &Event> {
-        std::iter::once(&self.head).chain(&self.behind).map(|(claimed, _)| &claimed.event)
-    }
-
-    /// Its deliveries, in order; there is at least one.
-    pub(super) fn into_deliveries(self) -> impl Iterator<Item = (Claimed, Place)> + Send {
-        std::iter::once(self.head).chain(self.behind)
+    fn events(&self) -> impl Iterator<Item = &Event> {
+        std::iter::once(&self.first).chain(&self.behind).map(|claimed| &claimed.event)
     }
 }
 
-/// The heads of lanes whose followers are worth a look, and how many of each.
-pub(super) fn wanted_behind(
-    claims: &[Claimed],
-    webhooks: &HashMap<WebhookId, Arc<Webhook>>,
-    places: &Places,
-    lane_run: u32,
-) -> (Vec<DeliveryId>, u32) {
-    let mut heads_of: HashMap<&WebhookId, Vec<&DeliveryId>> = HashMap::new();
-    for claimed in claims {
-        heads_of.entry(&claimed.webhook).or_default().push(&claimed.id);
-    }
-    let (mut heads, mut per_lane) = (Vec::new(), 0);
-    for (id, of_webhook) in heads_of {
-        let Some(webhook) = webhooks.get(id).filter(|w| w.state == WebhookState::Enabled) else { continue };
-        let share = places.room_behind(webhook).saturating_sub(claims.len()) / of_webhook.len();
-        if share > 0 {
-            per_lane = share.max(per_lane);
-            heads.extend(of_webhook.into_iter().cloned());
+impl Poster {
+    /// Starts the lanes of one webhook, each as a task of its own. Their first parts are formatted together.
+    pub(super) async fn start_lanes(self: Arc<Self>, webhook: Arc<Webhook>, lanes: Vec<Lane>) {
+        let opened = match self.open(&webhook) {
+            Ok(opened) => Arc::new(opened),
+            Err(error) => {
+                tracing::error!(webhook.id = %webhook.id, error = cause(&error), "what a webhook keeps sealed can't be opened; its deliveries fail");
+                for lane in lanes {
+                    let result = self.unopened(&webhook, &lane.first);
+                    self.record(&webhook, vec![result], None, (Some(lane.slot), lane.followers)).await;
+                }
+                return;
+            }
+        };
+        for batch in format_batches(lanes) {
+            let events: Vec<_> = batch.iter().flat_map(Lane::events).cloned().collect();
+            let mut bodies = self.format(&webhook, &events).await.into_iter();
+            for lane in batch {
+                let bodies = bodies.by_ref().take(lane.len()).collect();
+                self.tasks.spawn(self.clone().deliver_lane(lane, opened.clone(), bodies));
+            }
         }
     }
-    let most = usize::try_from(lane_run).unwrap_or(FORMAT_BATCH).clamp(1, FORMAT_BATCH) - 1;
-    if most == 0 {
-        heads.clear();
-    }
-    (heads, u32::try_from(per_lane.min(most)).unwrap_or(0))
-}
 
-/// Puts followers, oldest first, behind the heads of their lanes as far as there are places: one for each lane, then the
-/// next for each, so that no lane takes what another could use.
-pub(super) fn join(
-    runs: &mut [Run],
-    followers: Vec<Claimed>,
-    webhooks: &HashMap<WebhookId, Arc<Webhook>>,
-    places: &Places,
-) {
-    let mut lanes: HashMap<(WebhookId, String), VecDeque<Claimed>> = HashMap::new();
-    for follower in followers {
-        lanes.entry((follower.webhook.clone(), follower.event.lane.clone())).or_default().push_back(follower);
+    /// Delivers a lane, part by part.
+    async fn deliver_lane(self: Arc<Self>, lane: Lane, opened: Arc<Opened>, bodies: Vec<Body>) {
+        let Lane { webhook, first, behind, followers, slot, start_by } = lane;
+        let run_until = start_by.min(Instant::now() + self.config.lane_run_time);
+        let mut work = Work { webhook, opened, start_by, run_until };
+        let deliveries = std::iter::once(first).chain(behind).zip(bodies).collect();
+        let mut part = Part { deliveries, followers };
+        loop {
+            let (results, next) = self.deliver_part(&work, &mut part).await;
+            let next = next.filter(|_| Instant::now() < run_until && !self.tasks.stopping().is_cancelled());
+            let Some((next, id)) = next else {
+                self.record(&work.webhook, results, None, (Some(slot), part.followers)).await;
+                return;
+            };
+            self.record(&work.webhook, results, Some(id), (None, part.followers)).await;
+            part = next;
+            work.start_by = run_until;
+        }
     }
-    let mut open: Vec<_> = runs
-        .iter_mut()
-        .filter_map(|run| {
-            let head = &run.head.0;
-            let webhook = webhooks.get(&head.webhook)?;
-            let waiting = lanes.remove(&(head.webhook.clone(), head.event.lane.clone()))?;
-            Some((run, webhook, waiting))
-        })
-        .collect();
-    while !open.is_empty() {
-        open.retain_mut(|(run, webhook, waiting)| {
-            let Some(next) = waiting.pop_front() else { return false };
-            let Some(place) = places.take_behind(webhook) else { return false };
-            run.behind.push((next, place));
-            true
+
+    /// Delivers a part up to the first delivery that is not accepted or comes too late. Gives the results, of which there is
+    /// at least one, and the next part if there is one and all of this part was accepted.
+    async fn deliver_part(&self, work: &Work, part: &mut Part) -> (Vec<PartResult>, Option<(Part, DeliveryId)>) {
+        let mut results = Vec::with_capacity(part.deliveries.len());
+        let (Some(first), Some(last)) = (part.deliveries.front(), part.deliveries.back()) else {
+            return (results, None);
+        };
+        let put_back = without_attempt(&first.0, DeliveryState::Pending, Some(self.now()), self.now());
+        let (last, is_alone) = (last.0.id.clone(), part.deliveries.len() == 1);
+        let second = part.deliveries.split_off(part.deliveries.len() / 2);
+        let mut next = None;
+        if self.deliver_each(work, std::mem::take(&mut part.deliveries), &mut results).await {
+            let rest = self.deliver_each(work, second, &mut results);
+            // A delivery that came alone is what a quiet chat looks like: nothing is likely to wait behind it.
+            let accepted = if is_alone {
+                rest.await
+            } else {
+                let (accepted, read) = tokio::join!(rest, self.read_part(&work.webhook, &last));
+                next = read;
+                accepted
+            };
+            next = next.filter(|_| accepted);
+        }
+        if results.is_empty() {
+            // It keeps its claim no longer, so that another lane worker can begin at once.
+            results.push((put_back, None));
+        }
+        (results, next)
+    }
+
+    /// Delivers these, one after the other. Says whether all were accepted or skipped.
+    async fn deliver_each(
+        &self,
+        work: &Work,
+        deliveries: VecDeque<(Claimed, Body)>,
+        results: &mut Vec<PartResult>,
+    ) -> bool {
+        for (claimed, body) in deliveries {
+            let until = if results.is_empty() { work.start_by } else { work.run_until };
+            let result = match body.into_request() {
+                None => (without_attempt(&claimed, DeliveryState::Skipped, None, self.now()), None),
+                Some(_) if Instant::now() >= until || self.tasks.stopping().is_cancelled() => return false,
+                Some(sent) => self.attempt(&work.webhook, &work.opened, &claimed, sent).await,
+            };
+            let goes_on = matches!(result.0.state, DeliveryState::Delivered | DeliveryState::Skipped);
+            results.push(result);
+            if !goes_on {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Reads and formats what waits behind a delivery of the lane. A failure to read only ends the lane's run.
+    async fn read_part(&self, webhook: &Webhook, last: &DeliveryId) -> Option<(Part, DeliveryId)> {
+        let wanted = self.config.followers_of_lane();
+        let followers = self.slots.followers(webhook, wanted)?;
+        let read = self.read_behind(last, followers.count()).await;
+        let read = read.inspect_err(|error| {
+            tracing::warn!(webhook.id = %webhook.id, error = cause(error), "reading the next deliveries failed; they stay due");
         });
+        let claimed = read.ok().filter(|claimed| !claimed.is_empty())?;
+        let id = claimed.first()?.id.clone();
+        let events: Vec<_> = claimed.iter().map(|c| c.event.clone()).collect();
+        let bodies = self.format(webhook, &events).await;
+        Some((Part { deliveries: claimed.into_iter().zip(bodies).collect(), followers: Some(followers) }, id))
+    }
+
+    async fn read_behind(&self, last: &DeliveryId, count: usize) -> Result<Vec<Claimed>> {
+        let (last, count) = (last.clone(), u32::try_from(count).unwrap_or(u32::MAX));
+        self.services.ports.read(move |tx| tx.delivery_followers(&[last], count)).await
+    }
+
+    async fn format(&self, webhook: &Webhook, events: &[Event]) -> Vec<Body> {
+        format::format(&*self.services.plugins, &webhook.format, &webhook.tenant, events).await
+    }
+
+    async fn record(
+        &self,
+        webhook: &Arc<Webhook>,
+        results: Vec<PartResult>,
+        goes_on_with: Option<DeliveryId>,
+        held: (Option<Slot>, Option<Followers>),
+    ) {
+        let outcome = Outcome { results, goes_on_with, webhook: webhook.clone(), held };
+        if self.outcomes.send(outcome).await.is_err() {
+            tracing::debug!("nobody records results any more; the deliveries fall due again");
+        }
     }
 }
 
-/// Cuts runs into batches that a format plugin takes at once.
-pub(super) fn format_batches(runs: Vec<Run>) -> Vec<Vec<Run>> {
-    let mut batches: Vec<Vec<Run>> = Vec::new();
+/// What came of one delivery, and how its request ended if one was made.
+pub(super) type PartResult = (AttemptResult, Option<AttemptEnd>);
+
+/// Groups lanes into batches that a format plugin takes at once.
+fn format_batches(lanes: Vec<Lane>) -> Vec<Vec<Lane>> {
+    let mut batches: Vec<Vec<Lane>> = Vec::new();
     let mut events = FORMAT_BATCH;
-    for run in runs {
-        if events + run.len() > FORMAT_BATCH {
+    for lane in lanes {
+        if events + lane.len() > FORMAT_BATCH {
             batches.push(Vec::new());
             events = 0;
         }
-        events += run.len();
+        events += lane.len();
         if let Some(batch) = batches.last_mut() {
-            batch.push(run);
+            batch.push(lane);
         }
     }
     batches
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::DeliverConfig;
-    use crate::testing;
-
-    fn claimed(seq: i64, lane: &str) -> Claimed {
-        let event = Event { lane: lane.into(), ..testing::event(seq) };
-        let id = DeliveryId::new(1, u128::try_from(seq).unwrap_or_default());
-        Claimed { id, tenant: testing::tenant(), webhook: WebhookId::new(1, 1), event, attempts: 0 }
-    }
-
-    fn setting(claimed_per_webhook: usize) -> (Places, HashMap<WebhookId, Arc<Webhook>>) {
-        let places = Places::new(&DeliverConfig { claimed_per_webhook, ..DeliverConfig::default() });
-        let webhook = Arc::new(testing::webhook(1));
-        (places, HashMap::from([(webhook.id.clone(), webhook)]))
-    }
-
-    fn runs(places: &Places, webhooks: &HashMap<WebhookId, Arc<Webhook>>, heads: Vec<Claimed>) -> Vec<Run> {
-        let run = |head: Claimed| {
-            let place = places.take(&webhooks[&head.webhook]).expect("a place");
-            Run::new(head, place, Instant::now())
-        };
-        heads.into_iter().map(run).collect()
-    }
-
-    fn seqs(run: &Run) -> Vec<i64> {
-        run.events().map(|e| e.seq).collect()
-    }
-
-    #[test]
-    fn followers_join_their_lane_in_order_and_lanes_share_the_places() {
-        let (places, webhooks) = setting(12);
-        let mut runs = runs(&places, &webhooks, vec![claimed(1, "a"), claimed(2, "b")]);
-        let followers = [(3, "a"), (4, "a"), (5, "a"), (6, "b"), (7, "b"), (8, "b"), (9, "c")];
-        join(&mut runs, followers.map(|(seq, lane)| claimed(seq, lane)).into(), &webhooks, &places);
-        assert_eq!((seqs(&runs[0]), seqs(&runs[1])), (vec![1, 3, 4], vec![2, 6, 7]), "six is half of the places");
-    }
-
-    #[test]
-    fn followers_are_asked_for_as_far_as_there_is_room() {
-        let (places, webhooks) = setting(24);
-        let heads = [claimed(1, "a"), claimed(2, "b")];
-        let (ids, per_lane) = wanted_behind(&heads, &webhooks, &places, 32);
-        assert_eq!((ids.len(), per_lane), (2, 5));
-        assert_eq!(wanted_behind(&heads, &webhooks, &places, 3).1, 2, "the head counts");
-        assert!(wanted_behind(&heads, &webhooks, &places, 1).0.is_empty());
-        let ill = Webhook { failing_since: Some(portico_core::time::UtcMs(1)), ..testing::webhook(1) };
-        let ill = HashMap::from([(ill.id.clone(), Arc::new(ill))]);
-        assert!(wanted_behind(&heads, &ill, &places, 32).0.is_empty());
-    }
-
-    #[test]
-    fn batches_for_the_plugin_keep_runs_whole() {
-        let (places, webhooks) = setting(1024);
-        let mut runs = runs(&places, &webhooks, (0..4).map(|n| claimed(n, &n.to_string())).collect());
-        let followers = (0..160).map(|n| claimed(4 + n, &(n % 4).to_string())).collect();
-        join(&mut runs, followers, &webhooks, &places);
-        let batches = format_batches(runs);
-        assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2]);
-        assert!(batches.iter().all(|b| b.iter().map(Run::len).sum::<usize>() <= FORMAT_BATCH));
-    }
-}
+mod tests;

@@ -1,4 +1,4 @@
-//! The HTTP request of an attempt: whose header wins, and the signatures.
+//! The HTTP request of an attempt: its headers, and which of them win, and its signatures.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,20 +9,20 @@ use portico_core::header;
 use portico_core::ports::outbound::OutboundRequest;
 use portico_core::ports::plugins::{Parts, Signing, SigningScheme};
 use portico_core::time::UtcMs;
-use portico_core::webhook::{Headers, Webhook};
 use portico_core::webhook::signature::Secret;
+use portico_core::webhook::{Headers, Webhook};
 
 /// Says that the body is the gateway's own because the format plugin failed.
 const FORMAT_HEADER: &str = "x-portico-format";
 /// What [`FORMAT_HEADER`] and the attempt's `format` say then.
 pub(super) const DEFAULT_BODY: &str = "default";
 
-/// Whether the body has the shape the subscription asked for.
+/// Whether the body has the format the webhook asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
-    /// It has.
+    /// It has, as its plugin made it.
     Wanted,
-    /// It is the gateway's own.
+    /// It has the gateway's default format, because the plugin failed.
     Default,
 }
 
@@ -92,7 +92,11 @@ mod tests {
     fn parts() -> Parts {
         Parts {
             method: "PUT".into(),
-            headers: vec![("X-Kind".into(), "plugin".into()), ("User-Agent".into(), "other".into()), ("Expect".into(), "100-continue".into())],
+            headers: vec![
+                ("X-Kind".into(), "plugin".into()),
+                ("User-Agent".into(), "other".into()),
+                ("Expect".into(), "100-continue".into()),
+            ],
             content_type: "application/json".into(),
             body: b"{}".to_vec(),
             signing: None,
@@ -101,12 +105,15 @@ mod tests {
 
     fn built(parts: Parts, shape: Shape) -> (OutboundRequest, BTreeMap<String, String>) {
         let mut own = Headers::new();
-        for (name, value) in [("x-kind", "subscription"), ("X-Token", "t"), ("webhook-id", "forged"), ("TE", "trailers")] {
+        for (name, value) in
+            [("x-kind", "subscription"), ("X-Token", "t"), ("webhook-id", "forged"), ("TE", "trailers")]
+        {
             own.insert(name.into(), value.into());
         }
         let secret = Secret::parse("secret", SECRET).expect("a key");
         let opened = Opened { secret, headers: own };
-        let request = build(&testing::webhook(1), &opened, &testing::event(1), (parts, shape), (AT, Duration::from_secs(20)));
+        let request =
+            build(&testing::webhook(1), &opened, &testing::event(1), (parts, shape), (AT, Duration::from_secs(20)));
         let headers: BTreeMap<_, _> = request.headers.iter().cloned().collect();
         assert_eq!(headers.len(), request.headers.len(), "each header once");
         (request, headers)

@@ -1,29 +1,38 @@
-//! Looks through the devices that should run for those without a session, and brings them back, a few at a time.
+//! Brings back the session of a device that should run and has none.
 //!
-//! Each holds its place until it is logged in, so that a start with many devices is a queue and not a storm.
+//! A device counts as being restored until it is logged in, so that a start with many devices is a queue: a few log in at a
+//! time, not all at once.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
+use async_trait::async_trait;
 use portico_core::Result;
 use portico_core::device::{Device, DeviceState, Signal, StateReason, session};
-use portico_core::id::DeviceId;
-use portico_core::ports::Waker;
+use portico_core::id::{DeviceId, TenantId};
 use portico_core::time::UtcMs;
 
-use super::{RETRY, Shared};
-use crate::tasks::cause;
+use super::Shared;
+use crate::tasks::lock;
+use crate::workers::{Next, Work};
 
-/// Devices read at once.
-const PAGE: u32 = 100;
-/// While the gateway runs, a device whose state is younger than this is being handled by somebody else.
+/// While the gateway runs, a device whose state changed more recently than this is being handled by somebody else.
 const SETTLED: Duration = Duration::from_secs(30);
 
-/// Why sessions are looked for.
+/// The work of one device.
+pub(super) struct RestoreSessions {
+    shared: Arc<Shared>,
+    /// Why devices that wait for their turn have no session. At most one entry for each device.
+    noted: Mutex<HashMap<DeviceId, Why>>,
+}
+
+/// Why a device that should run has no session.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Why {
     code: &'static str,
     text: &'static str,
-    /// Devices whose state is younger than this are left alone.
+    /// Devices whose state changed later are left alone.
     settled_before: UtcMs,
 }
 
@@ -32,12 +41,12 @@ pub(super) struct Why {
 enum Recovery {
     /// Start it again.
     Resume,
-    /// It was waiting for a person, whose code is gone.
+    /// It was waiting for a person, and the code that person would need is gone.
     GiveUp,
 }
 
 impl Why {
-    /// The process is new: no session of before is left.
+    /// The process is new: no session of the one before is left.
     pub(super) fn gateway_restarted(started_at: UtcMs) -> Self {
         Self { code: "gateway_restarted", text: "the gateway was restarted", settled_before: started_at }
     }
@@ -46,6 +55,15 @@ impl Why {
     pub(super) fn session_lost(now: UtcMs) -> Self {
         let settled = i64::try_from(SETTLED.as_millis()).unwrap_or(i64::MAX);
         Self { code: "session_lost", text: "the session ended without a word", settled_before: UtcMs(now.0 - settled) }
+    }
+
+    pub(super) fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// Whether the device was in its state long enough to be meant.
+    pub(super) fn is_about(&self, device: &Device) -> bool {
+        device.state_since <= self.settled_before
     }
 
     fn reason(&self, recovery: Recovery) -> StateReason {
@@ -57,76 +75,75 @@ impl Why {
     }
 }
 
-/// Looks through all wanted devices once.
-pub(super) async fn sweep(shared: &Shared, why: &Why) -> Result<()> {
-    let stop = shared.tasks.stopping();
-    let mut after: Option<DeviceId> = None;
-    let mut restored = 0;
-    while !stop.is_cancelled() {
-        let page = {
-            let mut tx = shared.services.ports.store.read().await?;
-            tx.device_wanted(after.as_ref(), PAGE).await?
-        };
-        let Some(last) = page.last() else { break };
-        after = Some(last.id.clone());
-        let is_lost =
-            |d: &Device| d.state_since <= why.settled_before && shared.services.sessions.resources(&d.id).is_none();
-        let lost: Vec<_> = page.into_iter().filter(is_lost).collect();
-        restored += lost.len();
-        stream::iter(lost).for_each_concurrent(shared.config.at_once, |device| recover(shared, device, why)).await;
+impl RestoreSessions {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, noted: Mutex::default() }
     }
-    if restored > 0 {
-        tracing::info!(devices = restored, reason = why.code, "devices without a session were looked after");
-    }
-    Ok(())
-}
 
-async fn recover(shared: &Shared, device: Device, why: &Why) {
-    if shared.tasks.stopping().is_cancelled() {
-        return;
+    /// Notes why the device has no session. It has to be woken then.
+    pub(super) fn note(&self, device: DeviceId, why: Why) {
+        lock(&self.noted).insert(device, why);
     }
-    let id = &device.id;
-    let recovered = match recovery(&device) {
-        Recovery::GiveUp => tell(shared, id, Signal::Ended(why.reason(Recovery::GiveUp))).await,
-        Recovery::Resume => resume(shared, id, why).await,
-    };
-    if let Err(error) = recovered {
-        tracing::warn!(device.id = %id, error = cause(&error), "a session could not be restored and is tried again");
-        shared.waker.session(id, RETRY);
-    }
-}
 
-/// Starts the session and waits until it is logged in, has failed, or has had its time.
-async fn resume(shared: &Shared, id: &DeviceId, why: &Why) -> Result<()> {
-    let turn = shared.services.sessions.lock(id).await?;
-    if shared.services.sessions.resources(id).is_some() {
-        // Somebody started it while it waited here.
-        return Ok(());
-    }
-    let Some(device) = session::resume(&shared.services.ports, id, why.reason(Recovery::Resume)).await? else {
-        return Ok(());
-    };
-    let watch = shared.waker.watch(id);
-    shared.services.sessions.open(&device).await?;
-    drop(turn);
-    let settled = async {
-        loop {
-            watch.news().await;
-            match shared.load(id).await? {
-                Some(d) if matches!(d.state, DeviceState::Connecting | DeviceState::Reconnecting) => {}
-                _ => return Ok(()),
-            }
+    /// Starts the session and waits until it is logged in, has failed, or has had its time.
+    async fn resume(&self, id: &DeviceId, why: Why) -> Result<()> {
+        let Shared { services, waker, config, stop } = &*self.shared;
+        let device_lock = services.sessions.lock(id).await?;
+        if services.sessions.resources(id).is_some() {
+            // Somebody started it while this waited for the lock.
+            return Ok(());
         }
-    };
-    let in_time = tokio::time::timeout(shared.config.settle_timeout, settled);
-    match shared.tasks.stopping().run_until_cancelled(in_time).await {
-        Some(Ok(result)) => result,
-        Some(Err(_)) | None => Ok(()),
+        let Some(device) = session::resume(&services.ports, id, why.reason(Recovery::Resume)).await? else {
+            return Ok(());
+        };
+        let watch = waker.watch(id);
+        services.sessions.open(&device).await?;
+        drop(device_lock);
+        let logged_in = async {
+            loop {
+                watch.news().await;
+                match self.shared.load(id).await? {
+                    Some(d) if matches!(d.state, DeviceState::Connecting | DeviceState::Reconnecting) => {}
+                    _ => return Ok(()),
+                }
+            }
+        };
+        match stop.run_until_cancelled(tokio::time::timeout(config.settle_timeout, logged_in)).await {
+            Some(Ok(result)) => result,
+            Some(Err(_)) | None => Ok(()),
+        }
     }
 }
 
-async fn tell(shared: &Shared, id: &DeviceId, signal: Signal) -> Result<()> {
-    session::tell(&shared.services.ports, id, signal, None).await.map(drop)
+#[async_trait]
+impl Work for RestoreSessions {
+    type Key = DeviceId;
+    type Memory = ();
+
+    fn name(&self) -> &'static str {
+        "restore_sessions"
+    }
+
+    fn tenant(&self, (): &()) -> Option<TenantId> {
+        None
+    }
+
+    async fn run(&self, id: &DeviceId, (): &mut ()) -> Result<Next> {
+        let noted = lock(&self.noted).get(id).copied();
+        let Some(why) = noted else { return Ok(Next::WhenWoken) };
+        // As it is now: it may have waited here for long.
+        let device = self.shared.load(id).await?.filter(|device| why.is_about(device));
+        match device.as_ref().map(recovery) {
+            None => {}
+            Some(Recovery::GiveUp) => {
+                let ended = Signal::Ended(why.reason(Recovery::GiveUp));
+                session::signal(&self.shared.services.ports, id, ended, None).await?;
+            }
+            Some(Recovery::Resume) => self.resume(id, why).await?,
+        }
+        lock(&self.noted).remove(id);
+        Ok(Next::WhenWoken)
+    }
 }
 
 fn recovery(device: &Device) -> Recovery {
@@ -148,7 +165,10 @@ mod tests {
 
     #[test]
     fn a_device_somebody_just_started_is_not_lost() {
-        assert_eq!(Why::session_lost(UtcMs(100_000)).settled_before, UtcMs(70_000));
+        let why = Why::session_lost(UtcMs(100_000));
+        let since = |state_since| Device { state_since, ..testing::device() };
+        assert!(why.is_about(&since(UtcMs(70_000))));
+        assert!(!why.is_about(&since(UtcMs(70_001))));
         let reason = Why::gateway_restarted(UtcMs(5)).reason(Recovery::GiveUp);
         assert_eq!(reason.code, "gateway_restarted");
         assert!(reason.text.contains("connect the device again"));

@@ -1,4 +1,4 @@
-//! What one device's sender remembers, and what it does next. Pure: time comes in, nothing goes out.
+//! What one device's sender remembers, and what it does next. Pure: the time is an argument, and there is no I/O.
 //!
 //! Order: messages go in the order they were made. A message that pacing holds back lets messages of other chats pass, never
 //! those of its own chat.
@@ -19,7 +19,7 @@ const CLOSED: [Duration; 4] =
     [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(30), Duration::from_secs(120)];
 /// A hold lasts at least this long.
 const HOLD_MIN: Duration = Duration::from_secs(1);
-/// While too many messages lack their acknowledgement, there is a look this often.
+/// While too many messages lack their acknowledgement, the queue is read again this often.
 const CROWDED: Duration = Duration::from_secs(1);
 
 /// The memory of one device's sender.
@@ -28,9 +28,9 @@ pub(super) struct Plan {
     /// Since when the connection lasts that `written` is about.
     connection: Option<UtcMs>,
     written: HashMap<MessageId, Instant>,
-    /// May go, from then on.
+    /// Pacing let these go, from that time on.
     cleared: HashMap<MessageId, Instant>,
-    /// Held back until then.
+    /// Pacing holds these back until that time.
     held: HashMap<MessageId, Instant>,
     closed_until: Option<Instant>,
     failures: u32,
@@ -43,18 +43,20 @@ pub(super) enum Step {
     Send(usize),
     /// Ask pacing about the messages at these places.
     Ask(Vec<usize>),
-    /// Nothing until then; `None`: until somebody rings.
+    /// Nothing until then; `None`: until a wake-up.
     Wait(Option<Instant>),
 }
 
 impl Plan {
     /// The device is connected since then. What was written to an earlier connection is to be written again; pacing has
-    /// let it go already.
-    pub(super) fn connected(&mut self, since: UtcMs, now: Instant) {
-        if self.connection != Some(since) {
-            self.connection = Some(since);
-            self.cleared.extend(self.written.drain().map(|(id, _)| (id, now)));
+    /// let it go already. Says whether this is another connection than before.
+    pub(super) fn connected(&mut self, since: UtcMs, now: Instant) -> bool {
+        if self.connection == Some(since) {
+            return false;
         }
+        self.connection = Some(since);
+        self.cleared.extend(self.written.drain().map(|(id, _)| (id, now)));
+        true
     }
 
     /// How many messages to read from the head of the queue, to see at least a batch that is not under way.
@@ -85,7 +87,7 @@ impl Plan {
         let mut sooner = |at: Instant| wake = Some(wake.map_or(at, |w| w.min(at)));
         let waiting = || queued.iter().enumerate().filter(|(_, m)| !self.written.contains_key(&m.id));
 
-        // What was cleared goes before anything new is asked: pacing counts each clearance as sent.
+        // What pacing let go is sent before it is asked about more: it counts each message it let go as sent.
         if let Some((place, at)) = waiting().find_map(|(i, m)| self.cleared.get(&m.id).map(|at| (i, *at))) {
             if at <= now {
                 return Step::Send(place);
@@ -166,6 +168,16 @@ impl Plan {
             self.cleared.remove(&behind.id);
         }
         self.held.insert(message.id.clone(), until);
+    }
+
+    /// Whether reading further messages may find one that can go now: nothing that was read is on its way there, and there is
+    /// room for more.
+    pub(super) fn may_read_on(&self, queued: &[Message], config: &SendConfig) -> bool {
+        self.written.len() < config.unacknowledged_max.max(1)
+            && self.held.len() < config.held_max.max(1)
+            && queued.len() < config.held_max.saturating_add(config.batch as usize)
+            && queued.iter().all(|m| !self.cleared.contains_key(&m.id))
+            && self.failures == 0
     }
 
     /// Whether the message is on the wire and not acknowledged.
@@ -264,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn pacing_that_fails_closes_the_gate_for_longer_and_longer() {
+    fn pacing_that_fails_is_asked_again_after_longer_and_longer() {
         let (mut plan, config, start) = (Plan::default(), SendConfig::default(), Instant::now());
         let queued = queue(&["a"]);
         let waits: Vec<_> = (0..5).map(|_| plan.unanswered(start).as_secs()).collect();
@@ -273,7 +285,7 @@ mod tests {
         assert_eq!(plan.next(&queued, start, &config), Step::Wait(Some(open)));
         assert_eq!(plan.next(&queued, open, &config), Step::Ask(vec![0]));
         answer(&mut plan, &queued, vec![go(0)], open);
-        assert_eq!(plan.unanswered(open), Duration::from_secs(1), "an answer ends the row of failures");
+        assert_eq!(plan.unanswered(open), Duration::from_secs(1), "an answer resets the count of failures");
     }
 
     #[test]

@@ -48,6 +48,24 @@ async fn refusal(bytes: Vec<u8>) -> LoadError {
 }
 
 #[tokio::test]
+async fn what_is_no_regular_file_is_refused_before_it_is_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    assert!(std::process::Command::new("mkfifo").arg(path("pipe.wasm")).status().unwrap().success());
+    std::fs::create_dir(path("folder.wasm")).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(path("socket.wasm")).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", path("device.wasm")).unwrap();
+    for (name, what) in [("pipe", "pipe"), ("folder", "folder"), ("socket", "socket"), ("device", "device")] {
+        let path = path(&format!("{name}.wasm"));
+        let start = Runtime::start(config(), vec![Source::file(&path)]);
+        let start = tokio::time::timeout(Duration::from_secs(20), start).await.expect("nobody waits for a writer");
+        let Err(refused) = start else { panic!("installed") };
+        let told = told(&refused);
+        assert!(told.contains(what) && told.contains(&path.display().to_string()), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn files_that_are_no_plugins_are_refused_by_name() {
     assert!(matches!(refusal(b"#!/bin/sh".to_vec()).await, LoadError::NotWasm));
     assert!(matches!(refusal(b"\0asm\x01\0\0\0".to_vec()).await, LoadError::NotComponent));

@@ -4,14 +4,13 @@ use portico_core::access::secret::KeyHash;
 use portico_core::access::{AccessKey, Scope};
 use portico_core::id::{KeyId, TenantId};
 use portico_core::page::PageRequest;
-use portico_core::ports::store::{IdempotencyClaim, IdempotencyEntry};
-use portico_core::time::UtcMs;
+use portico_core::ports::store::{AccessTx, DeviceTx, IdempotencyEntry, Store, WebhookTx};
 
-use crate::testing::{Fixture, page};
+use crate::testing::{Fixture, leak, page};
 
-async fn key(fx: &Fixture, tenant: &TenantId, secret: &str) -> AccessKey {
+async fn key(fx: &'static Fixture, tenant: &TenantId, secret: &'static str) -> &'static AccessKey {
     let at = fx.now();
-    let key = AccessKey {
+    let key = leak(AccessKey {
         id: KeyId::new(at.0, rand::random()),
         tenant: tenant.clone(),
         name: "shop".to_owned(),
@@ -19,103 +18,148 @@ async fn key(fx: &Fixture, tenant: &TenantId, secret: &str) -> AccessKey {
         created_at: at,
         expires_at: None,
         revoked_at: None,
-    };
-    let mut tx = fx.write().await;
-    tx.key_insert(&key, &KeyHash::of(secret)).await.unwrap();
-    tx.commit().await.unwrap();
+    });
+    fx.write(move |tx| tx.key_insert(key, &KeyHash::of(secret)).unwrap()).await;
     key
 }
 
-pub(super) async fn keys_are_found_by_hash_and_listed_newest_first(fx: Fixture) {
+pub(super) async fn keys_are_found_by_hash_and_listed_newest_first(fx: &'static Fixture) {
     let tenant = fx.tenant("t").await;
-    assert!(!fx.read().await.key_any(fx.now()).await.unwrap());
-    let keys = [key(&fx, &tenant, "a").await, key(&fx, &tenant, "b").await, key(&fx, &tenant, "c").await];
-    let mut tx = fx.read().await;
-    assert!(tx.key_any(fx.now()).await.unwrap());
-    let found = tx.key_find_by_hash(&KeyHash::of("b")).await.unwrap().unwrap();
-    assert_eq!((found.id, found.tenant, found.scopes), (keys[1].id.clone(), tenant.clone(), keys[1].scopes.clone()));
-    assert!(tx.key_find_by_hash(&KeyHash::of("d")).await.unwrap().is_none());
-    let first: Vec<_> = tx.key_list(&tenant, &page(1)).await.unwrap().into_iter().map(|k| k.id).collect();
-    assert_eq!(first, [keys[2].id.clone(), keys[1].id.clone()], "one more than asked for");
-    let rest = PageRequest { limit: 5, before: Some(keys[1].id.to_string()) };
-    assert_eq!(tx.key_list(&tenant, &rest).await.unwrap().len(), 1);
+    assert!(!fx.read(move |tx| tx.key_any(fx.now()).unwrap()).await);
+    let keys = [key(fx, &tenant, "a").await, key(fx, &tenant, "b").await, key(fx, &tenant, "c").await];
+    fx.read(move |tx| {
+        assert!(tx.key_any(fx.now()).unwrap());
+        let found = tx.key_find_by_hash(&KeyHash::of("b")).unwrap().unwrap();
+        assert_eq!(
+            (found.id, found.tenant, found.scopes),
+            (keys[1].id.clone(), tenant.clone(), keys[1].scopes.clone())
+        );
+        assert!(tx.key_find_by_hash(&KeyHash::of("d")).unwrap().is_none());
+        let first: Vec<_> = tx.key_list(&tenant, &page(1)).unwrap().into_iter().map(|k| k.id).collect();
+        assert_eq!(first, [keys[2].id.clone(), keys[1].id.clone()], "one more than asked for");
+        let rest = PageRequest { limit: 5, before: Some(keys[1].id.to_string()) };
+        assert_eq!(tx.key_list(&tenant, &rest).unwrap().len(), 1);
+    })
+    .await;
 }
 
-pub(super) async fn a_revoked_key_stays_but_does_not_count(fx: Fixture) {
+pub(super) async fn a_revoked_key_stays_but_does_not_count(fx: &'static Fixture) {
     let tenant = fx.tenant("t").await;
-    let key = key(&fx, &tenant, "a").await;
+    let key = key(fx, &tenant, "a").await;
     let at = fx.now();
-    let mut tx = fx.write().await;
-    assert_eq!(tx.key_count(&tenant).await.unwrap(), 1);
-    assert!(tx.key_revoke(&tenant, &key.id, at).await.unwrap());
-    assert!(!tx.key_revoke(&tenant, &key.id, fx.now()).await.unwrap());
-    assert_eq!(tx.key_count(&tenant).await.unwrap(), 0);
-    assert!(!tx.key_any(fx.now()).await.unwrap());
-    assert_eq!(tx.key_find(&tenant, &key.id).await.unwrap().unwrap().revoked_at, Some(at));
+    fx.undone(move |tx| {
+        assert_eq!(tx.key_count(&tenant).unwrap(), 1);
+        assert!(tx.key_revoke(&tenant, &key.id, at).unwrap());
+        assert!(!tx.key_revoke(&tenant, &key.id, fx.now()).unwrap());
+        assert_eq!(tx.key_count(&tenant).unwrap(), 0);
+        assert!(!tx.key_any(fx.now()).unwrap());
+        assert_eq!(tx.key_find(&tenant, &key.id).unwrap().unwrap().revoked_at, Some(at));
+    })
+    .await;
 }
 
-pub(super) async fn a_key_changes_its_name_and_scopes_only(fx: Fixture) {
+pub(super) async fn a_key_changes_its_name_and_scopes_only(fx: &'static Fixture) {
     let (tenant, other) = (fx.tenant("t").await, fx.tenant("u").await);
-    let key = key(&fx, &tenant, "a").await;
-    let mut tx = fx.write().await;
-    assert!(!tx.key_change(&other, &key.id, "till", &[]).await.unwrap(), "of another tenant");
-    assert!(tx.key_change(&tenant, &key.id, "till", &[Scope::MessagesRead]).await.unwrap());
-    let found = tx.key_find_by_hash(&KeyHash::of("a")).await.unwrap().unwrap();
-    assert_eq!((found.id, found.name.as_str(), found.scopes), (key.id, "till", vec![Scope::MessagesRead]));
-    assert_eq!((found.created_at, found.revoked_at), (key.created_at, None));
+    let key = key(fx, &tenant, "a").await;
+    fx.undone(move |tx| {
+        assert!(!tx.key_change(&other, &key.id, "till", &[]).unwrap(), "of another tenant");
+        assert!(tx.key_change(&tenant, &key.id, "till", &[Scope::MessagesRead]).unwrap());
+        let found = tx.key_find_by_hash(&KeyHash::of("a")).unwrap().unwrap();
+        assert_eq!((found.id, found.name.as_str(), found.scopes), (key.id.clone(), "till", vec![Scope::MessagesRead]));
+        assert_eq!((found.created_at, found.revoked_at), (key.created_at, None));
+    })
+    .await;
 }
 
-pub(super) async fn nothing_of_another_tenant_is_found(fx: Fixture) {
+pub(super) async fn nothing_of_another_tenant_is_found(fx: &'static Fixture) {
     let (ours, theirs) = (fx.tenant("ours").await, fx.tenant("theirs").await);
-    let key = key(&fx, &theirs, "a").await;
+    let key = key(fx, &theirs, "a").await;
     let device = fx.device(&theirs).await;
     let webhook = fx.webhook(&theirs, None, &["*"]).await;
-    let mut tx = fx.write().await;
-    assert!(tx.key_find(&ours, &key.id).await.unwrap().is_none());
-    assert!(!tx.key_revoke(&ours, &key.id, fx.now()).await.unwrap());
-    assert!(tx.device_find(&ours, &device.id).await.unwrap().is_none());
-    assert!(!tx.device_rename(&ours, &device.id, "mine").await.unwrap());
-    assert!(!tx.device_delete(&ours, &device.id).await.unwrap());
-    assert!(tx.webhook_find(&ours, &webhook.id).await.unwrap().is_none());
-    assert!(!tx.webhook_delete(&ours, &webhook.id).await.unwrap());
-    assert_eq!(tx.tenant_find_by_name("theirs").await.unwrap(), Some(theirs));
-    assert_eq!(tx.tenant_find_by_name("nobody").await.unwrap(), None);
+    fx.undone(move |tx| {
+        assert!(tx.key_find(&ours, &key.id).unwrap().is_none());
+        assert!(!tx.key_revoke(&ours, &key.id, fx.now()).unwrap());
+        assert!(tx.device_find(&ours, &device.id).unwrap().is_none());
+        assert!(!tx.device_rename(&ours, &device.id, "mine").unwrap());
+        assert!(!tx.device_delete(&ours, &device.id).unwrap());
+        assert!(tx.webhook_find(&ours, &webhook.id).unwrap().is_none());
+        assert!(!tx.webhook_delete(&ours, &webhook.id).unwrap());
+        assert_eq!(tx.tenant_find_by_name("theirs").unwrap(), Some(theirs.clone()));
+        assert_eq!(tx.tenant_find_by_name("nobody").unwrap(), None);
+    })
+    .await;
 }
 
-fn entry(fingerprint: &str, at: UtcMs) -> IdempotencyEntry {
-    IdempotencyEntry { fingerprint: fingerprint.to_owned(), resource: "msg_1".to_owned(), created_at: at }
-}
-
-pub(super) async fn an_idempotency_key_stands_for_its_first_use(fx: Fixture) {
+pub(super) async fn an_idempotency_key_stands_for_its_first_use(fx: &'static Fixture) {
     let (tenant, other) = (fx.tenant("t").await, fx.tenant("u").await);
-    let first = entry("f1", fx.now());
-    let mut tx = fx.write().await;
-    assert_eq!(tx.idempotency_claim(&tenant, "k", &first).await.unwrap(), IdempotencyClaim::Fresh);
-    let second = entry("f2", fx.now());
-    assert_eq!(tx.idempotency_claim(&tenant, "k", &second).await.unwrap(), IdempotencyClaim::Known(first.clone()));
-    assert_eq!(tx.idempotency_find(&tenant, "k").await.unwrap(), Some(first.clone()));
-    assert_eq!(tx.idempotency_find(&other, "k").await.unwrap(), None);
-    assert_eq!(tx.idempotency_claim(&other, "k", &second).await.unwrap(), IdempotencyClaim::Fresh);
-    assert_eq!(tx.idempotency_purge(first.created_at).await.unwrap(), 1);
-    assert_eq!(tx.idempotency_claim(&tenant, "k", &second).await.unwrap(), IdempotencyClaim::Fresh);
+    fx.undone(move |tx| {
+        let (first, second) = (fx.now(), fx.now());
+        assert_eq!(tx.idempotency_claim(tenant, "k", "f1", first).unwrap(), None);
+        tx.idempotency_answer(tenant, "k", &[0, 255]).unwrap();
+        let known = IdempotencyEntry { fingerprint: "f1".to_owned(), sealed_answer: vec![0, 255] };
+        assert_eq!(tx.idempotency_claim(tenant, "k", "f2", second).unwrap(), Some(known.clone()));
+        assert_eq!(tx.idempotency_find(tenant, "k").unwrap(), Some(known));
+        assert_eq!(tx.idempotency_find(other, "k").unwrap(), None);
+        assert_eq!(tx.idempotency_claim(other, "k", "f2", second).unwrap(), None);
+        assert_eq!(tx.idempotency_purge(first).unwrap(), 1);
+        assert_eq!(tx.idempotency_claim(tenant, "k", "f2", second).unwrap(), None);
+    })
+    .await;
 }
 
-pub(super) async fn rivals_with_one_idempotency_key_make_one_thing(fx: Fixture) {
+pub(super) async fn rivals_with_one_idempotency_key_make_one_thing(fx: &'static Fixture) {
     let tenant = fx.tenant("t").await;
     let rivals: Vec<_> = (0..8)
-        .map(|n| {
-            let (fx, tenant) = (fx.clone(), tenant.clone());
+        .map(|n: u8| {
+            let rival = move |tx: &mut crate::db::DbTx<'_>| {
+                let known = tx.idempotency_claim(tenant, "k", &n.to_string(), fx.now()).unwrap();
+                if known.is_none() {
+                    tx.idempotency_answer(tenant, "k", &[n]).unwrap();
+                }
+                known.map(|known| known.sealed_answer)
+            };
+            tokio::spawn(fx.write(rival))
+        })
+        .collect();
+    let mut answers = Vec::new();
+    for rival in rivals {
+        answers.extend(rival.await.unwrap());
+    }
+    assert_eq!(answers.len(), 7, "one was first");
+    assert!(answers.iter().all(|answer| answer.len() == 1 && *answer == answers[0]), "{answers:?}");
+}
+
+pub(super) async fn a_revoked_key_is_not_answered_from_memory(fx: &'static Fixture) {
+    let tenant = fx.tenant("t").await;
+    let key = key(fx, tenant, "a").await;
+    let hash = KeyHash::of("a");
+    for _ in 0..2 {
+        assert_eq!(fx.db.key(&hash).await.unwrap().map(|k| k.id), Some(key.id.clone()));
+    }
+    fx.undone(move |tx| tx.key_revoke(tenant, &key.id, fx.now()).unwrap()).await;
+    assert_eq!(fx.db.key(&hash).await.unwrap().map(|k| k.revoked_at), Some(None), "it was undone");
+    // Readers look all the time; from the moment the revocation is acknowledged none may see the key unrevoked.
+    let (revoked, watched) = tokio::sync::watch::channel(false);
+    let readers: Vec<_> = (0..8)
+        .map(|_| {
+            let mut watched = watched.clone();
             tokio::spawn(async move {
-                let mut tx = fx.write().await;
-                let claim = tx.idempotency_claim(&tenant, "k", &entry(&n.to_string(), fx.now())).await.unwrap();
-                tx.commit().await.unwrap();
-                claim == IdempotencyClaim::Fresh
+                for round in 0.. {
+                    let was_revoked = *watched.borrow_and_update();
+                    let found = fx.db.key(&hash).await.unwrap().expect("the key stays");
+                    assert!(found.revoked_at.is_some() || !was_revoked, "round {round}");
+                    if was_revoked {
+                        return;
+                    }
+                }
             })
         })
         .collect();
-    let mut fresh = 0;
-    for rival in rivals {
-        fresh += u32::from(rival.await.unwrap());
+    assert!(fx.write(move |tx| tx.key_revoke(tenant, &key.id, fx.now()).unwrap()).await);
+    revoked.send_replace(true);
+    for reader in readers {
+        reader.await.unwrap();
     }
-    assert_eq!(fresh, 1);
+    assert!(fx.db.key(&hash).await.unwrap().expect("the key stays").revoked_at.is_some());
+    assert!(fx.db.key(&KeyHash::of("b")).await.unwrap().is_none());
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use portico_core::address::Party;
 use portico_core::message::{Content, Direction, Message, MessageStatus, SendFailure, StatusTimes};
 use portico_core::page::PageRequest;
-use portico_core::ports::store::MessageFilter;
+use portico_core::ports::store::{MessageFilter, MessageTx};
 
 use crate::testing::{Fixture, page};
 
@@ -13,7 +13,7 @@ const ADA: &str = "15550100002@s.whatsapp.net";
 const BOB: &str = "15550100003@s.whatsapp.net";
 const GROUP: &str = "120363000000000001@g.us";
 
-pub(super) async fn a_message_survives_the_round_trip(fx: Fixture) {
+pub(super) async fn a_message_survives_the_round_trip(fx: &'static Fixture) {
     let tenant = fx.tenant("t").await;
     let device = fx.device(&tenant).await;
     let mut message = fx.message(&device, Direction::In, GROUP, "A1");
@@ -21,14 +21,16 @@ pub(super) async fn a_message_survives_the_round_trip(fx: Fixture) {
     message.sender_name = Some("Ada".to_owned());
     message.content = Content::Other { kind: "image".to_owned(), text: Some("look 👀".to_owned()) };
     fx.stored(&message).await;
-    let mut tx = fx.read().await;
-    let found = tx.message_find(&tenant, &device.id, &message.id).await.unwrap().unwrap();
-    assert_eq!(serde_json::to_value(&found).unwrap(), serde_json::to_value(&message).unwrap());
     let other = fx.device(&tenant).await;
-    assert!(tx.message_find(&tenant, &other.id, &message.id).await.unwrap().is_none());
+    fx.read(move |tx| {
+        let found = tx.message_find(&tenant, &device.id, &message.id).unwrap().unwrap();
+        assert_eq!(serde_json::to_value(&found).unwrap(), serde_json::to_value(&message).unwrap());
+        assert!(tx.message_find(&tenant, &other.id, &message.id).unwrap().is_none());
+    })
+    .await;
 }
 
-pub(super) async fn a_message_is_stored_once(fx: Fixture) {
+pub(super) async fn a_message_is_stored_once(fx: &'static Fixture) {
     let tenant = fx.tenant("t").await;
     let device = fx.device(&tenant).await;
     let message = fx.message(&device, Direction::In, GROUP, "A1");
@@ -43,13 +45,15 @@ pub(super) async fn a_message_is_stored_once(fx: Fixture) {
     let elsewhere = fx.message(&device, Direction::In, ADA, "A1");
     let fresh = BTreeSet::from([of_another.id.clone(), own.id.clone(), elsewhere.id.clone()]);
     let batch = [again, of_another, own, own_again, elsewhere];
-    let mut tx = fx.write().await;
-    assert_eq!(tx.message_insert(&batch).await.unwrap(), fresh, "one for each chat, sender and id");
-    assert!(tx.message_insert(&batch).await.unwrap().is_empty());
-    assert!(tx.message_insert(&[]).await.unwrap().is_empty());
+    fx.undone(move |tx| {
+        assert_eq!(tx.message_insert(&batch).unwrap(), fresh, "one for each chat, sender and id");
+        assert!(tx.message_insert(&batch).unwrap().is_empty());
+        assert!(tx.message_insert(&[]).unwrap().is_empty());
+    })
+    .await;
 }
 
-pub(super) async fn lists_filter_and_page(fx: Fixture) {
+pub(super) async fn lists_filter_and_page(fx: &'static Fixture) {
     let tenant = fx.tenant("t").await;
     let device = fx.device(&tenant).await;
     let mut ids = Vec::new();
@@ -62,34 +66,36 @@ pub(super) async fn lists_filter_and_page(fx: Fixture) {
         fx.stored(&message).await;
         ids.push(message.id);
     }
-    let mut tx = fx.read().await;
-    let cases = [
-        (MessageFilter::default(), vec![3, 2, 1, 0]),
-        (MessageFilter { chat: Some(ADA.to_owned()), ..MessageFilter::default() }, vec![1, 0]),
-        (MessageFilter { direction: Some(Direction::Out), ..MessageFilter::default() }, vec![3, 1]),
-        (MessageFilter { status: Some(MessageStatus::Received), ..MessageFilter::default() }, vec![2, 0]),
-        (
-            MessageFilter {
-                chat: Some(BOB.to_owned()),
-                direction: Some(Direction::In),
-                status: Some(MessageStatus::Received),
-            },
-            vec![2],
-        ),
-    ];
-    for (filter, wanted) in cases {
-        let found = tx.message_list(&tenant, &device.id, &filter, &page(10)).await.unwrap();
-        let found: Vec<_> = found.into_iter().map(|m| m.id).collect();
-        let wanted: Vec<_> = wanted.into_iter().map(|n: usize| ids[n].clone()).collect();
-        assert_eq!(found, wanted, "{filter:?}");
-    }
-    let second = PageRequest { limit: 1, before: Some(ids[3].to_string()) };
-    let found = tx.message_list(&tenant, &device.id, &MessageFilter::default(), &second).await.unwrap();
-    assert_eq!(found.len(), 2, "one more than asked for");
-    assert_eq!(found[0].id, ids[2]);
+    fx.read(move |tx| {
+        let cases = [
+            (MessageFilter::default(), vec![3, 2, 1, 0]),
+            (MessageFilter { chat: Some(ADA.to_owned()), ..MessageFilter::default() }, vec![1, 0]),
+            (MessageFilter { direction: Some(Direction::Out), ..MessageFilter::default() }, vec![3, 1]),
+            (MessageFilter { status: Some(MessageStatus::Received), ..MessageFilter::default() }, vec![2, 0]),
+            (
+                MessageFilter {
+                    chat: Some(BOB.to_owned()),
+                    direction: Some(Direction::In),
+                    status: Some(MessageStatus::Received),
+                },
+                vec![2],
+            ),
+        ];
+        for (filter, wanted) in cases {
+            let found = tx.message_list(&tenant, &device.id, &filter, &page(10)).unwrap();
+            let found: Vec<_> = found.into_iter().map(|m| m.id).collect();
+            let wanted: Vec<_> = wanted.into_iter().map(|n: usize| ids[n].clone()).collect();
+            assert_eq!(found, wanted, "{filter:?}");
+        }
+        let second = PageRequest { limit: 1, before: Some(ids[3].to_string()) };
+        let found = tx.message_list(&tenant, &device.id, &MessageFilter::default(), &second).unwrap();
+        assert_eq!(found.len(), 2, "one more than asked for");
+        assert_eq!(found[0].id, ids[2]);
+    })
+    .await;
 }
 
-pub(super) async fn a_list_tells_the_bytes_of_its_contents(fx: Fixture) {
+pub(super) async fn a_list_tells_the_bytes_of_its_contents(fx: &'static Fixture) {
     let tenant = fx.tenant("t").await;
     let device = fx.device(&tenant).await;
     // Longer than fits a page of either database, in two bytes a character.
@@ -105,74 +111,82 @@ pub(super) async fn a_list_tells_the_bytes_of_its_contents(fx: Fixture) {
         MessageFilter { chat: Some(ADA.to_owned()), ..MessageFilter::default() },
         MessageFilter { direction: Some(Direction::Out), ..MessageFilter::default() },
     ];
-    let mut tx = fx.read().await;
-    for filter in filters {
-        for limit in [1, 9] {
-            let page = page(limit);
-            let listed = tx.message_list(&tenant, &device.id, &filter, &page).await.unwrap();
-            let wanted: Vec<_> =
-                listed.iter().map(|m| serde_json::to_string(&m.content).unwrap().len() as u64).collect();
-            let bytes = tx.message_list_bytes(&tenant, &device.id, &filter, &page).await.unwrap();
-            assert_eq!(bytes, wanted, "{filter:?} {limit}");
+    fx.read(move |tx| {
+        for filter in filters {
+            for limit in [1, 9] {
+                let page = page(limit);
+                let listed = tx.message_list(&tenant, &device.id, &filter, &page).unwrap();
+                let wanted: Vec<_> =
+                    listed.iter().map(|m| serde_json::to_string(&m.content).unwrap().len() as u64).collect();
+                let bytes = tx.message_list_bytes(&tenant, &device.id, &filter, &page).unwrap();
+                assert_eq!(bytes, wanted, "{filter:?} {limit}");
+            }
         }
-    }
+    })
+    .await;
 }
 
-pub(super) async fn steps_set_their_time_and_clear_nothing(fx: Fixture) {
+pub(super) async fn steps_set_their_time_and_clear_nothing(fx: &'static Fixture) {
     let tenant = fx.tenant("t").await;
     let device = fx.device(&tenant).await;
     let mut message = fx.message(&device, Direction::Out, ADA, "OUT1");
     let mut other = fx.message(&device, Direction::Out, BOB, "OUT2");
     fx.stored(&message).await;
     fx.stored(&other).await;
-    let mut tx = fx.write().await;
-    assert!(!tx.message_sent_before(&device.id, ADA).await.unwrap(), "queued does not count");
-    let [sent, delivered, read, played, failed] = [(); 5].map(|()| Some(fx.now()));
-    message.status = MessageStatus::Played;
-    message.times = StatusTimes { sent, delivered, read, played, failed: None };
-    other.status = MessageStatus::Failed;
-    other.times.failed = failed;
-    other.error = Some(SendFailure { code: "refused".to_owned(), text: "no".to_owned() });
-    tx.message_progress(&[message.clone(), other.clone()]).await.unwrap();
-    assert!(tx.message_sent_before(&device.id, ADA).await.unwrap());
-    assert!(!tx.message_sent_before(&device.id, BOB).await.unwrap());
-    // A caller that knows less takes nothing away.
-    let known = Message { times: StatusTimes::default(), error: None, ..other.clone() };
-    tx.message_progress(&[known]).await.unwrap();
-    tx.commit().await.unwrap();
+    let progress = move |tx: &mut crate::db::DbTx<'_>| {
+        assert!(!tx.message_sent_before(&device.id, ADA).unwrap(), "queued does not count");
+        let [sent, delivered, read, played, failed] = [(); 5].map(|()| Some(fx.now()));
+        message.status = MessageStatus::Played;
+        message.times = StatusTimes { sent, delivered, read, played, failed: None };
+        other.status = MessageStatus::Failed;
+        other.times.failed = failed;
+        other.error = Some(SendFailure { code: "refused".to_owned(), text: "no".to_owned() });
+        tx.message_progress(&[message.clone(), other.clone()]).unwrap();
+        assert!(tx.message_sent_before(&device.id, ADA).unwrap());
+        assert!(!tx.message_sent_before(&device.id, BOB).unwrap());
+        // A caller that knows less takes nothing away.
+        let known = Message { times: StatusTimes::default(), error: None, ..other.clone() };
+        tx.message_progress(&[known]).unwrap();
+        (message, other)
+    };
+    let (message, other) = fx.write(progress).await;
     let ids = ["OUT2".to_owned(), "OUT1".to_owned(), "OUT1".to_owned(), "none".to_owned()];
-    let found = fx.read().await.message_find_sent(&device.id, &ids).await.unwrap();
+    let found = fx.read(move |tx| tx.message_find_sent(&device.id, &ids).unwrap()).await;
     let seen: Vec<_> = found.iter().map(|m| (m.status, m.times, m.error.clone())).collect();
     assert_eq!(seen, [&message, &other].map(|m| (m.status, m.times, m.error.clone())));
 }
 
-pub(super) async fn the_queue_keeps_its_order(fx: Fixture) {
+pub(super) async fn the_queue_keeps_its_order(fx: &'static Fixture) {
     let tenant = fx.tenant("t").await;
     let device = fx.device(&tenant).await;
     let mut messages: Vec<_> = (0..4).map(|n| fx.message(&device, Direction::Out, ADA, &n.to_string())).collect();
     let ids: Vec<_> = messages.iter().map(|m| m.id.clone()).collect();
-    let mut tx = fx.write().await;
-    tx.message_insert(&messages).await.unwrap();
-    messages[1].status = MessageStatus::Sent;
-    tx.message_progress(&messages[1..2]).await.unwrap();
-    assert_eq!(tx.message_count_queued(&device.id).await.unwrap(), 3);
-    let queued: Vec<_> = tx.message_queued(&device.id, None, 2).await.unwrap().into_iter().map(|m| m.id).collect();
-    assert_eq!(queued, [ids[0].clone(), ids[2].clone()]);
-    let queued: Vec<_> =
-        tx.message_queued(&device.id, Some(&ids[2]), 9).await.unwrap().into_iter().map(|m| m.id).collect();
-    assert_eq!(queued, [ids[3].clone()]);
+    fx.undone(move |tx| {
+        tx.message_insert(&messages).unwrap();
+        messages[1].status = MessageStatus::Sent;
+        tx.message_progress(&messages[1..2]).unwrap();
+        assert_eq!(tx.message_count_queued(&device.id).unwrap(), 3);
+        let queued: Vec<_> = tx.message_queued(&device.id, None, 2).unwrap().into_iter().map(|m| m.id).collect();
+        assert_eq!(queued, [ids[0].clone(), ids[2].clone()]);
+        let queued: Vec<_> =
+            tx.message_queued(&device.id, Some(&ids[2]), 9).unwrap().into_iter().map(|m| m.id).collect();
+        assert_eq!(queued, [ids[3].clone()]);
+    })
+    .await;
 }
 
-pub(super) async fn text_that_postgres_refuses_is_cleaned(fx: Fixture) {
+pub(super) async fn text_that_postgres_refuses_is_cleaned(fx: &'static Fixture) {
     let tenant = fx.tenant("t").await;
     let device = fx.device(&tenant).await;
     let mut message = fx.message(&device, Direction::In, ADA, "A\u{0}1");
     message.sender_name = Some("A\u{0}da".to_owned());
     message.content = Content::Text { text: "a\u{0}b".to_owned() };
     fx.stored(&message).await;
-    let mut tx = fx.write().await;
-    let found = tx.message_find(&tenant, &device.id, &message.id).await.unwrap().unwrap();
-    assert_eq!((found.sender_name.as_deref(), found.whatsapp_id.as_str()), (Some("Ada"), "A1"));
-    assert_eq!(found.content, message.content, "JSON can say it");
-    assert!(tx.message_insert(&[fx.message(&device, Direction::In, ADA, "A\u{0}1")]).await.unwrap().is_empty());
+    fx.undone(move |tx| {
+        let found = tx.message_find(&tenant, &device.id, &message.id).unwrap().unwrap();
+        assert_eq!((found.sender_name.as_deref(), found.whatsapp_id.as_str()), (Some("Ada"), "A1"));
+        assert_eq!(found.content, message.content, "JSON can say it");
+        assert!(tx.message_insert(&[fx.message(&device, Direction::In, ADA, "A\u{0}1")]).unwrap().is_empty());
+    })
+    .await;
 }

@@ -5,32 +5,26 @@ use std::time::Duration;
 use portico_core::Error;
 use portico_core::id::DeviceId;
 use portico_core::ports::keys::{KeyRecords, KeyWrite};
-use portico_core::ports::store::Store;
+use portico_core::ports::store::{EventTx, Store};
 
-use crate::testing::{Fixture, Kind};
+use crate::db::{DbTx, Extent, Mode};
+use crate::testing::{Fixture, Kind, raise};
 use crate::{Db, Location, OpenError, StoreConfig};
 
-pub(super) async fn rows_survive_closing(fx: Fixture) {
+pub(super) async fn rows_survive_closing(fx: &'static Fixture) {
     let tenant = fx.tenant("t").await;
     let device = fx.device(&tenant).await;
     let write = KeyWrite::Put { kind: "k", id: "a".to_owned(), value: vec![0, 255], expires: None };
     fx.db.apply(&device.id, vec![write]).await.unwrap();
     fx.db.check().await.unwrap();
     fx.db.close().await;
-    let again = reopened(fx).await;
+    let again = Db::open(&fx.config).await.unwrap();
     assert_eq!(again.get(&device.id, "k", "a").await.unwrap(), Some(vec![0, 255]));
-    assert!(again.read().await.unwrap().device_load(&device.id).await.unwrap().is_some());
+    assert!(again.device(tenant, &device.id).await.unwrap().is_some());
     again.close().await;
 }
 
-/// Opens the database again; the fixture's own handle goes first, and with it the lock.
-async fn reopened(fx: Fixture) -> Db {
-    let config = fx.config.clone();
-    drop(fx);
-    Db::open(&config).await.unwrap()
-}
-
-pub(super) async fn a_database_of_a_newer_version_is_refused(fx: Fixture) {
+pub(super) async fn a_database_of_a_newer_version_is_refused(fx: &'static Fixture) {
     let flag = if fx.kind == Kind::Sqlite { "x'00'" } else { "'\\x00'" };
     fx.execute(&format!(
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
@@ -38,27 +32,25 @@ pub(super) async fn a_database_of_a_newer_version_is_refused(fx: Fixture) {
     ))
     .await;
     fx.db.close().await;
-    let config = fx.config.clone();
-    drop(fx);
-    let error = Db::open(&config).await.err().expect("it is refused");
+    let error = Db::open(&fx.config).await.err().expect("it is refused");
     assert!(matches!(error, OpenError::Newer { version: 9999, .. }), "{error}");
 }
 
-pub(super) async fn a_second_gateway_on_one_database_is_refused(fx: Fixture) {
+pub(super) async fn a_second_gateway_on_one_database_is_refused(fx: &'static Fixture) {
     let error = Db::open(&fx.config).await.err().expect("it is refused");
     assert!(matches!(error, OpenError::InUse { .. } | OpenError::Shared), "{error}");
     fx.db.close().await;
-    reopened(fx).await.close().await;
+    Db::open(&fx.config).await.unwrap().close().await;
 }
 
-pub(super) async fn a_second_gateway_migrates_nothing(fx: Fixture) {
+pub(super) async fn a_second_gateway_migrates_nothing(fx: &'static Fixture) {
     fx.execute("DELETE FROM _sqlx_migrations").await;
     let error = Db::open(&fx.config).await.err().expect("it is refused");
     assert!(matches!(error, OpenError::InUse { .. } | OpenError::Shared), "{error}");
     assert_eq!(fx.number("SELECT COUNT(*) FROM _sqlx_migrations").await, 0);
 }
 
-pub(super) async fn a_closed_store_is_unavailable(fx: Fixture) {
+pub(super) async fn a_closed_store_is_unavailable(fx: &'static Fixture) {
     fx.db.close().await;
     assert!(matches!(fx.db.check().await, Err(Error::Unavailable { .. })));
     let write = KeyWrite::Delete { kind: "k", id: "a".to_owned() };
@@ -66,26 +58,23 @@ pub(super) async fn a_closed_store_is_unavailable(fx: Fixture) {
     assert!(matches!(refused, Err(Error::Unavailable { .. })), "{refused:?}");
 }
 
-pub(super) async fn many_transactions_wait_for_their_turn(fx: Fixture) {
+pub(super) async fn many_transactions_wait_for_their_turn(fx: &'static Fixture) {
     let tenant = fx.tenant("t").await;
     let writers: Vec<_> = (0..64)
-        .map(|n| {
-            let (fx, tenant) = (fx.clone(), tenant.clone());
+        .map(|n: u32| {
             tokio::spawn(async move {
-                let mut tx = fx.write().await;
-                let event = fx.event(&tenant, None, &n.to_string());
-                tx.event_raise(&[event]).await.unwrap();
-                tx.commit().await.unwrap();
-                // Given up half-way, as when a client hangs up: nothing stays locked.
-                let mut given_up = fx.write().await;
-                given_up.event_raise(&[fx.event(&tenant, None, "x")]).await.unwrap();
+                fx.raise(vec![fx.event(tenant, None, &n.to_string())]).await;
+                // One that fails, or whose caller goes away, leaves nothing locked.
+                fx.undone(move |tx| raise(tx, &[fx.event(tenant, None, "x")])).await;
+                let given_up = fx.read(move |tx| tx.event_last_seq(tenant));
+                let _ = tokio::time::timeout(Duration::ZERO, given_up).await;
             })
         })
         .collect();
     for writer in writers {
         tokio::time::timeout(Duration::from_secs(60), writer).await.expect("it gets its turn").unwrap();
     }
-    assert_eq!(fx.read().await.event_last_seq(&tenant).await.unwrap(), 64);
+    assert_eq!(fx.read(move |tx| tx.event_last_seq(tenant).unwrap()).await, 64);
 }
 
 #[tokio::test]
@@ -106,7 +95,18 @@ async fn when_nobody_can_write_all_that_wait_hear_of_it_at_once() {
     let mut config = StoreConfig::at(format!("sqlite:{}", dir.path().join("portico.db").display()));
     config.acquire_timeout = Duration::from_millis(500);
     let db = Db::open(&config).await.unwrap();
-    let _held = db.write().await.unwrap();
+    let (begun, beginning) = tokio::sync::oneshot::channel();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let holding = db.clone();
+    let held = tokio::spawn(async move {
+        let hold = move |_: &mut DbTx<'_>| {
+            begun.send(()).unwrap();
+            // An error means that the sender was dropped.
+            Ok(released.recv().is_err())
+        };
+        holding.with(Mode::Write, Extent::Transaction, hold).await
+    });
+    beginning.await.unwrap();
     let device = DeviceId::new(1, 1);
     let wipes: Vec<_> = (0..40)
         .map(|_| {
@@ -121,6 +121,8 @@ async fn when_nobody_can_write_all_that_wait_hear_of_it_at_once() {
         }
     };
     tokio::time::timeout(Duration::from_secs(10), all).await.expect("they hear of it together");
+    drop(release);
+    assert!(held.await.unwrap().unwrap(), "the one that was at it is not cut off");
 }
 
 #[tokio::test]
@@ -131,7 +133,7 @@ async fn a_file_may_have_any_name() {
         std::fs::create_dir(&folder).unwrap();
         let config = StoreConfig { location: Location::File(folder.join("portico.db")), ..StoreConfig::default() };
         let db = Db::open(&config).await.unwrap();
-        db.write().await.unwrap().commit().await.unwrap();
+        db.with(Mode::Write, Extent::Transaction, |_| Ok(())).await.unwrap();
         let look = Db::look(&config).await.unwrap();
         assert!(look.exists && look.in_use && look.pending == 0, "{name}: {look:?}");
         db.close().await;

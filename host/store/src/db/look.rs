@@ -1,9 +1,12 @@
 //! Looking at a database without changing it: nothing is made, migrated or locked.
 
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
+
 use portico_core::error::Result;
 use portico_core::ports::keys::seal_place;
 use portico_core::webhook::Webhook;
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use sqlx::migrate::Migrator;
 
 use super::readers::read;
@@ -11,6 +14,20 @@ use super::{Db, DbTx, Extent, Mode, SEALED_RECORD, SEALED_SECRET, STEPS_DONE};
 use crate::error::OpenError;
 use crate::migrate;
 use crate::row::RowRef;
+
+/// What checking the pages of a database found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Integrity {
+    /// Nothing was checked: there is no file, or a server looks after its own.
+    #[default]
+    Unchecked,
+    /// All is as it should be.
+    Sound,
+    /// It is damaged; what SQLite said first.
+    Damaged(String),
+    /// The check was ended after this time, and had found nothing until then.
+    Unfinished(Duration),
+}
 
 /// What a look at a database found.
 #[derive(Debug, Default)]
@@ -23,6 +40,8 @@ pub struct Look {
     pub pending: usize,
     /// One of its sealed values.
     pub sealed: Option<Sealed>,
+    /// Whether the file is damaged.
+    pub integrity: Integrity,
 }
 
 /// A sealed value with the place it is bound to.
@@ -52,6 +71,32 @@ pub(super) fn of_sqlite(connection: &mut Connection, migrated: bool, in_use: boo
     found.try_recv().map_err(|e| OpenError::Unreadable(e.into()))?
 }
 
+/// Checks every page of an SQLite file, for `limit` at most. Changes nothing.
+pub(super) fn integrity(connection: &Connection, limit: Duration) -> rusqlite::Result<Integrity> {
+    let interrupt = connection.get_interrupt_handle();
+    let (done, ended) = std::sync::mpsc::channel::<()>();
+    let timer = std::thread::spawn(move || {
+        // The sender is dropped when the check has ended.
+        if ended.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
+            interrupt.interrupt();
+        }
+    });
+    // Unlike `integrity_check` it does not compare indexes with their tables, which takes far longer.
+    let found: rusqlite::Result<String> = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
+    drop(done);
+    // It can't panic, and has nothing to say.
+    let _ = timer.join();
+    match found {
+        Ok(text) if text == "ok" => Ok(Integrity::Sound),
+        Ok(text) => Ok(Integrity::Damaged(text)),
+        Err(error) => match error.sqlite_error_code() {
+            Some(ErrorCode::OperationInterrupted) => Ok(Integrity::Unfinished(limit)),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Ok(Integrity::Damaged(error.to_string())),
+            _ => Err(error),
+        },
+    }
+}
+
 /// Looks on in a transaction.
 pub(super) fn of(tx: &mut DbTx<'_>, steps: &Migrator, migrated: bool, in_use: bool) -> Result<Look, OpenError> {
     let unreadable = |e: portico_core::Error| OpenError::Unreadable(e.into());
@@ -61,7 +106,7 @@ pub(super) fn of(tx: &mut DbTx<'_>, steps: &Migrator, migrated: bool, in_use: bo
     }
     let sealed = if done.is_empty() { None } else { tx.sealed().map_err(unreadable)? };
     let pending = steps.iter().filter(|step| !done.contains(&step.version)).count();
-    Ok(Look { exists: true, in_use, pending, sealed })
+    Ok(Look { exists: true, in_use, pending, sealed, integrity: Integrity::Unchecked })
 }
 
 impl Db {
@@ -94,13 +139,14 @@ mod tests {
     use portico_core::ports::keys::{KeyRecords, KeyWrite};
 
     use super::*;
+    use crate::StoreConfig;
     use crate::testing::{Fixture, Kind, with_db};
 
-    async fn a_look_sees_what_is_there(fx: Fixture) {
+    async fn a_look_sees_what_is_there(fx: &'static Fixture) {
         let look = Db::look(&fx.config).await.unwrap();
         assert!(look.exists && look.in_use && look.pending == 0 && look.sealed.is_none(), "{look:?}");
 
-        let device = fx.device(&fx.tenant("t").await).await;
+        let device = fx.device(fx.tenant("t").await).await;
         let write = KeyWrite::Put { kind: "k", id: "a".to_owned(), value: vec![1, 2], expires: None };
         fx.db.apply(&device.id, vec![write]).await.unwrap();
         let sealed = fx.db.sealed().await.unwrap().expect("a sealed value");
@@ -108,10 +154,31 @@ mod tests {
 
         fx.execute("DELETE FROM _sqlx_migrations WHERE version > 1").await;
         fx.db.close().await;
-        let config = fx.config.clone();
-        drop(fx);
-        let look = Db::look(&config).await.unwrap();
+        let look = Db::look(&fx.config).await.unwrap();
         assert!(!look.in_use && look.pending > 0 && look.sealed.is_some(), "{look:?}");
+    }
+
+    #[tokio::test]
+    async fn a_damaged_file_is_seen_and_a_long_check_ends() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("portico.db");
+        let config = StoreConfig::at(format!("sqlite:{}", path.display()));
+        Db::open(&config).await.unwrap().close().await;
+        let connection = Connection::open(&path).unwrap();
+        let fill = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
+             INSERT INTO tenants SELECT 'tenant ' || i, 'name ' || i, 0, i FROM n";
+        connection.execute_batch(fill).unwrap();
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        let page: i64 =
+            connection.query_row("SELECT MAX(pageno) FROM dbstat WHERE name = 'tenants'", [], |row| row.get(0)).unwrap();
+        assert_eq!(integrity(&connection, Duration::ZERO).unwrap(), Integrity::Unfinished(Duration::ZERO));
+        drop(connection);
+        assert_eq!(Db::look(&config).await.unwrap().integrity, Integrity::Sound);
+
+        let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&file, &[0xff; 4096], u64::try_from(page - 1).unwrap() * 4096).unwrap();
+        let look = Db::look(&config).await.unwrap();
+        assert!(matches!(look.integrity, Integrity::Damaged(_)), "{look:?}");
     }
 
     #[tokio::test]

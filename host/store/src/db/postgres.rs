@@ -71,13 +71,7 @@ pub(super) async fn open(config: &StoreConfig, url: &str) -> Result<Side, OpenEr
 
 /// Runs a transaction on a thread that may wait. The number of such threads is that of connections, because one is asked for
 /// only with a connection in hand. Once it has begun it is run to its end, also when the caller goes away.
-pub(super) async fn run(
-    pool: &PgPool,
-    mode: Mode,
-    extent: Extent,
-    task: Task,
-    caches: Arc<Caches>,
-) -> Result<()> {
+pub(super) async fn run(pool: &PgPool, mode: Mode, extent: Extent, task: Task, caches: Arc<Caches>) -> Result<()> {
     let begun = match (extent, mode) {
         (Extent::Statement, _) => pool.acquire().await.map(Held::Connection),
         (Extent::Transaction, Mode::Read) => pool.begin_with(BEGIN_READ).await.map(Held::Transaction),

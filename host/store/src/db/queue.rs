@@ -127,6 +127,12 @@ impl Queue {
         self.waiting().jobs.pop_front()
     }
 
+    /// How many jobs wait.
+    #[cfg(test)]
+    pub(super) fn length(&self) -> usize {
+        self.waiting().jobs.len()
+    }
+
     /// Takes no more jobs. Those that wait are still run.
     pub(super) fn close(&self) {
         self.waiting().closed = true;

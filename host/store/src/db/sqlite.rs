@@ -21,6 +21,9 @@ const WRITER_CACHE: i64 = -8000;
 /// To what the write-ahead log is cut back after it grew, in bytes.
 const WAL_BYTES_KEPT: i64 = 67_108_864;
 
+/// How long checking the pages of a file may take. It reads all of them: some gigabytes in this time.
+const CHECK_TIME: Duration = Duration::from_secs(60);
+
 /// Takes the lock, migrates, and starts the threads. Waits for the disk, so it is not for a thread of the async runtime.
 pub(super) fn open(config: &StoreConfig, path: &Path, caches: Arc<Caches>) -> Result<Side, OpenError> {
     let lock = lock::take(path)?;
@@ -94,7 +97,9 @@ pub(super) fn look(config: &StoreConfig, path: &Path) -> Result<Look, OpenError>
     let mut connection = opened.map_err(|e| refused(path, e))?;
     let migrated = "SELECT COUNT(*) > 0 FROM sqlite_master WHERE name = '_sqlx_migrations'";
     let migrated: bool = connection.query_row(migrated, [], |row| row.get(0)).map_err(|e| refused(path, e))?;
-    look::of_sqlite(&mut connection, migrated, in_use)
+    let look = look::of_sqlite(&mut connection, migrated, in_use)?;
+    let integrity = look::integrity(&connection, CHECK_TIME).map_err(|e| refused(path, e))?;
+    Ok(Look { integrity, ..look })
 }
 
 /// The path for SQLite, which takes `:memory:` for something else than a path, and nothing else: that names may be URIs is a
@@ -121,6 +126,10 @@ pub(super) fn refused(path: &Path, error: rusqlite::Error) -> OpenError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
             OpenError::NotADatabase { path: path.to_owned(), source: Source::from(error) }
+        }
+        Some(ErrorCode::DiskFull) => OpenError::Full { path: path.to_owned(), source: error.into() },
+        _ if error.sqlite_error().is_some_and(|e| e.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE) => {
+            OpenError::Full { path: path.to_owned(), source: error.into() }
         }
         _ => OpenError::Unreachable(error.into()),
     }
@@ -155,6 +164,15 @@ mod tests {
             assert_eq!(name(Path::new(bare)).as_os_str(), format!("./{bare}").as_str());
         }
         assert_eq!(name(Path::new("/data/portico.db")), Path::new("/data/portico.db"));
+    }
+
+    #[test]
+    fn a_start_on_a_full_disk_says_which() {
+        for code in [rusqlite::ffi::SQLITE_FULL, rusqlite::ffi::SQLITE_IOERR_SHMSIZE] {
+            let error = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+            let error = refused(Path::new("/data/portico.db"), error).to_string();
+            assert!(error.contains("/data/portico.db is full") && error.contains("free space"), "{error}");
+        }
     }
 
     #[test]

@@ -41,10 +41,7 @@ impl<'c> DbTx<'c> {
     }
 
     /// A writing transaction on SQLite.
-    pub(super) fn sqlite_write(
-        connection: &'c mut rusqlite::Connection,
-        subscriptions: &'c mut Subscriptions,
-    ) -> Self {
+    pub(super) fn sqlite_write(connection: &'c mut rusqlite::Connection, subscriptions: &'c mut Subscriptions) -> Self {
         let inner = Inner::Sqlite { connection, subscriptions: Some(subscriptions) };
         Self { inner, mode: Mode::Write, touched: Touched::default() }
     }

@@ -9,7 +9,6 @@
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -24,6 +23,7 @@ use super::transaction::DbTx;
 use crate::cache::{Caches, Touched};
 use crate::config::StoreConfig;
 use crate::error::{self, Cause};
+use crate::lock::FolderLock;
 
 /// How old a group may get: then it is committed before the next transaction runs, however many are waiting.
 const GROUP_AGE: Duration = Duration::from_millis(20);
@@ -73,7 +73,7 @@ impl Writer {
     /// Starts the thread. `lock` keeps a second gateway off and is held until the thread has ended.
     pub(super) fn start(
         connect: Connect,
-        lock: File,
+        lock: FolderLock,
         config: &StoreConfig,
         caches: Arc<Caches>,
     ) -> rusqlite::Result<Self> {

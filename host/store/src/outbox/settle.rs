@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use portico_core::error::Result;
 use portico_core::id::{DeliveryId, TenantId, WebhookId};
-use portico_core::ports::store::AttemptResult;
+use portico_core::ports::store::{AttemptResult, LaneResult};
 use portico_core::time::UtcMs;
 use portico_core::webhook::DeliveryState;
 
@@ -28,6 +28,8 @@ statements! {
          FROM (VALUES {(CAST($ AS TEXT), CAST($ AS TEXT), CAST($ AS BIGINT), CAST($ AS BIGINT), CAST($ AS BIGINT))}) AS v
          WHERE deliveries.id = v.column1 AND deliveries.state = 'pending'
          RETURNING deliveries.id";
+    /// Claims what the worker of a lane goes on with.
+    HOLD = "UPDATE deliveries SET due_ms = $1, claimed_ms = $2 WHERE state = 'pending' AND id IN ({$})";
     LOG_ATTEMPT =
         "INSERT INTO delivery_attempts (delivery_id, number, at_ms, duration_ms, status, error, format)
          VALUES {($, $, $, $, $, $, $)} ON CONFLICT DO NOTHING";
@@ -100,10 +102,11 @@ pub(super) fn after_release(tx: &mut DbTx<'_>, now: UtcMs) -> Result<()> {
 }
 
 /// See [`portico_core::ports::store::OutboxTx::delivery_finish`].
-pub(super) fn finish(tx: &mut DbTx<'_>, results: &[AttemptResult]) -> Result<()> {
+pub(super) fn finish(tx: &mut DbTx<'_>, lanes: &[LaneResult], lease_end: UtcMs) -> Result<()> {
+    let results: Vec<&AttemptResult> = lanes.iter().flat_map(|lane| &lane.results).collect();
     let Some(latest) = results.iter().map(|r| r.at).max() else { return Ok(()) };
     if tx.has_rivals() {
-        lock_tenants_of(tx, results)?;
+        lock_tenants_of(tx, &results)?;
     }
     // What ended comes first, in a statement of its own: a retry keeps its time only where nothing older is pending, and a
     // statement doesn't see what it changes itself.
@@ -111,7 +114,14 @@ pub(super) fn finish(tx: &mut DbTx<'_>, results: &[AttemptResult]) -> Result<()>
     for piece in pieces(&ended).chain(pieces(&waiting)) {
         record(tx, piece)?;
     }
-    for piece in pieces(results) {
+    // What a worker goes on with is the one being tried, also where a replay has put an older one before it meanwhile.
+    let held: Vec<_> = lanes.iter().filter_map(|lane| lane.goes_on_with.as_ref()).collect();
+    for piece in pieces(&held) {
+        run_many!(tx.conn(), HOLD, [lease_end.0, latest.0], piece, |id| [id.as_str()])?;
+    }
+    let left = lanes.iter().filter(|lane| lane.goes_on_with.is_none());
+    let left: Vec<_> = left.filter_map(|lane| lane.results.first()).collect();
+    for piece in pieces(&left) {
         run_many!(tx.conn(), PROMOTE, [latest.0], piece, |r| [r.delivery.as_str()])?;
     }
     Ok(())
@@ -143,7 +153,7 @@ fn record(tx: &mut DbTx<'_>, piece: &[&AttemptResult]) -> Result<()> {
     Ok(())
 }
 
-fn lock_tenants_of(tx: &mut DbTx<'_>, results: &[AttemptResult]) -> Result<()> {
+fn lock_tenants_of(tx: &mut DbTx<'_>, results: &[&AttemptResult]) -> Result<()> {
     let mut tenants = Vec::new();
     for piece in pieces(results) {
         let rows = rows_many!(tx.conn(), (String,), TENANTS_OF, [], piece, |r| [r.delivery.as_str()])?;

@@ -1,24 +1,27 @@
 //! A database after months of use: a million messages, half of them of one device, and the rest in proportion.
 
-use crate::testing::{Fixture, Kind};
+use rusqlite::Connection;
+use sqlx::{AssertSqlSafe, Executor, PgConnection};
 
-/// Fills the tables. Rows are numbered from 1: tenant `t1000001`, device `d1000001` and so on. The device `d1000100` of the
-/// tenant `t1000001` has half of all messages, older than those of all others, and the subscription `h1000101` of the tenant
-/// `t1000002` half of all deliveries: a page of the newest must not be looked for among those of the others.
-///
-/// On Postgres, references are not checked meanwhile, which would take most of the time; the rows keep to them.
-pub(super) async fn fill(fx: &Fixture) {
-    let inserts = TABLES.map(|table| table.insert()).join(";\n");
-    match fx.kind {
-        Kind::Sqlite => fx.execute(&inserts).await,
-        Kind::Postgres => {
-            let inserts = inserts.replace(" AS BLOB)", " AS BYTEA)");
-            let batch = format!("BEGIN; SET LOCAL session_replication_role = replica; {inserts}; COMMIT");
-            fx.execute(&batch).await;
-            // As autovacuum does. SQLite gets no statistics: the gateway never runs ANALYZE there.
-            fx.execute("ANALYZE").await;
-        }
-    }
+// Rows are numbered from 1: tenant `t1000001`, device `d1000001` and so on. The device `d1000100` of the tenant `t1000001` has
+// half of all messages, older than those of all others, and the subscription `h1000101` of the tenant `t1000002` half of all
+// deliveries: a page of the newest must not be looked for among those of the others.
+
+/// Fills the tables of an SQLite database. It gets no statistics: the gateway never runs `ANALYZE` there.
+pub(super) fn fill_sqlite(connection: &Connection) {
+    connection.execute_batch(&format!("BEGIN; {}; COMMIT", inserts())).expect("the tables are filled");
+}
+
+/// Fills the tables of a Postgres database, and gathers statistics as autovacuum does. References are not checked meanwhile,
+/// which would take most of the time; the rows keep to them.
+pub(super) async fn fill_postgres(connection: &mut PgConnection) {
+    let inserts = inserts().replace(" AS BLOB)", " AS BYTEA)");
+    let batch = format!("BEGIN; SET LOCAL session_replication_role = replica; {inserts}; COMMIT; ANALYZE");
+    connection.execute(AssertSqlSafe(batch)).await.expect("the tables are filled");
+}
+
+fn inserts() -> String {
+    TABLES.map(|table| table.insert()).join("; ")
 }
 
 /// How one table is filled: `columns` from `values`, in which `i` is the number of the row.
@@ -51,11 +54,7 @@ impl Table {
 }
 
 const TABLES: [Table; 10] = [
-    Table {
-        rows: 1_000,
-        columns: "tenants (id, name, event_seq, created_ms)",
-        values: "[t: i], [n: i], 0, i",
-    },
+    Table { rows: 1_000, columns: "tenants (id, name, event_seq, created_ms)", values: "[t: i], [n: i], 0, i" },
     Table {
         rows: 10_000,
         columns: "access_keys (id, tenant_id, name, hash, scopes, created_ms)",
@@ -63,8 +62,8 @@ const TABLES: [Table; 10] = [
     },
     Table {
         rows: 100_000,
-        columns: "idempotency_keys (tenant_id, idempotency_key, fingerprint, resource, created_ms)",
-        values: "[t: i % 1000 + 1], [k: i], 'f', 'r', i",
+        columns: "idempotency_keys (tenant_id, idempotency_key, fingerprint, sealed_answer, created_ms)",
+        values: "[t: i % 1000 + 1], [k: i], 'f', CAST('x' AS BLOB), i",
     },
     Table {
         rows: 2_000,
@@ -95,7 +94,8 @@ const TABLES: [Table; 10] = [
     },
     Table {
         rows: 250_000,
-        columns: "deliveries (id, tenant_id, webhook_id, event_id, event_kind, event_seq, lane, state, attempts, due_ms,
+        columns:
+            "deliveries (id, tenant_id, webhook_id, event_id, event_kind, event_seq, lane, state, attempts, due_ms,
              created_ms, finished_ms)",
         values: "[v: i], [t: CASE WHEN i <= 125000 THEN 2 ELSE i % 100 + 1 END],
              [h: CASE WHEN i <= 125000 THEN 101 ELSE i % 2000 + 1 END], [e: i], 'message.received', i, [c: i % 5000],

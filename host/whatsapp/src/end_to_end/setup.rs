@@ -1,4 +1,4 @@
-//! A sandbox, one device with its sessions, and an inbox that records what the core would be told.
+//! A sandbox, one device with its sessions, and an inbox that records what sessions report.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,7 +23,7 @@ use crate::memory::{MemoryKeyRecords, sealer};
 
 pub(super) type Problem = Box<dyn std::error::Error + Send + Sync>;
 
-/// How long anything may take to be told.
+/// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Enough for a test, and quick to make.
 const PRE_KEYS: usize = 10;
@@ -38,7 +38,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// All the core was told.
+/// All that was reported.
 #[derive(Clone, Default)]
 pub(super) struct Seen {
     pub(super) messages: Vec<Incoming>,
@@ -136,7 +136,7 @@ impl Recorder {
         let reached = tokio::time::timeout(PATIENCE, reached).await;
         reached.map_err(|_| {
             let seen = self.seen();
-            format!("{what} was not told in time; {:?} {:?} {:?}", seen.signals, seen.acks, seen.receipts).into()
+            format!("{what} did not come in time; {:?} {:?} {:?}", seen.signals, seen.acks, seen.receipts).into()
         })
     }
 
@@ -214,7 +214,7 @@ impl Setup {
     }
 }
 
-/// Sessions over these keys, and the inbox they tell.
+/// Sessions over these keys, and the inbox they report to.
 pub(super) fn gateway(
     config: WhatsAppConfig,
     keys: &Arc<MemoryKeyRecords>,

@@ -24,9 +24,9 @@ use order::MessageKey;
 pub(crate) struct IncomingBatch {
     /// All of them, also those that say nothing by themselves.
     pub(crate) keys: Vec<MessageKey>,
-    /// What the core is told.
+    /// What the core is asked to record.
     pub(crate) facts: Vec<Fact>,
-    /// Told whether they were stored. Dropping it means that they were not.
+    /// Answers the hook whether they were stored. Dropping it means that they were not.
     pub(crate) stored: oneshot::Sender<bool>,
 }
 

@@ -12,7 +12,7 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// The names that `jids` tell. The first one wins where two tell the same.
+    /// The names in `jids`. Where two are of one kind, the first one counts.
     pub(crate) fn of<'a>(jids: impl IntoIterator<Item = &'a Jid>) -> Self {
         let mut names = Self::default();
         for jid in jids {

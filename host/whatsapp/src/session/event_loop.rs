@@ -5,6 +5,8 @@
 
 mod connection;
 mod facts;
+#[cfg(all(test, feature = "sandbox"))]
+mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -26,7 +28,7 @@ use facts::Item;
 pub(super) struct EventLoop {
     session: Arc<Session>,
     client: Arc<Client>,
-    /// Why the connection will break, as the library told before it does.
+    /// A stream error: the library reports it before the connection breaks, and it is the reason then.
     last_error: Option<StateReason>,
     refused: RefusedMessages,
     /// Messages were refused: nothing incoming is stored until there is a new connection, which delivers them again.

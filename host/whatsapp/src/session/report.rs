@@ -1,4 +1,4 @@
-//! Reporting facts to the core, with some patience: WhatsApp was told of most of them before, and won't repeat them.
+//! Reporting facts to the core, with retries: most of them were acknowledged to WhatsApp before, which won't repeat them.
 
 use std::time::Duration;
 

@@ -46,6 +46,31 @@ pub struct AttemptResult {
     pub at: UtcMs,
 }
 
+/// What came of deliveries of one lane.
+#[derive(Clone, Debug, Default)]
+pub struct LaneResult {
+    /// Oldest first.
+    pub results: Vec<AttemptResult>,
+    /// The next delivery of the lane, if its worker goes on with it without claiming it anew. It counts as claimed from now
+    /// on; nobody else gets anything of the lane meanwhile.
+    pub goes_on_with: Option<DeliveryId>,
+}
+
+impl From<AttemptResult> for LaneResult {
+    fn from(result: AttemptResult) -> Self {
+        Self { results: vec![result], goes_on_with: None }
+    }
+}
+
+/// A subscription with pending deliveries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WaitingWebhook {
+    /// The subscription.
+    pub id: WebhookId,
+    /// When the first of its deliveries falls due, or the first of its claims ends.
+    pub next_due: UtcMs,
+}
+
 /// Figures over all tenants, for metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OutboxStats {
@@ -68,6 +93,19 @@ pub trait OutboxTx {
     /// oldest pending one, unless that was replayed while this one was claimed and the lease ended without a result.
     fn delivery_claim(&mut self, now: UtcMs, lease: Duration, limit: u32) -> Result<Vec<Claimed>>;
 
+    /// As [`OutboxTx::delivery_claim`], of one subscription only.
+    fn delivery_claim_of(
+        &mut self,
+        webhook: &WebhookId,
+        now: UtcMs,
+        lease: Duration,
+        limit: u32,
+    ) -> Result<Vec<Claimed>>;
+
+    /// Subscriptions with pending deliveries, at most `limit`, in the order of their ids and beginning after `after`. Each
+    /// costs the same, however many deliveries it has, so that claims can go round even behind a large backlog.
+    fn delivery_waiting(&mut self, after: Option<&WebhookId>, limit: u32) -> Result<Vec<WaitingWebhook>>;
+
     /// What waits behind claimed deliveries in their lanes, at most `per_lane` of each, oldest first within a lane. While the
     /// claim on its head lasts a lane is the claimant's alone, so it may go on with these; they are not claimed themselves.
     /// Results of a lane's deliveries belong in one [`OutboxTx::delivery_finish`]: whatever that leaves pending is claimable.
@@ -77,9 +115,10 @@ pub trait OutboxTx {
     /// keep the time they wait for, and the oldest of each lane goes first again. Only for a start, when no worker holds claims.
     fn delivery_release(&mut self, now: UtcMs) -> Result<u64>;
 
-    /// Records what attempts led to, several of one lane included. The oldest that is then pending in a lane is its head:
-    /// due at its retry time if it has just failed, else at once.
-    fn delivery_finish(&mut self, results: &[AttemptResult]) -> Result<()>;
+    /// Records what attempts led to. The oldest that is then pending in a lane is its head: due at its retry time if it has
+    /// just failed, else at once. In a lane whose worker goes on, the delivery it goes on with is claimed until `lease_end`
+    /// instead.
+    fn delivery_finish(&mut self, lanes: &[LaneResult], lease_end: UtcMs) -> Result<()>;
 
     /// When the next delivery falls due, of all tenants; `None` when none is pending.
     fn delivery_next_due(&mut self) -> Result<Option<UtcMs>>;

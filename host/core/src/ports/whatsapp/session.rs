@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use crate::address::PhoneNumber;
 use crate::device::Device;
@@ -28,7 +27,7 @@ pub struct QrCode {
 }
 
 /// A code to type on the phone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PairingCode {
     /// Eight characters.
     pub code: String,
@@ -37,7 +36,7 @@ pub struct PairingCode {
 }
 
 /// Counters and memory of one session.
-#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+#[derive(Clone, Debug, Default)]
 pub struct Resources {
     /// Frames received since the session began.
     pub frames_in: u64,
@@ -50,12 +49,10 @@ pub struct Resources {
     /// How often the connection was made again.
     pub reconnects: u64,
     /// When the last frame came.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_frame_at: Option<UtcMs>,
     /// Messages that could not be decrypted.
     pub undecryptable: u64,
     /// An estimate of the memory the session's caches hold, in bytes.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_bytes: Option<u64>,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! WhatsApp delivers a message that was not acknowledged again, to the next connection and before everything newer. But the
 //! library may still be busy with a later message of the old connection when the next one is there, and storing that one
-//! first would turn two messages around. So the messages that were refused are remembered, and until they came again, a chat
+//! first would change the order. So the messages that were refused are remembered, and until they came again, a chat
 //! takes nothing but them, in their order.
 
 use std::collections::{HashMap, VecDeque};

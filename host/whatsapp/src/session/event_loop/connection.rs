@@ -21,7 +21,7 @@ pub(super) async fn connected(session: &Session, client: &Client) {
     // The library goes online at each login, and an online companion keeps the phone from notifying.
     let quiet = tokio::time::timeout(PRESENCE_TIMEOUT, client.presence().set_unavailable()).await;
     if !matches!(quiet, Ok(Ok(()))) {
-        tracing::debug!(device.id = %session.device, "the session could not tell that it is not online");
+        tracing::debug!(device.id = %session.device, "telling WhatsApp that the session is not online failed");
     }
     let name = client.push_name();
     let account = Account {

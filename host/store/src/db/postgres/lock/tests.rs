@@ -38,10 +38,10 @@ async fn broken(fx: &Fixture) -> i64 {
     holder
 }
 
-async fn what_broke_is_taken_again(fx: Fixture) {
+async fn what_broke_is_taken_again(fx: &'static Fixture) {
     let db = fx.db.clone();
     let watching = tokio::spawn(async move { db.watch().await });
-    let before = broken(&fx).await;
+    let before = broken(fx).await;
     until("another holder", || async { ![0, before].contains(&fx.number(HOLDER).await) }).await;
     let error = Db::open(&fx.config).await.err().expect("a second gateway is refused");
     assert!(matches!(error, OpenError::Shared), "{error}");
@@ -49,7 +49,7 @@ async fn what_broke_is_taken_again(fx: Fixture) {
     watching.abort();
 }
 
-async fn what_somebody_else_took_is_lost(fx: Fixture) {
+async fn what_somebody_else_took_is_lost(fx: &'static Fixture) {
     let Location::Url(url) = fx.config.location.clone() else { panic!("a server has a URL") };
     // Waits for the lock, and has it the moment it is free.
     let rival = tokio::spawn(async move {
@@ -60,7 +60,7 @@ async fn what_somebody_else_took_is_lost(fx: Fixture) {
     let waiting = "SELECT COUNT(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
     until("the rival", || async { fx.number(waiting).await == 1 }).await;
-    broken(&fx).await;
+    broken(fx).await;
     let lost = timeout(PATIENCE, fx.db.watch()).await.expect("it is noticed");
     assert!(matches!(lost, LockLost::Shared), "{lost}");
     assert!(lost.to_string().contains("stop one of the two"), "{lost}");

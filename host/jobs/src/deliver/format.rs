@@ -1,7 +1,7 @@
-//! What is sent: the parts a format plugin makes, or the gateway's own where it makes none.
+//! Formats events: asks the webhook's format plugin for what is sent, and makes the default body where the plugin fails.
 //!
-//! A format fails open: an event is worth more than its shape. Where a batch fails because of what is in it, it is halved
-//! until the culprit is alone, so that its neighbours keep their shape.
+//! A failing plugin must not hold events back, so its events go out in the default format. When a batch fails because of one
+//! of its events, it is halved until that event is alone, so that the others are formatted as usual.
 
 use std::ops::Range;
 
@@ -10,31 +10,44 @@ use portico_core::id::TenantId;
 use portico_core::ports::Plugins;
 use portico_core::ports::plugins::{Formatted, Outcome, Parts, PluginFailure};
 
+use super::request::Shape;
+
 /// Events given to a plugin at once, as its interface says.
-pub(super) const FORMAT_BATCH: usize = 100;
+pub(super) const FORMAT_BATCH: usize = crate::config::LANE_RUN_MAX;
 
 /// One event as it will be sent.
-pub(super) enum Shaped {
+pub(super) enum Body {
     /// As the plugin made it.
-    AsWanted(Parts),
+    Formatted(Parts),
     /// As the gateway makes it, because the plugin failed.
     Default(Parts),
-    /// Not at all: this subscriber gets none of it.
+    /// Not at all: the plugin says that this subscriber does not get the event.
     Skip,
 }
 
-/// Shapes at most [`FORMAT_BATCH`] events of one subscription: one answer per event, in order.
-pub(super) async fn shape(plugins: &dyn Plugins, format: &str, tenant: &TenantId, events: &[Event]) -> Vec<Shaped> {
-    let mut shaped = Vec::with_capacity(events.len());
-    // A stack of ranges, the first one on top.
+impl Body {
+    /// What goes into the request; `None` when there is to be none.
+    pub(super) fn into_request(self) -> Option<(Parts, Shape)> {
+        match self {
+            Self::Formatted(parts) => Some((parts, Shape::Wanted)),
+            Self::Default(parts) => Some((parts, Shape::Default)),
+            Self::Skip => None,
+        }
+    }
+}
+
+/// Formats at most [`FORMAT_BATCH`] events of one webhook: one answer per event, in order.
+pub(super) async fn format(plugins: &dyn Plugins, format: &str, tenant: &TenantId, events: &[Event]) -> Vec<Body> {
+    let mut bodies = Vec::with_capacity(events.len());
+    // A stack of ranges that are not formatted yet, the first one on top.
     let mut ranges = Vec::new();
     ranges.push(0..events.len());
     while let Some(range) = ranges.pop() {
         let part = events.get(range.clone()).unwrap_or_default();
-        match formatted(plugins, format, tenant, part).await {
-            Ok(answers) => shaped.extend(answers.into_iter().map(|answer| match answer {
-                Formatted::Send(parts) => Shaped::AsWanted(parts),
-                Formatted::Skip(_) => Shaped::Skip,
+        match ask(plugins, format, tenant, part).await {
+            Ok(answers) => bodies.extend(answers.into_iter().map(|answer| match answer {
+                Formatted::Send(parts) => Body::Formatted(parts),
+                Formatted::Skip(_) => Body::Skip,
             })),
             Err(failure) if range.len() > 1 && is_about_content(failure.outcome) => {
                 let (left, right) = halves(range);
@@ -48,14 +61,14 @@ pub(super) async fn shape(plugins: &dyn Plugins, format: &str, tenant: &TenantId
                     events = range.len(),
                     "a webhook format failed; the default body is sent"
                 );
-                shaped.extend(part.iter().map(|event| Shaped::Default(default_parts(event))));
+                bodies.extend(part.iter().map(|event| Body::Default(default_parts(event))));
             }
         }
     }
-    shaped
+    bodies
 }
 
-async fn formatted(
+async fn ask(
     plugins: &dyn Plugins,
     format: &str,
     tenant: &TenantId,
@@ -69,7 +82,7 @@ async fn formatted(
     Err(PluginFailure { plugin: format.to_owned(), outcome: Outcome::BadAnswer, detail })
 }
 
-/// Whether a smaller batch may fare better.
+/// Whether a smaller batch may succeed.
 fn is_about_content(outcome: Outcome) -> bool {
     match outcome {
         Outcome::InvalidInput
@@ -94,13 +107,13 @@ fn halves(range: Range<usize>) -> (Range<usize>, Range<usize>) {
     (range.start..middle, middle..range.end)
 }
 
-/// The event's public JSON: what the default format plugin makes, made here.
+/// The event's public JSON, which is also what the default format plugin makes.
 pub(super) fn default_parts(event: &Event) -> Parts {
     Parts {
         method: "POST".to_owned(),
         headers: Vec::new(),
         content_type: "application/json".to_owned(),
-        // An event came out of the store as JSON; it goes back into it.
+        // Never fails: the event was read from JSON.
         body: serde_json::to_vec(event).unwrap_or_default(),
         signing: None,
     }
@@ -114,17 +127,17 @@ mod tests {
     async fn shapes(plugins: &FakePlugins, count: i64) -> String {
         let events: Vec<_> = (0..count).map(testing::event).collect();
         let tenant = testing::tenant();
-        let shaped = shape(plugins, "some-format", &tenant, &events).await;
-        let letter = |s: &Shaped| match s {
-            Shaped::AsWanted(_) => 'w',
-            Shaped::Default(_) => 'd',
-            Shaped::Skip => 's',
+        let shaped = format(plugins, "some-format", &tenant, &events).await;
+        let letter = |s: &Body| match s {
+            Body::Formatted(_) => 'w',
+            Body::Default(_) => 'd',
+            Body::Skip => 's',
         };
         shaped.iter().map(letter).collect()
     }
 
     #[tokio::test]
-    async fn one_bad_event_does_not_cost_its_neighbours_their_shape() {
+    async fn one_bad_event_leaves_the_others_formatted() {
         let plugins = FakePlugins { fail_on_seq: Some((5, Outcome::Trap)), ..FakePlugins::default() };
         assert_eq!(shapes(&plugins, 8).await, "wwwwwdww");
     }
@@ -137,7 +150,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_subscriber_does_not_get_is_skipped() {
+    async fn an_event_the_plugin_does_not_want_is_skipped() {
         let plugins = FakePlugins { skip_seq: Some(1), ..FakePlugins::default() };
         assert_eq!(shapes(&plugins, 3).await, "wsw");
     }

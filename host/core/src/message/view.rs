@@ -1,0 +1,73 @@
+//! Messages as the REST core shows them.
+
+use portico_api as api;
+
+use super::{Content, Direction, Message, MessageStatus, SendFailure, StatusTimes};
+use crate::address::Party;
+
+same_variants!(Direction, api::Direction: In, Out);
+same_variants!(MessageStatus, api::MessageStatus: Queued, Sent, Delivered, Read, Played, Failed, Received);
+
+impl From<&Party> for api::Party {
+    fn from(party: &Party) -> Self {
+        Self { id: party.id.clone(), pn: party.pn.clone(), lid: party.lid.clone() }
+    }
+}
+
+impl From<&Content> for api::Content {
+    fn from(content: &Content) -> Self {
+        match content {
+            Content::Text { text } => Self::Text { text: text.clone() },
+            Content::Other { kind, text } => Self::Other { kind: kind.clone(), text: text.clone() },
+        }
+    }
+}
+
+impl From<api::NewContent> for Content {
+    fn from(content: api::NewContent) -> Self {
+        match content {
+            api::NewContent::Text { text } => Self::Text { text },
+            api::NewContent::Planned(kind) => Self::Other { kind: kind.to_owned(), text: None },
+        }
+    }
+}
+
+impl From<&SendFailure> for api::SendFailure {
+    fn from(failure: &SendFailure) -> Self {
+        Self { code: failure.code.clone(), text: failure.text.clone() }
+    }
+}
+
+impl From<&StatusTimes> for api::StatusTimes {
+    fn from(times: &StatusTimes) -> Self {
+        Self {
+            sent: times.sent.map(Into::into),
+            delivered: times.delivered.map(Into::into),
+            read: times.read.map(Into::into),
+            played: times.played.map(Into::into),
+            failed: times.failed.map(Into::into),
+        }
+    }
+}
+
+impl From<&Message> for api::Message {
+    fn from(message: &Message) -> Self {
+        Self {
+            id: message.id.to_string(),
+            device: message.device.to_string(),
+            direction: message.direction.into(),
+            chat: (&message.chat).into(),
+            sender: message.sender.as_ref().map(Into::into),
+            sender_name: message.sender_name.clone(),
+            whatsapp_id: message.whatsapp_id.clone(),
+            content: (&message.content).into(),
+            status: message.status.into(),
+            error: message.error.as_ref().map(Into::into),
+            created_at: message.created_at.into(),
+            timestamp: message.timestamp.into(),
+            times: (&message.times).into(),
+        }
+    }
+}
+
+serialized_as_view!(Message, api::Message);

@@ -1,0 +1,99 @@
+//! Events: what happened, in order.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Timestamp;
+
+/// What kinds of facts there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum EventType {
+    /// A device changed its state.
+    #[serde(rename = "device.state")]
+    DeviceState,
+    /// A message came in.
+    #[serde(rename = "message.received")]
+    MessageReceived,
+    /// WhatsApp's server took a message.
+    #[serde(rename = "message.sent")]
+    MessageSent,
+    /// A message reached the recipient.
+    #[serde(rename = "message.delivered")]
+    MessageDelivered,
+    /// A message was read.
+    #[serde(rename = "message.read")]
+    MessageRead,
+    /// A message was played.
+    #[serde(rename = "message.played")]
+    MessagePlayed,
+    /// A message won't be sent.
+    #[serde(rename = "message.failed")]
+    MessageFailed,
+    /// An endpoint failed for too long and gets nothing more.
+    #[serde(rename = "webhook.disabled")]
+    WebhookDisabled,
+    /// Somebody tried a webhook out.
+    #[serde(rename = "webhook.test")]
+    WebhookTest,
+}
+
+/// A fact as told to clients. `D` is what `data` is read as or written from: any JSON, or the view of the noun.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Event<D> {
+    /// Equal for every repetition of the same fact.
+    pub id: String,
+    /// Its place among the tenant's events: grows by one, in order of commit.
+    pub seq: i64,
+    /// What kind.
+    #[serde(rename = "type")]
+    pub kind: EventType,
+    /// The device it is about.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub device: Option<String>,
+    /// When it happened.
+    pub timestamp: Timestamp,
+    /// The noun it is about, in its public JSON.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub data: D,
+}
+
+/// Events in order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct EventPage<D> {
+    /// The wanted ones among those looked at.
+    pub items: Vec<Event<D>>,
+    /// Pass as `after` for what follows.
+    pub next: i64,
+}
+
+/// The `data` of `webhook.disabled`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct WebhookDisabled {
+    /// The webhook.
+    pub webhook: String,
+    /// Why it gets nothing more.
+    pub reason: String,
+}
+
+/// The `data` of `webhook.test`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct WebhookTest {
+    /// The webhook.
+    pub webhook: String,
+    /// For people.
+    pub text: String,
+}
+
+/// The event a test raised.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct TestEvent {
+    /// Sent as `webhook-id`.
+    pub event: String,
+    /// Its place among the tenant's events.
+    pub seq: i64,
+}
