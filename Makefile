@@ -54,7 +54,7 @@ test: tools plugins ## The whole suite, on SQLite and on a PostgreSQL that is st
 	$(settle)
 	@cp target/debug/portico target/test-bin/portico-sandbox
 	$(call say,Running the tests)
-	tests/postgres.sh run -- $(CARGO) test --workspace
+	tests/postgres.sh run -- $(CARGO) test --workspace --exclude portico-bench
 	$(settle)
 
 bench: build tools ## Texts a second, memory per session and the cost of a plugin call, beside loops of the bare library

@@ -1,5 +1,6 @@
 //! Devices from creation to logout, and every way to show a code.
 
+use portico_core::id::DeviceId;
 use portico_harness::{Kind, TestGateway, wait_until};
 use portico_sandbox::Phone;
 use reqwest::{Method, header::ACCEPT};
@@ -98,13 +99,12 @@ async fn a_session_runs_exactly_where_the_state_says_so(kind: Kind) {
 async fn a_session_that_nobody_wants_is_ended(kind: Kind) {
     let gw = TestGateway::start(kind).await;
     let device = gw.paired("sales").await;
-    let id = device.id.parse().expect("an id");
+    let id: DeviceId = device.id.parse().expect("an id");
     gw.api.act(&format!("/v1/devices/{}/disconnect", device.id)).await.expect(200);
     // As if the last word of an earlier session had stopped the device under this one.
     let services = gw.running().services();
-    let mut tx = services.ports.store.read().await.expect("a transaction");
-    let stopped = tx.device_load(&id).await.expect("read").expect("a device");
-    drop(tx);
+    let wanted = id.clone();
+    let stopped = services.ports.read(move |tx| tx.device_load(&wanted)).await.expect("read").expect("a device");
     services.sessions.open(&stopped).await.expect("opened");
     wait_until("its end", || async { services.sessions.resources(&id).is_none().then_some(()) }).await;
     let state = gw.api.get(&format!("/v1/devices/{}", device.id)).await.expect(200).str("/state");

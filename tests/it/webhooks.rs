@@ -133,7 +133,8 @@ async fn addresses_nobody_should_reach_are_refused(kind: Kind) {
 async fn header_values_are_sent_and_never_shown(kind: Kind) {
     let gw = TestGateway::start(kind).await;
     let hook = portico_harness::Receiver::start().await;
-    let body = json!({ "url": hook.url(), "events": ["device.*"], "headers": { "Authorization": "Bearer secret-word" } });
+    let body =
+        json!({ "url": hook.url(), "events": ["device.*"], "headers": { "Authorization": "Bearer secret-word" } });
     let made = gw.api.post("/v1/webhooks", body).await.expect(201);
     let id = made.str("/id");
     let listed = gw.api.get("/v1/webhooks").await.expect(200).json;

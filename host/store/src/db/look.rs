@@ -169,14 +169,16 @@ mod tests {
              INSERT INTO tenants SELECT 'tenant ' || i, 'name ' || i, 0, i FROM n";
         connection.execute_batch(fill).unwrap();
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
-        let page: i64 =
-            connection.query_row("SELECT MAX(pageno) FROM dbstat WHERE name = 'tenants'", [], |row| row.get(0)).unwrap();
+        let page: i64 = connection
+            .query_row("SELECT MAX(pageno) FROM dbstat WHERE name = 'tenants'", [], |row| row.get(0))
+            .unwrap();
         assert_eq!(integrity(&connection, Duration::ZERO).unwrap(), Integrity::Unfinished(Duration::ZERO));
         drop(connection);
         assert_eq!(Db::look(&config).await.unwrap().integrity, Integrity::Sound);
 
         let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
-        std::os::unix::fs::FileExt::write_all_at(&file, &[0xff; 4096], u64::try_from(page - 1).unwrap() * 4096).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&file, &[0xff; 4096], u64::try_from(page - 1).unwrap() * 4096)
+            .unwrap();
         let look = Db::look(&config).await.unwrap();
         assert!(matches!(look.integrity, Integrity::Damaged(_)), "{look:?}");
     }
