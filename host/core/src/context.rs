@@ -1,18 +1,22 @@
 //! What everything is done with: the ports, the services above them, and who asks.
 
+pub mod idempotency;
+pub mod queue_length;
+pub mod transaction;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::access::Caller;
 use crate::error::Result;
 use crate::id::TenantId;
-use crate::idempotency::Idempotency;
 use crate::limits::Limits;
-use crate::message::queue_length::QueueLengths;
+use crate::model::access::Caller;
 use crate::ports::store::Tx;
 use crate::ports::{Clock, Outbound, Plugins, Rng, Store, Waker, WhatsApp};
 use crate::seal::Sealer;
 use crate::time::UtcMs;
-use crate::transaction::Write;
+use idempotency::Idempotency;
+use queue_length::QueueLengths;
+pub use transaction::Write;
 
 /// The ports below the network: all that is needed to record facts. Shared by everything.
 pub struct Ports {

@@ -6,8 +6,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::device::DeviceState;
-
 /// The result of every operation of the core.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -53,8 +51,8 @@ pub enum Error {
     /// The device can't do this in its present state.
     #[error("the device is {state}; {hint}")]
     NotReady {
-        /// The state it is in.
-        state: DeviceState,
+        /// The name of the state it is in.
+        state: &'static str,
         /// What to do first.
         hint: Hint,
     },

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::context::Ports;
+use crate::context::Write;
 use crate::device::{Signal, session};
 use crate::error::Result;
 use crate::id::DeviceId;
 use crate::message::{progress, receive};
 use crate::ports::Inbox;
 use crate::ports::whatsapp::{Account, Fact, Incoming, Step};
-use crate::transaction::Write;
 
 /// The core as sessions see it.
 pub struct Intake(pub Arc<Ports>);

@@ -14,18 +14,18 @@ pub mod error;
 pub mod event;
 pub mod header;
 pub mod id;
-pub mod idempotency;
 pub mod intake;
 pub mod limits;
 pub mod message;
+pub mod model;
 pub mod page;
 pub mod ports;
+pub mod rng;
 pub mod seal;
 pub mod setting;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod time;
-pub mod transaction;
 pub mod webhook;
 
 pub use access::authorize::Action;

@@ -8,7 +8,7 @@ use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Key, Nonce};
 
 use crate::error::{Error, Result};
-use crate::ports::Rng;
+use crate::rng::Rng;
 
 /// Bytes of a master key.
 pub const MASTER_KEY_BYTES: usize = 32;

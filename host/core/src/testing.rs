@@ -5,9 +5,9 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 
 use crate::address::{Party, PhoneNumber, Recipient};
-use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::id::DeviceId;
+use crate::model::device::Device;
 use crate::ports::whatsapp::{Contacts, DeviceLock, Messages, Outgoing, PairingCode, QrCode, Resources, Sessions};
 
 /// WhatsApp without a network. Sessions open and close at once; what is sent is kept; questions to WhatsApp find it

@@ -59,6 +59,12 @@ impl<'de> Deserialize<'de> for UtcMs {
     }
 }
 
+/// The time. Tests give a fixed one.
+pub trait Clock: Send + Sync + std::fmt::Debug {
+    /// Now.
+    fn now(&self) -> UtcMs;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

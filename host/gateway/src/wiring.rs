@@ -14,8 +14,8 @@ use anyhow::{Context, Result, bail};
 use portico_core::access::bootstrap::{PresetKeys, first_keys};
 use portico_core::access::secret::KeySecret;
 use portico_core::context::MonotonicUlid;
+use portico_core::context::queue_length::QueueLengths;
 use portico_core::intake::Intake;
-use portico_core::message::queue_length::QueueLengths;
 use portico_core::ports::{Clock, Rng};
 use portico_core::{Ports, Services};
 use portico_http::{Live, Part, PartStatus, ServeLimits};
@@ -79,8 +79,8 @@ impl Running {
         });
         refuse_strangers(&ports, &config, &secrets.preset).await?;
         portico_core::device::session::after_start(&ports).await.context("looking at the devices of before")?;
-        portico_core::webhook::headers::seal_unsealed(&ports).await.context("sealing the headers of webhooks")?;
-        portico_core::webhook::delivery::after_start(&ports).await.context("looking at the deliveries of before")?;
+        portico_core::webhook::start::seal_unsealed(&ports).await.context("sealing the headers of webhooks")?;
+        portico_core::webhook::start::release_claims(&ports).await.context("looking at the deliveries of before")?;
 
         let plugins = runtime(Some(&config), bundle::sources(config.plugins.dir.as_deref())?).await?;
         let world = World::start(&config).await?;

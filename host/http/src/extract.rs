@@ -13,7 +13,7 @@ use axum::extract::FromRequestParts;
 use axum::http::Method;
 use axum::http::request::Parts;
 use portico_core::access::Caller;
-use portico_core::idempotency::Idempotency;
+use portico_core::context::idempotency::Idempotency;
 use portico_core::{Error, OpContext};
 
 use crate::api::App;

@@ -82,7 +82,7 @@ impl From<Error> for Problem {
         match error {
             Error::Invalid { field, .. } => problem.field = Some(field),
             Error::NotReady { state, hint } => {
-                problem.state = Some(state.into());
+                problem.state = portico_core::device::DeviceState::from_name(state).map(Into::into);
                 problem.hint = Some(hint);
             }
             Error::Busy { retry_after, .. } => problem.retry_after = Some(retry_after),

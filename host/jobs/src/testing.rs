@@ -9,11 +9,11 @@ use portico_core::access::secret::KeyHash;
 use portico_core::access::{AccessKey, Caller};
 use portico_core::address::Party;
 use portico_core::context::MonotonicUlid;
+use portico_core::context::queue_length::QueueLengths;
 use portico_core::device::{Device, DeviceState, Wanted};
 use portico_core::event::{Event, EventKind};
 use portico_core::id::{DeliveryId, DeviceId, EventId, MessageId, TenantId, WebhookId};
 use portico_core::limits::Limits;
-use portico_core::message::queue_length::QueueLengths;
 use portico_core::message::{Content, Direction, Message, MessageStatus, StatusTimes};
 use portico_core::ports::outbound::{OutboundError, OutboundRequest, OutboundResponse};
 use portico_core::ports::plugins::{

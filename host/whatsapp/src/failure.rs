@@ -19,7 +19,7 @@ pub(crate) fn unreachable(why: impl Into<String>) -> Error {
 
 /// The device cannot do this in `state`.
 pub(crate) fn not_ready(state: DeviceState) -> Error {
-    Error::NotReady { state, hint: state.way_to_connected() }
+    Error::NotReady { state: state.as_str(), hint: state.way_to_connected() }
 }
 
 /// Why a message was not written.

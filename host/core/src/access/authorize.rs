@@ -7,13 +7,13 @@
 use std::ops::Deref;
 
 use super::Scope;
+use crate::context::Write;
+use crate::context::idempotency::Answer;
 use crate::context::{OpContext, Ports, Services};
-use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::id::{DeviceId, TenantId};
-use crate::idempotency::Answer;
+use crate::model::device::Device;
 use crate::ports::store::Tx;
-use crate::transaction::Write;
 
 /// What somebody wants to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -6,10 +6,10 @@ use super::keys::{NewKey, draft};
 use super::secret::{KeyFormat, KeySecret};
 use super::{AccessKey, Scope};
 use crate::context::Ports;
+use crate::context::Write;
 use crate::error::{Error, Result};
 use crate::id::{KeyId, TenantId};
 use crate::page::PageRequest;
-use crate::transaction::Write;
 
 /// The tenant every fresh installation has.
 pub const FIRST_TENANT: &str = "default";

@@ -6,13 +6,13 @@ use std::time::Duration;
 use super::authorize::Action;
 use super::secret::{KeyFormat, KeyHash, KeySecret};
 use super::{AccessKey, Caller, Scope};
+use crate::context::Write;
 use crate::context::{OpContext, Ports};
 use crate::error::{Error, Result};
 use crate::id::{KeyId, TenantId};
 use crate::page::{Page, PageRequest};
 use crate::ports::Tx;
 use crate::time::UtcMs;
-use crate::transaction::Write;
 
 /// Days a key may live at most when it has an end at all.
 const EXPIRES_DAYS_MAX: u32 = 3650;
@@ -137,7 +137,7 @@ pub(super) fn draft(
     new: NewKey,
     scopes: Vec<Scope>,
 ) -> Result<(AccessKey, KeySecret)> {
-    let name = crate::device::create::checked_name(&ports.limits, &new.name)?;
+    let name = crate::model::checked_name(&ports.limits, &new.name)?;
     if new.expires_in_days.is_some_and(|d| d == 0 || d > EXPIRES_DAYS_MAX) {
         return Err(Error::invalid("expires_in_days", format!("must be 1 to {EXPIRES_DAYS_MAX}")));
     }

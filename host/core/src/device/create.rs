@@ -3,10 +3,10 @@
 use super::{Device, DeviceState, Wanted, session};
 use crate::access::authorize::Action;
 use crate::context::OpContext;
+use crate::context::Write;
 use crate::error::{Error, Result};
 use crate::id::{DeviceId, TenantId};
-use crate::limits::Limits;
-use crate::transaction::Write;
+use crate::model::checked_name;
 
 /// Makes a device. It has no session until somebody connects it.
 pub async fn create(ctx: &OpContext, name: &str) -> Result<Device> {
@@ -63,15 +63,4 @@ pub async fn delete(ctx: &OpContext, id: &DeviceId) -> Result<()> {
     device.write(|tx, device| tx.device_delete(&device.tenant, &device.id).map(drop)).await?;
     device.services().ports.queue_lengths.forget(id);
     Ok(())
-}
-
-/// A name as stored: trimmed, not empty, not too long, without control characters.
-pub(crate) fn checked_name(limits: &Limits, name: &str) -> Result<String> {
-    let name = name.trim();
-    let count = name.chars().count();
-    if count == 0 || count > limits.name_chars_max || name.chars().any(char::is_control) {
-        let why = format!("must have 1 to {} characters and no control characters", limits.name_chars_max);
-        return Err(Error::invalid("name", why));
-    }
-    Ok(name.to_owned())
 }

@@ -7,6 +7,7 @@ use super::state::{Effect, Signal, StateReason};
 use super::{Device, DeviceState, Wanted};
 use crate::access::authorize::{Action, DeviceAccess};
 use crate::address::PhoneNumber;
+use crate::context::Write;
 use crate::context::{OpContext, Ports};
 use crate::error::{Error, Result};
 use crate::event::{NewEvent, raise};
@@ -14,7 +15,6 @@ use crate::id::DeviceId;
 use crate::ports::Topic;
 use crate::ports::store::DeviceChange;
 use crate::ports::whatsapp::{Account, DeviceLock, PairingCode, QrCode};
-use crate::transaction::Write;
 
 /// Starts the device's session: resumes it when it is paired, else asks WhatsApp for a QR code. Repeating it changes nothing.
 pub async fn connect(ctx: &OpContext, id: &DeviceId) -> Result<Device> {
@@ -110,7 +110,7 @@ pub async fn qr(ctx: &OpContext, id: &DeviceId) -> Result<QrCode> {
             code: "already_paired",
             why: "the device is linked already; log it out first to link another account".to_owned(),
         }),
-        state => Err(Error::NotReady { state, hint: state.way_to_connected() }),
+        state => Err(Error::NotReady { state: state.as_str(), hint: state.way_to_connected() }),
     }
 }
 
@@ -122,7 +122,7 @@ pub async fn pairing_code(ctx: &OpContext, id: &DeviceId, phone: &str) -> Result
         return Ok(answer);
     }
     if device.state != DeviceState::Pairing {
-        return Err(Error::NotReady { state: device.state, hint: device.state.way_to_connected() });
+        return Err(Error::NotReady { state: device.state.as_str(), hint: device.state.way_to_connected() });
     }
     let code = device.services().sessions.pairing_code(id, &phone).await?;
     device.write(|_, _| Ok(code)).await

@@ -9,9 +9,9 @@ use crate::access::keys;
 use crate::context::OpContext;
 use crate::error::{Error, Result};
 use crate::id::{DeviceId, TenantId};
+use crate::model::webhook::EventFilter;
 use crate::page;
 use crate::ports::Tx;
-use crate::webhook::EventFilter;
 
 /// Which events of a feed are wanted.
 #[derive(Clone, Debug, Default)]

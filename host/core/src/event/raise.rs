@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 
 use super::{Event, NewEvent};
+use crate::context::Write;
 use crate::error::Result;
 use crate::id::{DeliveryId, TenantId, WebhookId};
 use crate::ports::Topic;
 use crate::ports::store::NewDelivery;
-use crate::transaction::Write;
 
 /// Raises events, in their order. Those that are stored already are passed over. Gives the others.
 pub fn all(tx: &mut Write<'_>, events: &[NewEvent]) -> Result<Vec<Event>> {

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use super::{Message, MessageStatus, SendFailure};
 use crate::context::Ports;
+use crate::context::Write;
 use crate::device::Device;
 use crate::error::Result;
 use crate::event::{NewEvent, raise};
 use crate::id::DeviceId;
 use crate::ports::whatsapp::{ReceiptKind, Step};
 use crate::time::UtcMs;
-use crate::transaction::Write;
 
 /// A step of outgoing messages.
 #[derive(Clone)]

@@ -2,12 +2,12 @@
 
 use super::{Direction, Message, MessageStatus, StatusTimes};
 use crate::context::Ports;
+use crate::context::Write;
 use crate::device::Device;
 use crate::error::Result;
 use crate::event::{NewEvent, raise};
 use crate::id::MessageId;
 use crate::ports::whatsapp::Incoming;
-use crate::transaction::Write;
 
 /// Stores messages. Those that are stored already are passed over, so a repeated batch changes nothing.
 pub(crate) fn receive(tx: &mut Write<'_>, device: &Device, batch: Vec<Incoming>) -> Result<()> {

@@ -4,12 +4,12 @@ use super::{Content, Direction, Message, MessageStatus, StatusTimes};
 use crate::access::authorize::Action;
 use crate::address::Recipient;
 use crate::context::OpContext;
+use crate::context::Write;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::id::{DeviceId, MessageId};
 use crate::limits::Limits;
 use crate::ports::{Rng, Topic};
-use crate::transaction::Write;
 
 /// What to send.
 #[derive(Clone, Debug)]

@@ -8,10 +8,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::access::Caller;
 use crate::address::ChatKind;
-use crate::event::Event;
 use crate::id::{DeviceId, TenantId};
+use crate::model::access::Caller;
+use crate::model::event::Event;
 
 /// Which hooks a plugin has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -21,11 +21,11 @@ pub use messages::{MessageFilter, MessageTx};
 pub use outbox::{AttemptResult, DeliveryFilter, LaneResult, NewDelivery, OutboxStats, OutboxTx, WaitingWebhook};
 pub use webhooks::{WebhookChange, WebhookTx};
 
-use crate::access::AccessKey;
-use crate::access::secret::KeyHash;
-use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::id::{DeviceId, TenantId};
+use crate::model::access::AccessKey;
+use crate::model::access::secret::KeyHash;
+use crate::model::device::Device;
 
 /// What is done in one transaction.
 pub type Work = Box<dyn FnOnce(&mut dyn Tx) -> Result<()> + Send>;

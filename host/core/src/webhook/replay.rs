@@ -3,13 +3,13 @@
 use super::{Attempt, Delivery, DeliveryState};
 use crate::access::authorize::Action;
 use crate::context::OpContext;
+use crate::context::Write;
 use crate::error::{Error, Result};
 use crate::id::{DeliveryId, TenantId, WebhookId};
 use crate::page::{Page, PageRequest};
 use crate::ports::store::DeliveryFilter;
 use crate::ports::{Topic, Tx};
 use crate::time::UtcMs;
-use crate::transaction::Write;
 
 /// Deliveries, newest first.
 pub async fn list(ctx: &OpContext, filter: DeliveryFilter, page: PageRequest) -> Result<Page<Delivery>> {

@@ -7,6 +7,7 @@ use super::signature::Secret;
 use super::{EventFilter, Headers, SealedHeaders, Webhook, WebhookState};
 use crate::access::Caller;
 use crate::access::authorize::{self, Action};
+use crate::context::Write;
 use crate::context::{OpContext, Services};
 use crate::error::{Error, Result};
 use crate::event::{Event, EventKind, NewEvent, raise};
@@ -16,7 +17,6 @@ use crate::ports::Tx;
 use crate::ports::outbound::OutboundError;
 use crate::ports::plugins::Hook;
 use crate::ports::store::WebhookChange;
-use crate::transaction::Write;
 
 /// Characters of a URL at most.
 const URL_CHARS_MAX: usize = 2048;

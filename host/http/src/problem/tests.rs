@@ -31,7 +31,7 @@ fn every_kind_of_error_has_its_status() {
         (Error::invalid("to", "why"), 400, "invalid_request"),
         (Error::Unauthenticated { why: "why" }, 401, "unauthenticated"),
         (Error::Forbidden { why: why() }, 403, "forbidden"),
-        (Error::NotReady { state, hint }, 409, "device_not_ready"),
+        (Error::NotReady { state: state.as_str(), hint }, 409, "device_not_ready"),
         (Error::Unsupported { why: why() }, 501, "unsupported"),
         (Error::TooLarge { what: "body", limit_bytes: 1 }, 413, "too_large"),
         (Error::Busy { why: why(), retry_after: second }, 429, "busy"),
@@ -58,7 +58,7 @@ fn the_body_names_field_state_and_request() {
     assert_eq!(body["request_id"], "req_1");
     assert_eq!(body["type"], "/docs/problems#invalid_request");
     let state = portico_core::device::DeviceState::LoggedOut;
-    let body = json(Error::NotReady { state, hint: state.way_to_connected() }.into());
+    let body = json(Error::NotReady { state: state.as_str(), hint: state.way_to_connected() }.into());
     assert_eq!(body["state"], "logged_out");
     assert!(body.get("field").is_none());
 }
@@ -75,7 +75,8 @@ fn headers_say_how_to_go_on() {
 #[test]
 fn hints_name_routes_to_clients_only() {
     let state = portico_core::device::DeviceState::Disconnected;
-    let problem = || Problem::from(Error::NotReady { state, hint: state.way_to_connected() }).into_response();
+    let problem =
+        || Problem::from(Error::NotReady { state: state.as_str(), hint: state.way_to_connected() }).into_response();
     let detail = |reader| {
         let body = axum::body::to_bytes(render(problem(), "req_1", reader).into_body(), 10_000);
         let body = futures_util::FutureExt::now_or_never(body).unwrap().unwrap();

@@ -6,11 +6,11 @@ use async_trait::async_trait;
 use portico_core::access::secret::KeyHash;
 use portico_core::access::{AccessKey, Caller, Scope};
 use portico_core::context::MonotonicUlid;
+use portico_core::context::queue_length::QueueLengths;
 use portico_core::device::Device;
 use portico_core::event::Event;
 use portico_core::id::{DeviceId, KeyId, TenantId};
 use portico_core::limits::Limits;
-use portico_core::message::queue_length::QueueLengths;
 use portico_core::ports::outbound::{OutboundError, OutboundRequest, OutboundResponse};
 use portico_core::ports::plugins::{
     Decision, Formatted, Hook, Mount, Outcome, PaceDevice, PaceQuery, PluginFailure, PluginInfo, PluginRequest,

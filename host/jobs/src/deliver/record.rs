@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use portico_core::context::Write;
 use portico_core::event::{NewEvent, raise};
 use portico_core::id::{DeliveryId, WebhookId};
 use portico_core::ports::store::{LaneResult, WebhookChange};
 use portico_core::time::UtcMs;
-use portico_core::transaction::Write;
 use portico_core::webhook::delivery::AttemptEnd;
 use portico_core::webhook::{Webhook, WebhookState};
 use portico_core::{Ports, Result};

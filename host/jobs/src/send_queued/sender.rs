@@ -15,6 +15,7 @@ use portico_core::page::PageRequest;
 use portico_core::ports::Tx;
 use portico_core::ports::plugins::{Decision, PaceDevice, PaceQuery};
 use portico_core::ports::store::MessageFilter;
+use portico_core::ports::whatsapp::Outgoing;
 use portico_core::time::UtcMs;
 use portico_core::{Error, Result, Services};
 use tokio::time::Instant;
@@ -258,7 +259,7 @@ impl Sender {
     ) -> Option<Duration> {
         let message = self.queue.get(place)?;
         let writing = async {
-            let outgoing = message.outgoing()?;
+            let outgoing = Outgoing::try_from(message)?;
             services.sessions.send(&device.id, &outgoing).await
         };
         let written = tokio::time::timeout(config.write_timeout, writing).await;
@@ -390,7 +391,7 @@ mod tests {
     fn only_what_can_never_work_fails_a_message() {
         let busy = Error::Busy { why: "a limit".into(), retry_after: Duration::from_secs(9) };
         assert_eq!(failure(&busy), Failure::Later(Duration::from_secs(9)));
-        let gone = Error::NotReady { state: DeviceState::Reconnecting, hint: portico_core::error::Hint::Wait };
+        let gone = Error::NotReady { state: DeviceState::Reconnecting.as_str(), hint: portico_core::error::Hint::Wait };
         assert_eq!(failure(&gone), Failure::NoSession);
         assert_eq!(failure(&Error::unavailable("the session", "broken")), Failure::Unreachable);
         let refused = Error::Refused { code: "not_on_whatsapp", why: "nobody there".into() };

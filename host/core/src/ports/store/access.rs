@@ -1,9 +1,9 @@
 //! Tenants, keys and idempotency keys in the store.
 
-use crate::access::secret::KeyHash;
-use crate::access::{AccessKey, Scope};
 use crate::error::Result;
 use crate::id::{KeyId, TenantId};
+use crate::model::access::secret::KeyHash;
+use crate::model::access::{AccessKey, Scope};
 use crate::page::PageRequest;
 use crate::time::UtcMs;
 

@@ -1,8 +1,8 @@
 //! Devices in the store.
 
-use crate::device::{Device, DeviceState, StateReason, Wanted};
 use crate::error::Result;
 use crate::id::{DeviceId, TenantId};
+use crate::model::device::{Device, DeviceState, StateReason, Wanted};
 use crate::page::PageRequest;
 use crate::ports::whatsapp::Account;
 use crate::time::UtcMs;

@@ -1,8 +1,8 @@
 //! Events in the store.
 
 use crate::error::Result;
-use crate::event::{Event, NewEvent};
 use crate::id::{EventId, TenantId};
+use crate::model::event::{Event, NewEvent};
 use crate::time::UtcMs;
 
 /// Events.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::error::Result;
 use crate::id::{DeviceId, MessageId, TenantId};
-use crate::message::{Direction, Message, MessageStatus};
+use crate::model::message::{Direction, Message, MessageStatus};
 use crate::page::PageRequest;
 
 /// Which messages of a device are wanted.

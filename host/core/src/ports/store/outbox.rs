@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use crate::error::Result;
-use crate::event::Event;
 use crate::id::{DeliveryId, TenantId, WebhookId};
+use crate::model::event::Event;
+use crate::model::webhook::{Attempt, Claimed, Delivery, DeliveryState};
 use crate::page::PageRequest;
 use crate::time::UtcMs;
-use crate::webhook::{Attempt, Claimed, Delivery, DeliveryState};
 
 /// Which deliveries of a tenant are wanted.
 #[derive(Clone, Debug, Default)]

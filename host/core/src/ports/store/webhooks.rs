@@ -2,9 +2,9 @@
 
 use crate::error::Result;
 use crate::id::{DeviceId, TenantId, WebhookId};
+use crate::model::webhook::{EventFilter, Headers, SealedHeaders, Webhook, WebhookState};
 use crate::page::PageRequest;
 use crate::time::UtcMs;
-use crate::webhook::{EventFilter, Headers, SealedHeaders, Webhook, WebhookState};
 
 /// What a subscription is changed to; what is `None` stays.
 #[derive(Clone, Debug, Default)]

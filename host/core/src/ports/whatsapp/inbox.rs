@@ -3,10 +3,10 @@
 use async_trait::async_trait;
 
 use crate::address::Party;
-use crate::device::Signal;
 use crate::error::Result;
 use crate::id::DeviceId;
-use crate::message::Content;
+use crate::model::device::Signal;
+use crate::model::message::Content;
 use crate::time::UtcMs;
 
 /// Something that happened on WhatsApp's side. A closed set.

@@ -3,8 +3,9 @@
 use async_trait::async_trait;
 
 use crate::address::Party;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::DeviceId;
+use crate::model::message::{Content, Message};
 
 /// A message to send.
 #[derive(Clone, Debug)]
@@ -18,7 +19,7 @@ pub struct Outgoing {
     pub content: OutgoingContent,
 }
 
-/// What can be sent. Smaller than what can be stored ([`crate::message::Content`]): a kind is added here when sending it works.
+/// What can be sent. Smaller than what can be stored ([`Content`]): a kind is added here when sending it works.
 #[derive(Clone, PartialEq, Eq)]
 pub enum OutgoingContent {
     /// Text.
@@ -34,6 +35,22 @@ impl std::fmt::Debug for OutgoingContent {
         match self {
             Self::Text { .. } => f.write_str("OutgoingContent(text)"),
         }
+    }
+}
+
+/// A stored message as it is handed to WhatsApp. `Unsupported` for a kind that can't be sent.
+impl TryFrom<&Message> for Outgoing {
+    type Error = Error;
+
+    fn try_from(message: &Message) -> Result<Self> {
+        let content = match &message.content {
+            Content::Text { text } => OutgoingContent::Text { text: text.clone() },
+            Content::Other { kind, .. } => {
+                let why = format!("messages of type `{kind}` can't be sent yet; `text` can");
+                return Err(Error::Unsupported { why });
+            }
+        };
+        Ok(Self { whatsapp_id: message.whatsapp_id.clone(), to: message.chat.clone(), content })
     }
 }
 

@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::address::PhoneNumber;
-use crate::device::Device;
 use crate::error::Result;
 use crate::id::DeviceId;
+use crate::model::device::Device;
 use crate::time::UtcMs;
 
 /// How long ending a session may take.

@@ -6,7 +6,7 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
-use crate::ports::Rng;
+use crate::rng::Rng;
 
 /// What a secret starts with when it is shown.
 pub const SECRET_PREFIX: &str = "whsec_";

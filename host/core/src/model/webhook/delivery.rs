@@ -1,13 +1,10 @@
 //! Deliveries and the rule for what follows an attempt.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::context::Ports;
-use crate::error::Result;
-use crate::event::EventKind;
 use crate::id::{DeliveryId, EventId, TenantId, WebhookId};
 use crate::limits::Limits;
+use crate::model::event::EventKind;
 use crate::time::UtcMs;
 
 /// Where a delivery stands.
@@ -135,12 +132,6 @@ impl AttemptEnd {
             },
         }
     }
-}
-
-/// Gives up what the process of before had claimed, so that its deliveries don't wait for the end of their leases.
-pub async fn after_start(ports: &Arc<Ports>) -> Result<()> {
-    let now = ports.now();
-    ports.write(move |tx| tx.delivery_release(now).map(drop)).await
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
-use crate::ports::Rng;
+use crate::rng::Rng;
 
 /// Shortest key an operator may preset, in characters.
 pub const PRESET_CHARS_MIN: usize = 20;

@@ -7,12 +7,9 @@ use std::collections::BTreeMap;
 
 use portico_api::HEADERS_MAX;
 
-use crate::context::Ports;
 use crate::error::{Error, Result};
 use crate::header;
 use crate::id::WebhookId;
-use crate::ports::Tx;
-use crate::ports::store::WebhookChange;
 use crate::seal::Sealer;
 
 /// Bytes of a header's name and value together at most.
@@ -71,32 +68,8 @@ fn seal_place(webhook: &WebhookId) -> String {
     format!("webhook/{webhook}/headers")
 }
 
-/// Subscriptions whose headers are sealed in one transaction.
-const SEALED_AT_ONCE: u32 = 100;
-
-/// Seals headers that an earlier version stored in the clear. Runs at every start and reads nothing once all are sealed.
-///
-/// # Errors
-/// Those of the store and the sealer; what was sealed before stays so, and the next start goes on.
-pub async fn seal_unsealed(ports: &Ports) -> Result<()> {
-    loop {
-        let sealer = ports.sealer.clone();
-        let seal_some = move |tx: &mut dyn Tx| {
-            let unsealed = tx.webhook_unsealed(SEALED_AT_ONCE)?;
-            for (tenant, id, headers) in &unsealed {
-                let headers = Some(SealedHeaders::seal(&sealer, id, headers)?);
-                tx.webhook_change(tenant, id, &WebhookChange { headers, ..WebhookChange::default() })?;
-            }
-            Ok(unsealed.is_empty())
-        };
-        if ports.store.write(seal_some).await? {
-            return Ok(());
-        }
-    }
-}
-
 /// Headers as a caller wants them set.
-pub(super) fn checked(headers: Headers) -> Result<Headers> {
+pub(crate) fn checked(headers: Headers) -> Result<Headers> {
     if headers.len() > HEADERS_MAX {
         return Err(Error::invalid("headers", format!("must be at most {HEADERS_MAX}")));
     }
@@ -135,7 +108,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::ports::Rng;
+    use crate::rng::Rng;
 
     /// Always the same bytes: nothing here depends on chance.
     struct Fixed;

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::context::Write;
 use crate::error::{Error, Result};
 use crate::id::TenantId;
 use crate::ports::store::{IdempotencyEntry, Tx};
 use crate::seal::Sealer;
-use crate::transaction::Write;
 
 /// Characters of an `Idempotency-Key` at most.
 pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
@@ -115,11 +115,11 @@ macro_rules! answers_by_id {
 }
 
 answers_by_id! {
-    crate::access::AccessKey, "key": |tx, tenant, id| tx.key_find(tenant, id);
-    crate::device::Device, "device": |tx, tenant, id| tx.device_find(tenant, id);
-    crate::event::Event, "event": |tx, tenant, id| tx.event_find(tenant, id);
-    crate::webhook::Delivery, "delivery": |tx, tenant, id| tx.delivery_find(tenant, id);
-    crate::webhook::Webhook, "webhook": |tx, tenant, id| tx.webhook_find(tenant, id);
+    crate::model::access::AccessKey, "key": |tx, tenant, id| tx.key_find(tenant, id);
+    crate::model::device::Device, "device": |tx, tenant, id| tx.device_find(tenant, id);
+    crate::model::event::Event, "event": |tx, tenant, id| tx.event_find(tenant, id);
+    crate::model::webhook::Delivery, "delivery": |tx, tenant, id| tx.delivery_find(tenant, id);
+    crate::model::webhook::Webhook, "webhook": |tx, tenant, id| tx.webhook_find(tenant, id);
 }
 
 /// For requests that answer nothing.
@@ -133,7 +133,7 @@ impl Answer for () {
     }
 }
 
-impl Answer for crate::message::Message {
+impl Answer for crate::model::message::Message {
     fn keep(&self) -> Result<Vec<u8>> {
         Ok(format!("{}/{}", self.device, self.id).into_bytes())
     }

@@ -1,0 +1,10 @@
+//! The nouns: what there is, in which states, and the rules that need nothing but their values.
+
+pub mod access;
+pub mod device;
+pub mod event;
+pub mod message;
+mod name;
+pub mod webhook;
+
+pub(crate) use name::checked_name;

@@ -1,0 +1,195 @@
+//! Events: facts the core raises, stored with the change they tell of.
+//!
+//! `seq` counts per tenant without gaps, in order of commit; `id` is the same for every repetition of the same fact, so a
+//! fact that arrives twice is stored once.
+
+mod view;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::error::Error;
+use crate::id::{DeviceId, EventId, TenantId, WebhookId};
+use crate::model::access::Scope;
+use crate::model::device::Device;
+use crate::model::message::{Message, MessageStatus};
+use crate::time::UtcMs;
+
+/// What kinds of facts there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EventKind {
+    /// A device changed its state.
+    DeviceState,
+    /// A message came in.
+    MessageReceived,
+    /// WhatsApp's server took a message.
+    MessageSent,
+    /// A message reached the recipient.
+    MessageDelivered,
+    /// A message was read.
+    MessageRead,
+    /// A message was played.
+    MessagePlayed,
+    /// A message won't be sent.
+    MessageFailed,
+    /// An endpoint failed for too long and gets nothing more.
+    WebhookDisabled,
+    /// Somebody tried a webhook out.
+    WebhookTest,
+}
+
+impl EventKind {
+    /// Every kind.
+    pub const ALL: [Self; 9] = [
+        Self::DeviceState,
+        Self::MessageReceived,
+        Self::MessageSent,
+        Self::MessageDelivered,
+        Self::MessageRead,
+        Self::MessagePlayed,
+        Self::MessageFailed,
+        Self::WebhookDisabled,
+        Self::WebhookTest,
+    ];
+
+    /// The name, as written in subscriptions and bodies.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::DeviceState => "device.state",
+            Self::MessageReceived => "message.received",
+            Self::MessageSent => "message.sent",
+            Self::MessageDelivered => "message.delivered",
+            Self::MessageRead => "message.read",
+            Self::MessagePlayed => "message.played",
+            Self::MessageFailed => "message.failed",
+            Self::WebhookDisabled => "webhook.disabled",
+            Self::WebhookTest => "webhook.test",
+        }
+    }
+
+    /// What it takes to see events of this kind; `None` for those about webhooks themselves.
+    pub fn scope(self) -> Option<Scope> {
+        match self {
+            Self::DeviceState => Some(Scope::DevicesRead),
+            Self::MessageReceived
+            | Self::MessageSent
+            | Self::MessageDelivered
+            | Self::MessageRead
+            | Self::MessagePlayed
+            | Self::MessageFailed => Some(Scope::MessagesRead),
+            Self::WebhookDisabled | Self::WebhookTest => None,
+        }
+    }
+
+    /// The kind of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|k| k.as_str() == name)
+    }
+}
+
+/// A fact, before it has its place in the order.
+#[derive(Clone, Debug)]
+pub struct NewEvent {
+    /// Equal for equal facts.
+    pub id: EventId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// What kind.
+    pub kind: EventKind,
+    /// The device it is about.
+    pub device: Option<DeviceId>,
+    /// What has to stay in order with it: the chat, or the device itself.
+    pub lane: String,
+    /// When it happened.
+    pub at: UtcMs,
+    /// The rest, in the public JSON of the noun it is about.
+    pub payload: Value,
+}
+
+/// A fact as told to clients.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Equal for every repetition of the same fact.
+    pub id: EventId,
+    /// Its place among the tenant's events: grows by one, in order of commit.
+    pub seq: i64,
+    /// What kind.
+    pub kind: EventKind,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// The device it is about.
+    pub device: Option<DeviceId>,
+    /// What stays in order with it.
+    pub lane: String,
+    /// When it happened.
+    pub timestamp: UtcMs,
+    /// The noun it is about, in its public JSON.
+    pub data: Value,
+}
+
+impl NewEvent {
+    /// A device changed its state.
+    pub fn device_state(device: &Device) -> Result<Self, Error> {
+        let at = device.state_since;
+        let id = EventId::of_fact(&["device.state", device.id.as_str(), device.state.as_str(), &at.0.to_string()]);
+        Ok(Self {
+            id,
+            tenant: device.tenant.clone(),
+            kind: EventKind::DeviceState,
+            device: Some(device.id.clone()),
+            lane: device.id.to_string(),
+            at,
+            payload: body(&portico_api::Device::from(device))?,
+        })
+    }
+
+    /// A message of `device` came in, or reached the status it now has. The payload is the message and the `account` the
+    /// device is linked to. `None` for `queued`, which only the sender needs to know.
+    pub fn message(device: &Device, message: &Message) -> Result<Option<Self>, Error> {
+        let mut payload = body(&portico_api::Message::from(message))?;
+        payload["account"] = json!(device.jid);
+        let times = message.times;
+        let (kind, at) = match message.status {
+            MessageStatus::Queued => return Ok(None),
+            MessageStatus::Received => (EventKind::MessageReceived, Some(message.created_at)),
+            MessageStatus::Sent => (EventKind::MessageSent, times.sent),
+            MessageStatus::Delivered => (EventKind::MessageDelivered, times.delivered),
+            MessageStatus::Read => (EventKind::MessageRead, times.read),
+            MessageStatus::Played => (EventKind::MessagePlayed, times.played),
+            MessageStatus::Failed => (EventKind::MessageFailed, times.failed),
+        };
+        Ok(Some(Self {
+            id: EventId::of_fact(&[kind.as_str(), message.id.as_str()]),
+            tenant: message.tenant.clone(),
+            kind,
+            device: Some(message.device.clone()),
+            lane: message.chat.id.clone(),
+            at: at.unwrap_or(message.created_at),
+            payload,
+        }))
+    }
+
+    /// Somebody tries a webhook out; `id` is fresh.
+    pub fn webhook_test(
+        id: EventId,
+        tenant: TenantId,
+        webhook: &WebhookId,
+        device: Option<DeviceId>,
+        at: UtcMs,
+    ) -> Self {
+        let payload = json!({ "webhook": webhook, "text": "If you can read this, the webhook works." });
+        Self { id, tenant, kind: EventKind::WebhookTest, device, lane: webhook.to_string(), at, payload }
+    }
+
+    /// An endpoint gets nothing more.
+    pub fn webhook_disabled(tenant: TenantId, webhook: &WebhookId, reason: &str, at: UtcMs) -> Self {
+        let id = EventId::of_fact(&["webhook.disabled", webhook.as_str(), &at.0.to_string()]);
+        let payload = json!({ "webhook": webhook, "reason": reason });
+        Self { id, tenant, kind: EventKind::WebhookDisabled, device: None, lane: webhook.to_string(), at, payload }
+    }
+}
+
+/// An event's payload: the view of the noun it is about.
+fn body(noun: &impl Serialize) -> Result<Value, Error> {
+    serde_json::to_value(noun).map_err(|e| Error::internal("writing an event", e))
+}
