@@ -61,7 +61,7 @@ fn a_tenant_has_so_many_streams() {
 
 /// Resident memory of this process, in bytes.
 fn resident() -> u64 {
-    crate::metrics::text::rss_bytes().unwrap()
+    crate::metrics::resident_bytes().unwrap()
 }
 
 /// Opens a stream over a socket and reads until its first message.
