@@ -46,6 +46,12 @@ impl Text {
         let index = WIDTHS.iter().position(|w| *w == width).unwrap_or(WIDTHS.len() - 1);
         self.by_width[index].get_or_init(|| spell(self.declared, self.mark, WIDTHS[index]))
     }
+
+    /// Whether it takes a list.
+    #[cfg(test)]
+    pub(crate) fn has_list(&self) -> bool {
+        split_at_list(self.declared).is_some()
+    }
 }
 
 /// Every statement of the crate.
@@ -84,9 +90,9 @@ pub(crate) fn pieces<T>(mut list: &[T]) -> impl Iterator<Item = &[T]> {
 /// Writes `mark` for the `$` of every numbered placeholder, and repeats the part in braces `width` times, separated by commas,
 /// with every bare `$` in it replaced by the next placeholder: `a = $1 AND b IN ({$})` becomes `a = $1 AND b IN ($2, $3)`.
 fn spell(declared: &str, mark: char, width: usize) -> String {
-    let (head, rest) = declared.split_once('{').unwrap_or((declared, "}"));
-    let (group, tail) = rest.split_once('}').unwrap_or((rest, ""));
-    let mut spelled = head.replace('$', mark.encode_utf8(&mut [0; 4]));
+    let marked = |text: &str| text.replace('$', mark.encode_utf8(&mut [0; 4]));
+    let Some((head, group, tail)) = split_at_list(declared) else { return marked(declared) };
+    let mut spelled = marked(head);
     let mut next = highest_placeholder(declared);
     for entry in 0..width {
         if entry > 0 {
@@ -102,8 +108,15 @@ fn spell(declared: &str, mark: char, width: usize) -> String {
             }
         }
     }
-    spelled.push_str(&tail.replace('$', mark.encode_utf8(&mut [0; 4])));
+    spelled.push_str(&marked(tail));
     spelled
+}
+
+/// What stands before, within and behind the braces of a list. Braces with nothing in them are text: an empty JSON object.
+fn split_at_list(declared: &str) -> Option<(&str, &str, &str)> {
+    let opening = declared.match_indices('{').map(|(at, _)| at).find(|at| !declared[at + 1..].starts_with('}'))?;
+    let (group, tail) = declared[opening + 1..].split_once('}')?;
+    Some((&declared[..opening], group, tail))
 }
 
 /// The highest `$1`-like placeholder: those of a list are numbered after it.
@@ -192,5 +205,11 @@ mod tests {
         let first = statement.sqlite.spelled(4).as_ptr();
         assert_eq!(statement.sqlite.spelled(4).as_ptr(), first);
         assert_eq!(statement.postgres.spelled(2), "IN ($1, $2)");
+    }
+
+    #[test]
+    fn an_empty_json_object_is_no_list() {
+        assert_eq!(spell("SET a = '{}' WHERE b = $1", '?', 1), "SET a = '{}' WHERE b = ?1");
+        assert_eq!(spell("SET a = '{}' WHERE b IN ({$})", '$', 2), "SET a = '{}' WHERE b IN ($1, $2)");
     }
 }

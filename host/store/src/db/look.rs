@@ -1,7 +1,6 @@
 //! Looking at a database without changing it: nothing is made, migrated or locked.
 
-use std::sync::mpsc::RecvTimeoutError;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use portico_core::error::Result;
 use portico_core::ports::keys::seal_place;
@@ -71,21 +70,16 @@ pub(super) fn of_sqlite(connection: &mut Connection, migrated: bool, in_use: boo
     found.try_recv().map_err(|e| OpenError::Unreadable(e.into()))?
 }
 
+/// Steps of SQLite's virtual machine between two looks at the clock: a fraction of a millisecond.
+const STEPS_BETWEEN_LOOKS_AT_THE_CLOCK: i32 = 1_000;
+
 /// Checks every page of an SQLite file, for `limit` at most. Changes nothing.
 pub(super) fn integrity(connection: &Connection, limit: Duration) -> rusqlite::Result<Integrity> {
-    let interrupt = connection.get_interrupt_handle();
-    let (done, ended) = std::sync::mpsc::channel::<()>();
-    let timer = std::thread::spawn(move || {
-        // The sender is dropped when the check has ended.
-        if ended.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
-            interrupt.interrupt();
-        }
-    });
+    let began = Instant::now();
+    connection.progress_handler(STEPS_BETWEEN_LOOKS_AT_THE_CLOCK, Some(move || began.elapsed() >= limit))?;
     // Unlike `integrity_check` it does not compare indexes with their tables, which takes far longer.
     let found: rusqlite::Result<String> = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
-    drop(done);
-    // It can't panic, and has nothing to say.
-    let _ = timer.join();
+    connection.progress_handler(0, None::<fn() -> bool>)?;
     match found {
         Ok(text) if text == "ok" => Ok(Integrity::Sound),
         Ok(text) => Ok(Integrity::Damaged(text)),
