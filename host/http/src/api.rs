@@ -63,7 +63,7 @@ pub fn api(services: Arc<Services>, config: HttpConfig, live: Live) -> Api {
     // At least one whole body fits.
     let anonymous_bytes = config.anonymous_bodies_bytes.max(config.body_bytes_max).min(Semaphore::MAX_PERMITS);
     let app = Arc::new(Shared {
-        metrics: Metrics::default(),
+        metrics: Metrics::new(),
         limiter: Limiter::new(&config),
         streams: Quota::default(),
         tenant_requests: Quota::default(),

@@ -93,8 +93,9 @@ fn describe() {
 /// What the listener counts.
 pub(crate) struct Metrics;
 
-impl Default for Metrics {
-    fn default() -> Self {
+impl Metrics {
+    /// Makes the figures of this process countable.
+    pub(crate) fn new() -> Self {
         install();
         Self
     }
