@@ -153,9 +153,8 @@ mod tests {
     #[test]
     fn the_first_element_too_many_ends_the_reading() {
         // What follows is no JSON any more and is never looked at.
-        for text in ["[1, 2, 3, }"] {
-            assert!(serde_json::from_str::<List>(text).unwrap_err().to_string().contains("at most 2 entries"));
-        }
+        let list = serde_json::from_str::<List>("[1, 2, 3, }");
+        assert!(list.unwrap_err().to_string().contains("at most 2 entries"));
         for text in [r#"{"a": 1, "b": 2, "c": ]"#, r#"{"a": 1, "a": 2, "a": ]"#] {
             assert!(serde_json::from_str::<Map>(text).unwrap_err().to_string().contains("at most 2 entries"));
         }
