@@ -2,7 +2,7 @@
 //!
 //! One task per file. Each is a struct with `run_once`: no input, idempotent, a bounded batch. One runner drives them all, on
 //! a timer and on a wake-up by the [`LocalWaker`]; a crash between any two lines is repaired by the next run. Work that is
-//! done per device (or another key) is a [`workers::Work`] beside its task. Left to others: what a state means and what
+//! done per device (or another key) is a `workers::Work` beside its task. Left to others: what a state means and what
 //! follows a failure (core), rows (store), the wire (whatsapp, net).
 //!
 //! Times that are compared with stored ones come from the injected clock (`Ports::clock`); pauses and timeouts use tokio's
