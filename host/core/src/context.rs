@@ -65,7 +65,7 @@ impl Ports {
         make(at_ms, bits)
     }
 
-    /// Reads for the gateway itself. Operations read through what [`OpContext::require`] or [`OpContext::device`] gives.
+    /// Reads for the gateway itself. Operations read through what `OpContext::require` or `OpContext::device` gives.
     pub async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut dyn Tx) -> Result<T> + Send + 'static,
@@ -107,7 +107,7 @@ pub struct Services {
 
 /// One operation: who asks for it, and what it is done with.
 ///
-/// An operation reaches rows and sessions only through what [`OpContext::require`] and [`OpContext::device`] give, so that
+/// An operation reaches rows and sessions only through what `OpContext::require` and `OpContext::device` give, so that
 /// none can forget to ask whether the caller may.
 #[derive(Clone)]
 pub struct OpContext {

@@ -1,7 +1,7 @@
 //! Authorization: what a caller may do, and the only way from an operation to rows and sessions.
 //!
-//! An operation names an [`Action`] and gets access in return: [`OpContext::require`] for the tenant's own things,
-//! [`OpContext::device`] for one device. Key scopes are decided here and nowhere else; roles and scopes of devices and chats
+//! An operation names an [`Action`] and gets access in return: `OpContext::require` for the tenant's own things,
+//! `OpContext::device` for one device. Key scopes are decided here and nowhere else; roles and scopes of devices and chats
 //! belong here as well.
 
 use std::ops::Deref;

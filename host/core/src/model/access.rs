@@ -93,7 +93,7 @@ pub struct AccessKey {
     pub revoked_at: Option<UtcMs>,
 }
 
-/// Who a request comes from. Requests get theirs from [`keys::authenticate`].
+/// Who a request comes from. Requests get theirs from [`crate::access::keys::authenticate`].
 #[derive(Clone, Debug)]
 pub struct Caller {
     tenant: TenantId,

@@ -2,7 +2,7 @@
 //! tells the core ([`Inbox`]).
 //!
 //! How it grows: a new area (groups, media, …) is a file with one trait here, which is added to [`WhatsApp`] and to the fake
-//! of [`crate::testing`]. What a caller wants to send, what is stored and what an API shows are three different types:
+//! of `core::testing`. What a caller wants to send, what is stored and what an API shows are three different types:
 //! [`OutgoingContent`], [`crate::model::message::Content`] and the views of the API.
 
 mod contacts;

@@ -1,7 +1,7 @@
 //! The machine of device states: which signal leads where, why, and for how long.
 //!
 //! Every state except those that may last has a deadline; when it passes, the machine itself says what happens.
-//! This file is pure: no clock, no store. [`super::session`] applies its answers.
+//! This file is pure: no clock, no store. [`crate::device::session`] applies its answers.
 
 use std::fmt;
 use std::time::Duration;
