@@ -189,9 +189,12 @@ async fn drain(bed: &Bed, writers: &mut [Writer], hooked: &Hooked, ledger: &mut 
     Ok(())
 }
 
+/// Reads one figure off a minute.
+type Figure = fn(&Minute) -> f64;
+
 fn print_trends(minutes: &[Minute]) {
     println!("\n   trend after minute {WARM_MINUTES} (slope ± standard error)");
-    let figures: [(&str, fn(&Minute) -> f64); 5] = [
+    let figures: [(&str, Figure); 5] = [
         ("resident MiB", |m| m.resident_mib),
         ("CPU %", |m| m.cpu_percent),
         ("POST p50 ms", |m| m.post_p50),
