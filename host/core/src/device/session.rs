@@ -59,9 +59,10 @@ pub async fn logout(ctx: &OpContext, id: &DeviceId) -> Result<Device> {
 
 /// The right to start and stop the session, for a caller who may and whose device it is.
 pub(super) async fn lock<'c>(ctx: &'c OpContext, id: &'c DeviceId) -> Result<(DeviceAccess<'c>, DeviceLock)> {
-    let access = ctx.device(id).require(Action::ManageDevices).await?;
-    let lock = access.services().sessions.lock(id).await?;
-    Ok((access, lock))
+    let asked = ctx.device(id).require(Action::ManageDevices).await?;
+    let lock = asked.services().sessions.lock(id).await?;
+    // Looked at again: whoever held the lock before may have paired or unlinked the device.
+    Ok((ctx.device(id).require(Action::ManageDevices).await?, lock))
 }
 
 /// The caller holds the device lock.
