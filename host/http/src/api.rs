@@ -1,6 +1,6 @@
 //! The router: routes, middleware and mounts, joined in one place.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -12,14 +12,16 @@ use tokio::sync::Semaphore;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::auth::RouteScopes;
+use crate::bad_keys::BadKeys;
 use crate::config::HttpConfig;
+use crate::dialect::{Tables, Windows};
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::problem::Problem;
 use crate::quota::Quota;
 use crate::rate_limit::Limiter;
 use crate::rest::InProcess;
-use crate::{auth, concurrency, instrument, mount, openapi, pages, v1};
+use crate::{auth, concurrency, dialect, instrument, openapi, pages, v1};
 
 /// What every handler shares.
 pub(crate) struct Shared {
@@ -47,6 +49,14 @@ pub(crate) struct Shared {
     /// Bytes that the bodies of requests without good credentials may hold.
     pub(crate) anonymous_bytes: Arc<Semaphore>,
     pub(crate) openapi: Bytes,
+    /// The routes of plugins.
+    pub(crate) dialects: Tables,
+    /// Requests counted towards limits that plugins declare.
+    pub(crate) windows: Windows,
+    /// Keys in bodies and paths that were not good, by the address they came from.
+    pub(crate) bad_keys: BadKeys,
+    /// The router, for answers of plugins that are streamed from the REST core.
+    pub(crate) core_router: OnceLock<Router>,
 }
 
 /// The state of all handlers.
@@ -75,6 +85,10 @@ pub fn api(services: Arc<Services>, config: HttpConfig, live: Live) -> Api {
         scopes: RouteScopes::of(&openapi::routes()),
         anonymous_bytes: Arc::new(Semaphore::new(anonymous_bytes)),
         openapi: Bytes::from(openapi::json()),
+        dialects: Tables::default(),
+        windows: Windows::new(config.dialect_limits, config.rate_callers_max, Arc::clone(&services.ports.clock)),
+        bad_keys: BadKeys::new(config.bad_keys_per_minute, config.rate_callers_max),
+        core_router: OnceLock::new(),
         services,
         config,
         live,
@@ -93,7 +107,7 @@ impl Api {
         let optional = self.limited(v1::optional()).layer(from_fn_with_state(self.app.clone(), auth::optional));
         let open = self.limited(v1::open().merge(pages::routes().into()));
         let (routes, _) = self.keyed(v1::keyed()).merge(optional).merge(open).split_for_parts();
-        self.wrapped(routes.fallback(mount::serve))
+        self.wrapped(routes.fallback(dialect::serve))
     }
 
     /// Event streams and the health check alone, for a second listener.
@@ -104,7 +118,8 @@ impl Api {
 
     /// The REST core for callers within the process.
     pub fn rest(&self) -> Arc<dyn Rest> {
-        Arc::new(InProcess::new(self.router(), self.app.config.body_bytes_max))
+        let router = self.app.core_router.get_or_init(|| self.router()).clone();
+        Arc::new(InProcess::new(Arc::clone(&self.app), router))
     }
 
     fn keyed(&self, routes: OpenApiRouter<App>) -> OpenApiRouter<App> {

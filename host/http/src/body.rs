@@ -15,7 +15,6 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName};
 use bytes::BytesMut;
 use futures_util::StreamExt;
-use portico_core::Error;
 use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
@@ -68,7 +67,7 @@ pub(crate) async fn buffered(
     if let Some(length) = declared_length(&parts.headers)
         && length > limits.bytes_max as u64
     {
-        return Err(too_large(limits.bytes_max));
+        return Err(Problem::body_too_large(limits.bytes_max));
     }
     let (bytes, held) = read(body, limits, shared).await?;
     if parts.headers.contains_key(IDEMPOTENCY_KEY) {
@@ -99,7 +98,7 @@ async fn read(
         let chunk = chunk
             .map_err(|_| Problem::new(ProblemCode::BodyIncomplete, "the body did not arrive whole; send it again"))?;
         if bytes.len() + chunk.len() > limits.bytes_max {
-            return Err(too_large(limits.bytes_max));
+            return Err(Problem::body_too_large(limits.bytes_max));
         }
         if let Some(shared) = shared {
             acquire_more(&mut held, shared, chunk.len())?;
@@ -128,10 +127,6 @@ fn too_slow(limits: &BodyLimits) -> Problem {
     let rate = limits.bytes_per_second_min;
     let why = format!("the body came too slowly: less than {rate} bytes a second; send the request again");
     Problem::new(ProblemCode::BodyTooSlow, why)
-}
-
-fn too_large(limit: usize) -> Problem {
-    Error::TooLarge { what: "the body", limit_bytes: limit as u64 }.into()
 }
 
 fn fingerprint(parts: &Parts, body: &[u8]) -> String {

@@ -40,6 +40,17 @@ impl From<Rate> for u32 {
     }
 }
 
+/// Which limits of dialects hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DialectLimits {
+    /// Those that the dialects declare.
+    #[default]
+    Declared,
+    /// A thousand times as high ones. Answers still tell what is left.
+    Raised,
+}
+
 /// Everything the listener can be told.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -101,6 +112,12 @@ pub struct HttpConfig {
     #[serde(rename = "anonymous_requests_per_minute")]
     #[schemars(range(min = 1))]
     pub rate_anonymous: Option<Rate>,
+    /// Whether the limits that dialects declare hold as their APIs document them (`declared`) or a thousand times as high
+    /// (`raised`). The gateway's own rates hold in any case.
+    pub dialect_limits: DialectLimits,
+    /// Keys in bodies or paths that are not good, from one address in a minute; further ones are not even looked up.
+    #[schemars(range(min = 1))]
+    pub bad_keys_per_minute: u32,
     /// Keys, tenants and addresses whose rate is remembered at once.
     #[schemars(range(min = 1))]
     pub rate_callers_max: usize,
@@ -141,6 +158,8 @@ impl Default for HttpConfig {
             rate_per_key: Some(Rate::from(1_200)),
             rate_per_tenant: Some(Rate::from(6_000)),
             rate_anonymous: Some(Rate::from(120)),
+            dialect_limits: DialectLimits::Declared,
+            bad_keys_per_minute: 30,
             rate_callers_max: 10_000,
             streams_per_tenant: 50,
             events_page: 200,

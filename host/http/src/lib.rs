@@ -1,4 +1,4 @@
-//! The HTTP side of the gateway: listener, REST core, OpenAPI document, pages, event streams, and the mounts of dialects.
+//! The HTTP side of the gateway: listener, REST core, OpenAPI document, pages, event streams, and dialects.
 //!
 //! A handler decodes a request, calls one operation of `portico-core` and encodes what comes back; rules live there, and
 //! what wiring knows of the process arrives as [`Live`]. Invariants: this is the only crate that knows axum; an error becomes
@@ -6,15 +6,16 @@
 
 mod api;
 mod auth;
+mod bad_keys;
 mod body;
 mod concurrency;
 mod config;
 mod credentials;
+mod dialect;
 mod extract;
 mod instrument;
 mod live;
 mod metrics;
-mod mount;
 mod openapi;
 mod pages;
 mod peer;
@@ -32,7 +33,7 @@ mod v1;
 pub use self::metrics::{install as install_metrics, upkeep as metrics_upkeep};
 pub use api::{Api, api};
 pub use axum::Router;
-pub use config::{HttpConfig, Rate, SignUp};
+pub use config::{DialectLimits, HttpConfig, Rate, SignUp};
 pub use live::Live;
 pub use openapi::openapi_json;
 pub use portico_api::{Part, PartStatus};

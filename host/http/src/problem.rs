@@ -21,7 +21,9 @@ pub(crate) struct Problem {
     pub(crate) field: Option<String>,
     state: Option<DeviceState>,
     hint: Option<Hint>,
-    retry_after: Option<Duration>,
+    /// Headers with credentials that were missing; for a dialect that words the refusal.
+    pub(crate) missing: Vec<String>,
+    pub(crate) retry_after: Option<Duration>,
 }
 
 /// Who reads the body of a problem.
@@ -35,7 +37,15 @@ pub(crate) enum Reader {
 
 impl Problem {
     pub(crate) fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), field: None, state: None, hint: None, retry_after: None }
+        Self {
+            code,
+            detail: detail.into(),
+            field: None,
+            state: None,
+            hint: None,
+            missing: Vec::new(),
+            retry_after: None,
+        }
     }
 
     /// The HTTP status.
@@ -52,6 +62,22 @@ impl Problem {
     pub(crate) fn retry_after(mut self, span: Duration) -> Self {
         self.retry_after = Some(span);
         self
+    }
+
+    pub(crate) fn missing(mut self, headers: Vec<String>) -> Self {
+        self.missing = headers;
+        self
+    }
+
+    /// More requests than a limit allows.
+    pub(crate) fn too_many(wait: Duration) -> Self {
+        let why = "too many requests; `Retry-After` says when the next one may come";
+        Problem::new(ProblemCode::RateLimited, why).retry_after(wait)
+    }
+
+    /// A body that is larger than its route takes.
+    pub(crate) fn body_too_large(limit: usize) -> Self {
+        Error::TooLarge { what: "the body", limit_bytes: limit as u64 }.into()
     }
 
     /// A handler panicked: a bug. The panic hook has logged where.
@@ -152,7 +178,10 @@ impl IntoResponse for Problem {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"portico\""));
         }
         if let Some(span) = self.retry_after {
-            headers.insert(RETRY_AFTER, HeaderValue::from(span.as_secs().max(1)));
+            headers.insert(
+                RETRY_AFTER,
+                HeaderValue::from(u64::try_from(span.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX).max(1)),
+            );
         }
         response.extensions_mut().insert(self);
         response

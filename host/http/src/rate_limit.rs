@@ -21,7 +21,6 @@ use crate::config::{HttpConfig, Rate};
 use crate::credentials::Principal;
 use crate::peer;
 use crate::problem::Problem;
-use portico_api::ProblemCode;
 
 /// Whose requests are counted together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -147,9 +146,7 @@ pub(crate) fn count(app: &App, principal: &Principal, share: Share, request: &Re
 
 /// The answer to a request that is one too many.
 pub(crate) fn refusal(left: Option<Left>) -> Option<Problem> {
-    let wait = left?.wait?;
-    let why = "too many requests; `Retry-After` says when the next one may come";
-    Some(Problem::new(ProblemCode::RateLimited, why).retry_after(ceil(wait)))
+    Some(Problem::too_many(ceil(left?.wait?)))
 }
 
 /// Tells the caller what is left, as `RateLimit-*` headers.

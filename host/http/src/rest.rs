@@ -3,6 +3,8 @@
 //! A request takes the same way as one from outside, with two differences: its caller is handed over instead of looked up,
 //! and it is not counted or timed, because the outer request that it serves is. Invariant: only `/v1/` can be reached.
 
+use std::net::IpAddr;
+
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -13,9 +15,11 @@ use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use portico_core::Error;
 use portico_core::access::Caller;
-use portico_core::ports::plugins::{PluginResponse, Rest, RestRequest};
+use portico_core::ports::plugins::{Identified, PluginResponse, Rest, RestRequest};
 use tower::ServiceExt;
 
+use crate::api::App;
+use crate::auth;
 use crate::credentials::{API_KEY, InProcessCaller};
 use crate::problem::{Problem, Reader, render};
 
@@ -27,20 +31,20 @@ const DROPPED: [HeaderName; 7] =
 
 /// The implementation of [`Rest`].
 pub(crate) struct InProcess {
+    app: App,
     router: Router,
-    body_bytes_max: usize,
 }
 
 impl InProcess {
-    pub(crate) fn new(router: Router, body_bytes_max: usize) -> Self {
-        Self { router, body_bytes_max }
+    pub(crate) fn new(app: App, router: Router) -> Self {
+        Self { app, router }
     }
 }
 
 #[async_trait]
 impl Rest for InProcess {
     async fn call(&self, caller: Option<Caller>, request: RestRequest) -> PluginResponse {
-        let response = match built(caller, request, self.body_bytes_max) {
+        let response = match built(caller, request, self.app.config.body_bytes_max) {
             Ok(request) => match self.router.clone().oneshot(request).await {
                 Ok(response) => response,
                 Err(never) => match never {},
@@ -48,6 +52,21 @@ impl Rest for InProcess {
             Err(problem) => render(problem.into_response(), "", Reader::Dialect),
         };
         answered(response).await
+    }
+
+    async fn identify(&self, key: &str, peer: Option<IpAddr>) -> Identified {
+        if self.app.bad_keys.is_blocked(peer) {
+            return Identified::TooMany;
+        }
+        match auth::identified(&self.app, Some(key)).await.map(|principal| principal.caller().cloned()) {
+            Ok(Some(caller)) => Identified::Known(caller),
+            Ok(None) => {
+                self.app.bad_keys.count(peer);
+                Identified::Unknown
+            }
+            // The store does not answer: nobody is known for now, and nobody is blamed for it.
+            Err(_) => Identified::Unknown,
+        }
     }
 }
 

@@ -120,8 +120,8 @@ impl FakePlugins {
 
 #[async_trait]
 impl Plugins for FakePlugins {
-    fn list(&self) -> Vec<PluginInfo> {
-        Vec::new()
+    fn list(&self) -> Arc<[PluginInfo]> {
+        Arc::new([])
     }
 
     async fn format(&self, plugin: &str, _: &TenantId, events: &[Event]) -> Result<Vec<Formatted>, PluginFailure> {
@@ -155,7 +155,11 @@ impl Plugins for FakePlugins {
         Ok(queries.iter().map(|_| Decision::Go { delay: Duration::ZERO }).collect())
     }
 
-    async fn handle(&self, plugin: &str, _: Option<Caller>, _: PluginRequest) -> Result<PluginResponse, PluginFailure> {
+    async fn handle(&self, plugin: &str, _: PluginRequest) -> Result<Handled, PluginFailure> {
+        Err(PluginFailure { plugin: plugin.into(), outcome: Outcome::Missing, detail: String::new() })
+    }
+
+    async fn refuse(&self, plugin: &str, _: Refusal) -> Result<Answer, PluginFailure> {
         Err(PluginFailure { plugin: plugin.into(), outcome: Outcome::Missing, detail: String::new() })
     }
 }

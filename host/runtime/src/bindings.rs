@@ -8,4 +8,4 @@ wasmtime::component::bindgen!({
 });
 
 pub(crate) use exports::portico::plugin::{http_handler, pacing, webhook_format};
-pub(crate) use portico::plugin::{log, rest, types};
+pub(crate) use portico::plugin::{assume, log, rest, types};

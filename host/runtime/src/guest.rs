@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use wasmtime::{Engine, ResourceLimiter, Store, UpdateDeadline};
 
-use crate::bindings::{log, rest, types};
+use crate::bindings::{assume, log, rest, types};
 use crate::import::log::Line;
 use crate::import::rest::{Refusal, Request};
 use crate::limits::{HookLimits, TABLE_ELEMENTS_MAX, TICK};
-use crate::services::{CallInfo, HostServices};
+use crate::services::{AssumeRefusal, CallInfo, HostServices};
 
 /// What a store carries.
 pub(crate) struct Guest {
@@ -82,6 +82,16 @@ impl log::Host for Guest {
     ) -> wasmtime::Result<()> {
         self.services.log(&self.call, &Line { level, message, fields });
         Ok(())
+    }
+}
+
+impl assume::Host for Guest {
+    async fn key(&mut self, key: String) -> wasmtime::Result<Result<(), assume::AssumeError>> {
+        Ok(self.services.assume(&mut self.call, &key).await.map_err(|refusal| match refusal {
+            AssumeRefusal::Denied(why) => assume::AssumeError::Denied(why),
+            AssumeRefusal::Unknown => assume::AssumeError::Unknown,
+            AssumeRefusal::TooMany => assume::AssumeError::TooMany,
+        }))
     }
 }
 

@@ -21,6 +21,12 @@ pub(crate) const WEBHOOK_BODY_BYTES_MAX: usize = 1 << 20;
 pub(crate) const RESPONSE_BODY_BYTES_MAX: usize = 4 << 20;
 /// Headers of a webhook at most.
 pub(crate) const WEBHOOK_HEADERS_MAX: usize = 32;
+/// Routes of one plugin at most.
+pub(crate) const ROUTES_MAX: usize = 1_000;
+/// Bytes of a route's path at most.
+pub(crate) const ROUTE_PATH_BYTES_MAX: usize = 256;
+/// Headers with credentials that one route names at most.
+pub(crate) const ROUTE_HEADERS_MAX: usize = 8;
 /// Headers of an HTTP answer at most.
 pub(crate) const RESPONSE_HEADERS_MAX: usize = 64;
 /// Bytes of one header at most, name and value together.

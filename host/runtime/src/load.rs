@@ -71,7 +71,7 @@ pub enum LoadError {
     Manifest(String),
     /// It imports what the host does not offer.
     #[error(
-        "it imports `{0}`, which this gateway does not offer; plugins may import portico:plugin/log and rest only (no WASI: build for wasm32-unknown-unknown)"
+        "it imports `{0}`, which this gateway does not offer; plugins may import portico:plugin/log, rest and assume only (no WASI: build for wasm32-unknown-unknown)"
     )]
     Import(String),
     /// It imports what its manifest does not ask for.
@@ -108,6 +108,9 @@ pub enum LoadError {
         /// How.
         why: String,
     },
+    /// Its routes can't be served.
+    #[error("its routes can't be served: {0}")]
+    Routes(String),
     /// Two plugins have one id, or one mount.
     #[error("two plugins claim `{0}`; remove one")]
     Duplicate(String),
@@ -163,6 +166,7 @@ impl<'a> Loader<'a> {
                 digest,
                 hooks,
                 mount: manifest.to_mount(),
+                routes: Vec::new().into(),
                 grants: manifest.to_granted(),
             },
             subject: Grantee { id: manifest.plugin.id.clone(), grants: manifest.grants(), log: LogQuota::default() },

@@ -1,7 +1,9 @@
 //! `plugin.toml`: the id of a plugin, its hooks, and the grants it asks for. It travels in the component's custom section
 //! `portico:manifest`. Unknown keys are errors, so that a typing mistake in a grant is found at install.
 
-use portico_core::ports::plugins::{Grant, Granted, Hook, Mount};
+use std::time::Duration;
+
+use portico_core::ports::plugins::{Grant, Granted, Hook, Limit, LimitBy, LimitHeaders, Mount};
 use semver::Version;
 use serde::Deserialize;
 
@@ -10,6 +12,9 @@ pub const WIT_VERSION: Version = Version::new(0, 1, 0);
 
 /// The custom section a manifest is in.
 pub const SECTION: &str = "portico:manifest";
+
+/// The longest window of a limit: a day.
+const LIMIT_WINDOW_SECONDS_MAX: u32 = 86_400;
 
 /// A manifest.
 #[derive(Clone, Debug, Deserialize)]
@@ -23,6 +28,9 @@ pub struct Manifest {
     /// Grants it asks for.
     #[serde(default)]
     pub grant: Vec<GrantEntry>,
+    /// Limits that its routes name.
+    #[serde(default)]
+    pub limit: Vec<LimitEntry>,
 }
 
 /// Section `[plugin]`: id, version and hooks.
@@ -69,11 +77,51 @@ impl From<HookName> for Hook {
 pub struct MountEntry {
     /// Served at `/d/<name>`.
     pub name: String,
-    /// Prefixes it takes at the root as well.
+    /// Prefixes at the root below which it answers also what it has no route for, with a 404 of its own.
     #[serde(default)]
     pub root: Vec<String>,
-    /// The header its clients put their key in.
-    pub key_header: String,
+}
+
+/// How many requests may come in a span of time.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LimitEntry {
+    /// What routes call it.
+    pub name: String,
+    /// Requests in one window.
+    pub count: u32,
+    /// How long a window lasts, in seconds.
+    pub window_s: u32,
+    /// What is counted together.
+    pub by: LimitByName,
+    /// How the answer tells what is left.
+    #[serde(default)]
+    pub headers: LimitHeadersName,
+}
+
+/// What a limit counts together, as manifests write it.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LimitByName {
+    /// Requests from one address.
+    Address,
+    /// Requests with one key.
+    Key,
+    /// Requests about one device.
+    Device,
+}
+
+/// The headers of a limit, as manifests write them.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LimitHeadersName {
+    /// `RateLimit-*`, the reset in seconds from now.
+    RateLimit,
+    /// `X-RateLimit-*`, the reset in seconds since 1970.
+    XRateLimit,
+    /// None.
+    #[default]
+    None,
 }
 
 /// A grant a plugin asks for.
@@ -91,6 +139,7 @@ pub(crate) fn grant_for_import(interface: &str) -> Result<Option<Grant>, ()> {
     match interface {
         "types" | "log" => Ok(None),
         "rest" => Ok(Some(Grant::Rest)),
+        "assume" => Ok(Some(Grant::Assume)),
         _ => Err(()),
     }
 }
@@ -134,8 +183,16 @@ impl Manifest {
         if !is_name(&mount.name, 32, b"-") {
             return Err("`mount.name` must be 1 to 32 lower-case letters, digits and `-`".into());
         }
-        if !is_name(&mount.key_header, 64, b"-") {
-            return Err("`mount.key-header` must be the name of a header in lower case".into());
+        for (i, limit) in self.limit.iter().enumerate() {
+            if !is_name(&limit.name, 32, b"-") || self.limit[..i].iter().any(|other| other.name == limit.name) {
+                return Err("`limit.name` must be 1 to 32 lower-case letters, digits and `-`, each name once".into());
+            }
+            if limit.count == 0 || limit.window_s == 0 || limit.window_s > LIMIT_WINDOW_SECONDS_MAX {
+                return Err(format!(
+                    "the limit `{}` must have a `count` of at least 1 and a `window-s` of 1 to {LIMIT_WINDOW_SECONDS_MAX}",
+                    limit.name
+                ));
+            }
         }
         match mount.root.iter().find(|prefix| !is_prefix(prefix)) {
             Some(bad) => Err(format!(
@@ -148,7 +205,8 @@ impl Manifest {
     /// The mount as the listener wants it.
     pub(crate) fn to_mount(&self) -> Option<Mount> {
         let entry = self.mount.clone()?;
-        Some(Mount { name: entry.name, root: entry.root, key_header: entry.key_header })
+        let limits = self.limit.iter().map(LimitEntry::to_limit).collect();
+        Some(Mount { name: entry.name, root: entry.root, limits })
     }
 
     pub(crate) fn grants(&self) -> Vec<Grant> {
@@ -158,6 +216,26 @@ impl Manifest {
     /// The grants as the operator is shown them.
     pub(crate) fn to_granted(&self) -> Vec<Granted> {
         self.grant.iter().map(|entry| Granted { kind: entry.kind, why: entry.why.clone() }).collect()
+    }
+}
+
+impl LimitEntry {
+    fn to_limit(&self) -> Limit {
+        Limit {
+            name: self.name.clone(),
+            count: self.count,
+            window: Duration::from_secs(u64::from(self.window_s)),
+            by: match self.by {
+                LimitByName::Address => LimitBy::Address,
+                LimitByName::Key => LimitBy::Key,
+                LimitByName::Device => LimitBy::Device,
+            },
+            headers: match self.headers {
+                LimitHeadersName::RateLimit => LimitHeaders::RateLimit,
+                LimitHeadersName::XRateLimit => LimitHeaders::XRateLimit,
+                LimitHeadersName::None => LimitHeaders::None,
+            },
+        }
     }
 }
 
@@ -191,7 +269,12 @@ mod tests {
         [mount]
         name = "bridge"
         root = ["/api/bridge"]
-        key-header = "x-api-key"
+        [[limit]]
+        name = "common"
+        count = 100
+        window-s = 900
+        by = "address"
+        headers = "rate-limit"
         [[grant]]
         kind = "rest"
         why = "translates requests"
@@ -201,7 +284,8 @@ mod tests {
     fn a_good_manifest_is_read() {
         let manifest = Manifest::parse(GOOD).expect("good");
         assert_eq!(manifest.to_granted(), [Granted { kind: Grant::Rest, why: "translates requests".into() }]);
-        assert_eq!(manifest.to_mount().expect("a mount").root, ["/api/bridge"]);
+        let mount = manifest.to_mount().expect("a mount");
+        assert_eq!((mount.root[0].as_str(), mount.limits[0].window), ("/api/bridge", Duration::from_secs(900)));
     }
 
     #[test]
@@ -216,8 +300,9 @@ mod tests {
             ("/api/bridge", "api/bridge"),
             ("/api/bridge", "/v1/devices"),
             ("/api/bridge", "/"),
-            ("x-api-key", "X-API-Key"),
-            ("key-header", "keyheader"),
+            ("window-s = 900", "window-s = 0"),
+            ("by = \"address\"", "by = \"colour\""),
+            ("root =", "roots ="),
         ] {
             assert!(Manifest::parse(&GOOD.replace(from, to)).is_err(), "{from} -> {to}");
         }

@@ -4,20 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use portico_core::access::Caller;
 use portico_core::event::Event;
 use portico_core::id::{DeviceId, TenantId};
 use portico_core::ports::Plugins;
 use portico_core::ports::plugins::{
-    Decision, Formatted, Hook, Outcome, PaceDevice, PaceQuery, PluginFailure, PluginInfo, PluginRequest,
-    PluginResponse, Rest,
+    Answer, Decision, Formatted, Handled, Hook, Outcome, PaceDevice, PaceQuery, PluginFailure, PluginInfo,
+    PluginRequest, Refusal, Rest,
 };
 
 use crate::call::{CallScope, Host};
 use crate::check::smoke_test;
 use crate::config::{RuntimeConfig, Source};
 use crate::engine;
-use crate::kind::dialect::Handle;
+use crate::kind::dialect::{Handle, Refuse};
 use crate::kind::{pacing, webhook_format};
 use crate::load::{LoadError, Loader};
 use crate::plugin::Plugin;
@@ -27,6 +26,7 @@ use crate::services::{HostServices, Serving};
 pub struct Runtime {
     host: Host,
     plugins: BTreeMap<String, Arc<Plugin>>,
+    infos: Arc<[PluginInfo]>,
 }
 
 impl Runtime {
@@ -45,13 +45,14 @@ impl Runtime {
         for source in &sources {
             let named =
                 |e: LoadError| LoadError::Plugin { plugin: format!("{:?}", source.component), source: Box::new(e) };
-            let plugin = loader.load(source).await.map_err(named)?;
-            smoke_test(&host, &plugin).await.map_err(named)?;
+            let mut plugin = loader.load(source).await.map_err(named)?;
+            smoke_test(&host, &mut plugin).await.map_err(named)?;
             check_unclaimed(&plugins, &plugin).map_err(named)?;
             tracing::info!(plugin.id = plugin.info.id, plugin.version = plugin.info.version, "a plugin is loaded");
             plugins.insert(plugin.info.id.clone(), Arc::new(plugin));
         }
-        Ok(Arc::new(Self { host, plugins }))
+        let infos = plugins.values().map(|plugin| plugin.info.clone()).collect();
+        Ok(Arc::new(Self { host, plugins, infos }))
     }
 
     /// Gives the REST core that the import `rest` calls. It comes late because it is built on a runtime.
@@ -73,7 +74,7 @@ impl Runtime {
     }
 }
 
-/// Ids, mount names and root prefixes belong to one plugin each.
+/// Ids and mount names belong to one plugin each. Paths may be claimed by several.
 fn check_unclaimed(plugins: &BTreeMap<String, Arc<Plugin>>, new: &Plugin) -> Result<(), LoadError> {
     if plugins.contains_key(&new.info.id) {
         return Err(LoadError::Duplicate(new.info.id.clone()));
@@ -85,17 +86,14 @@ fn check_unclaimed(plugins: &BTreeMap<String, Arc<Plugin>>, new: &Plugin) -> Res
         if other.name == mount.name {
             return Err(LoadError::Duplicate(format!("/d/{}", mount.name)));
         }
-        if let Some(shared) = mount.root.iter().find(|prefix| other.root.contains(prefix)) {
-            return Err(LoadError::Duplicate(shared.clone()));
-        }
     }
     Ok(())
 }
 
 #[async_trait]
 impl Plugins for Runtime {
-    fn list(&self) -> Vec<PluginInfo> {
-        self.plugins.values().map(|plugin| plugin.info.clone()).collect()
+    fn list(&self) -> Arc<[PluginInfo]> {
+        Arc::clone(&self.infos)
     }
 
     async fn format(&self, plugin: &str, tenant: &TenantId, events: &[Event]) -> Result<Vec<Formatted>, PluginFailure> {
@@ -134,16 +132,15 @@ impl Plugins for Runtime {
         })
     }
 
-    async fn handle(
-        &self,
-        plugin: &str,
-        caller: Option<Caller>,
-        request: PluginRequest,
-    ) -> Result<PluginResponse, PluginFailure> {
+    async fn handle(&self, plugin: &str, request: PluginRequest) -> Result<Handled, PluginFailure> {
         let plugin = self.find(plugin)?;
-        let call = Handle::new(request, caller.is_some());
-        let tenant = caller.as_ref().map(|c| c.tenant().clone());
-        let scope = CallScope { tenant, device: None, serving: Serving::Request(caller) };
+        let (call, scope) = Handle::new(request);
         self.host.call(plugin, &scope, &call).await
+    }
+
+    async fn refuse(&self, plugin: &str, refusal: Refusal) -> Result<Answer, PluginFailure> {
+        let plugin = self.find(plugin)?;
+        let scope = CallScope { tenant: None, device: None, serving: Serving::Gateway };
+        self.host.call(plugin, &scope, &Refuse::new(refusal)).await
     }
 }

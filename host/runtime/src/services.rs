@@ -1,9 +1,10 @@
 //! The host functions that guests call. Grants, budgets and quotas are checked here and nowhere else.
 
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 use portico_core::access::Caller;
-use portico_core::ports::plugins::{Grant, Hook, PluginResponse, Rest};
+use portico_core::ports::plugins::{Grant, Hook, Identified, PluginResponse, Rest};
 
 use crate::import::log::{Line, LogQuota};
 use crate::import::rest::{self, Refusal};
@@ -36,8 +37,23 @@ pub(crate) struct Grantee {
 pub(crate) enum Serving {
     /// The gateway itself: there are no credentials that `rest` could use.
     Gateway,
-    /// The sender of a request; `None` when it came without valid credentials.
-    Request(Option<Caller>),
+    /// The sender of a request.
+    Request {
+        /// Who it is; `None` when it came without valid credentials.
+        caller: Option<Caller>,
+        /// Where it came from.
+        peer: Option<IpAddr>,
+    },
+}
+
+/// Why a guest may not act for somebody.
+pub(crate) enum AssumeRefusal {
+    /// The grant is missing, or the hook serves no request.
+    Denied(String),
+    /// The key is unknown, expired or revoked.
+    Unknown,
+    /// Too many bad ones came from the same address.
+    TooMany,
 }
 
 impl HostServices {
@@ -57,12 +73,29 @@ impl HostServices {
         call.plugin.log.write(call, line, self.limits.log_lines_per_minute);
     }
 
+    /// Lets the rest of the call act for whoever owns `key`.
+    pub(crate) async fn assume(&self, call: &mut CallInfo, key: &str) -> Result<(), AssumeRefusal> {
+        if !call.plugin.grants.contains(&Grant::Assume) {
+            return Err(AssumeRefusal::Denied("the manifest does not ask for the grant `assume`".into()));
+        }
+        let Serving::Request { caller, peer } = &mut call.serving else {
+            return Err(AssumeRefusal::Denied("this hook serves no request".into()));
+        };
+        let rest = self.rest.get().ok_or_else(|| AssumeRefusal::Denied("the REST core is still starting".into()))?;
+        match rest.identify(key, *peer).await {
+            Identified::Known(known) => *caller = Some(known),
+            Identified::Unknown => return Err(AssumeRefusal::Unknown),
+            Identified::TooMany => return Err(AssumeRefusal::TooMany),
+        }
+        Ok(())
+    }
+
     /// Runs a request of the REST core with the credentials of the caller being served.
     pub(crate) async fn rest(&self, call: &mut CallInfo, request: rest::Request) -> Result<PluginResponse, Refusal> {
         if !call.plugin.grants.contains(&Grant::Rest) {
             return Err(Refusal::Denied("the manifest does not ask for the grant `rest`".into()));
         }
-        let Serving::Request(caller) = &call.serving else {
+        let Serving::Request { caller, .. } = &call.serving else {
             return Err(Refusal::Denied("this hook serves no caller whose credentials `rest` could use".into()));
         };
         if call.rest_calls >= self.limits.rest_calls {

@@ -2,6 +2,9 @@
 
 use portico_core::header;
 
+/// Bytes of a header's name at most.
+const HEADER_NAME_BYTES_MAX: usize = 64;
+
 /// Checks a batch of answers: there must be one for each question, and each must pass `check`.
 pub(crate) fn check_batch<R, A>(
     answers: Vec<R>,
@@ -25,6 +28,15 @@ pub(crate) fn check_header(name: &str, value: &str, bytes_max: usize) -> Result<
     }
     if name.len() + value.len() > bytes_max {
         return Err(format!("the header `{name}` is longer than {bytes_max} bytes"));
+    }
+    Ok(())
+}
+
+/// Checks a header's name as routes write it: in lower case.
+pub(crate) fn check_header_name(name: &str) -> Result<(), String> {
+    check_header(name, "", HEADER_NAME_BYTES_MAX)?;
+    if name.bytes().any(|b| b.is_ascii_uppercase()) {
+        return Err(format!("the header `{name}` must be written in lower case"));
     }
     Ok(())
 }

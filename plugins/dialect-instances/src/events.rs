@@ -1,12 +1,14 @@
 //! Webhooks: events of the gateway in the shape this API documents.
 
 use portico_sdk::HookError;
+use portico_sdk::api::DeviceState;
 use portico_sdk::format::{Event, Outcome, Parts, Scheme};
 use portico_sdk::time::iso;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::id::instance_of;
-use crate::instance::status_name;
+use crate::sections::instance::status_name;
 
 /// Where the signature goes; the document names no header.
 const SIGNATURE_HEADER: &str = "x-webhook-signature";
@@ -31,10 +33,10 @@ pub(crate) fn outcome(event: &Event) -> Result<Outcome, HookError> {
 }
 
 fn connection(device: &Value) -> (&'static str, Map<String, Value>) {
-    let state = device["state"].as_str().unwrap_or_default();
+    let state = DeviceState::deserialize(&device["state"]).unwrap_or(DeviceState::Disconnected);
     let name = match state {
-        "connected" => "connection.open",
-        "disconnected" | "logged_out" => "connection.close",
+        DeviceState::Connected => "connection.open",
+        DeviceState::Disconnected | DeviceState::LoggedOut => "connection.close",
         _ => "connection.update",
     };
     let mut data = Map::new();

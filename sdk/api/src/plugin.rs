@@ -22,6 +22,8 @@ pub enum Hook {
 pub enum Grant {
     /// Requests of the REST core with the credentials of the caller being served.
     Rest,
+    /// Acting for whoever's credentials stand in a request's body or path.
+    Assume,
 }
 
 /// A grant that a plugin was given.
@@ -40,10 +42,8 @@ pub struct Granted {
 pub struct Mount {
     /// Always served at `/d/<name>`.
     pub name: String,
-    /// Paths it also takes at the root: prefixes such as `/api/instance`.
+    /// Prefixes at the root below which it answers what it has no route for, such as `/api/instance`.
     pub root: Vec<String>,
-    /// The header its clients put their key in, in lower case.
-    pub key_header: String,
 }
 
 /// An installed plugin.
@@ -63,6 +63,8 @@ pub struct Plugin {
     /// The dialect's place in the URL space, if it is one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub mount: Option<Mount>,
+    /// How many routes it serves there.
+    pub routes: u32,
     /// What it asked for and got; what is not listed, it can't do.
     pub grants: Vec<Granted>,
 }

@@ -6,6 +6,11 @@ use serde::{Deserialize, Serialize};
 use crate::bindings::portico::plugin::rest::{self, RestError};
 use crate::http::Transport;
 
+/// Items a list asks for at once.
+const PAGE_SIZE: usize = 200;
+/// Pages of one list at most; one call of the plugin may make only so many requests.
+const PAGES_MAX: usize = 25;
+
 /// Requests of the REST core with the credentials of the caller being served.
 pub struct Gateway<'a>(&'a dyn Transport);
 
@@ -41,6 +46,9 @@ pub struct Problem {
     /// What happened and what to do, for people.
     #[serde(default)]
     pub detail: String,
+    /// The field, header or parameter it is about.
+    #[serde(default)]
+    pub field: Option<String>,
 }
 
 impl std::fmt::Display for Problem {
@@ -72,29 +80,74 @@ impl<'a> Gateway<'a> {
 
     /// `GET` of a path, which carries the query.
     pub fn get(&self, path: &str) -> Result<Answer, CoreError> {
-        self.send("GET", path, Vec::new())
+        self.send::<()>("GET", path, None)
     }
 
     /// `POST` without a body.
     pub fn post_empty(&self, path: &str) -> Result<Answer, CoreError> {
-        self.send("POST", path, Vec::new())
+        self.send::<()>("POST", path, None)
     }
 
     /// `POST` of a JSON body.
     pub fn post(&self, path: &str, body: &impl Serialize) -> Result<Answer, CoreError> {
-        self.send("POST", path, serde_json::to_vec(body)?)
+        self.send("POST", path, Some(body))
+    }
+
+    /// `PUT` of a JSON body.
+    pub fn put(&self, path: &str, body: &impl Serialize) -> Result<Answer, CoreError> {
+        self.send("PUT", path, Some(body))
+    }
+
+    /// `PATCH` of a JSON body.
+    pub fn patch(&self, path: &str, body: &impl Serialize) -> Result<Answer, CoreError> {
+        self.send("PATCH", path, Some(body))
     }
 
     /// `DELETE` of a path.
     pub fn delete(&self, path: &str) -> Result<Answer, CoreError> {
-        self.send("DELETE", path, Vec::new())
+        self.send::<()>("DELETE", path, None)
     }
 
-    fn send(&self, method: &str, path: &str, body: Vec<u8>) -> Result<Answer, CoreError> {
-        let mut headers = vec![("accept".to_owned(), "application/json".to_owned())];
-        if !body.is_empty() {
-            headers.push(("content-type".to_owned(), "application/json".to_owned()));
+    /// `POST` of a message, waiting up to so many seconds until WhatsApp's server has it or it failed.
+    pub fn post_waiting(&self, path: &str, body: &impl Serialize, seconds: u32) -> Result<Answer, CoreError> {
+        let wait = ("prefer".to_owned(), format!("wait={seconds}"));
+        self.with_headers("POST", path, Some(body), vec![wait])
+    }
+
+    /// Every item of a list, page by page.
+    pub fn all<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, CoreError> {
+        let sign = if path.contains('?') { '&' } else { '?' };
+        let first = format!("{path}{sign}limit={PAGE_SIZE}");
+        let (mut items, mut next) = (Vec::new(), first.clone());
+        for _ in 0..PAGES_MAX {
+            let page: portico_api::Page<T> = self.get(&next)?.json()?;
+            items.extend(page.items);
+            let Some(cursor) = page.next else { break };
+            next = format!("{first}&cursor={}", segment(&cursor));
         }
+        Ok(items)
+    }
+
+    /// A request of any method, with a JSON body if one is given.
+    pub fn send<T: Serialize>(&self, method: &str, path: &str, body: Option<&T>) -> Result<Answer, CoreError> {
+        self.with_headers(method, path, body, Vec::new())
+    }
+
+    fn with_headers<T: Serialize>(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&T>,
+        mut headers: Vec<(String, String)>,
+    ) -> Result<Answer, CoreError> {
+        headers.push(("accept".to_owned(), "application/json".to_owned()));
+        let body = match body {
+            Some(body) => {
+                headers.push(("content-type".to_owned(), "application/json".to_owned()));
+                serde_json::to_vec(body)?
+            }
+            None => Vec::new(),
+        };
         let request = rest::Request { method: method.into(), path: path.into(), headers, body };
         let answer = self.0.call(request).map_err(|refused| match refused {
             RestError::Denied(why) | RestError::Invalid(why) | RestError::TooLarge(why) => CoreError::Host(why),
@@ -126,12 +179,17 @@ pub fn segment(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::AssumeError;
 
     struct Says(u16, &'static str);
 
     impl Transport for Says {
         fn call(&self, _: rest::Request) -> Result<rest::Response, RestError> {
             Ok(rest::Response { status: self.0, headers: Vec::new(), body: self.1.as_bytes().to_vec() })
+        }
+
+        fn assume(&self, _: &str) -> Result<(), AssumeError> {
+            Err(AssumeError::Unknown)
         }
     }
 

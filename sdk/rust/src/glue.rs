@@ -31,8 +31,18 @@ impl<T: Pacing> pacing::Guest for Glue<T> {
 }
 
 impl<T: HttpHandler> http_handler::Guest for Glue<T> {
-    fn handle(ctx: Context, request: http_handler::Request) -> Result<http_handler::Response, HookError> {
+    fn routes() -> Vec<http_handler::Route> {
+        log::install_panic_hook();
+        T::routes()
+    }
+
+    fn handle(ctx: Context, request: http_handler::Request) -> Result<http_handler::Outcome, HookError> {
         log::install_panic_hook();
         T::handle(&ctx, request, &Host)
+    }
+
+    fn refuse(ctx: Context, why: http_handler::Refusal) -> Result<http_handler::Response, HookError> {
+        log::install_panic_hook();
+        T::refuse(&ctx, why)
     }
 }

@@ -1,23 +1,37 @@
 //! The hook `http-handler`: requests at the plugin's mount, and the REST core they are translated to.
+//!
+//! A documented API is best written as a table: [`crate::dialect`].
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::bindings::portico::plugin::rest;
 use crate::bindings::portico::plugin::types::{Context, HookError};
+use crate::bindings::portico::plugin::{assume, rest};
 
-pub use crate::bindings::exports::portico::plugin::http_handler::{Request, Response};
+pub use crate::bindings::exports::portico::plugin::http_handler::{
+    Body, Caller, Content, Identity, Outcome, Part, PartValue, Refusal, Request, Response, Route, Upload,
+};
+pub use crate::bindings::portico::plugin::assume::AssumeError;
 
 /// Serves requests.
 pub trait HttpHandler {
+    /// What is served, said once when the plugin is installed. Pure.
+    fn routes() -> Vec<Route>;
+
     /// Answers one request. `core` is the REST core with the caller's credentials; it needs the grant `rest`.
-    fn handle(ctx: &Context, request: Request, core: &dyn Transport) -> Result<Response, HookError>;
+    fn handle(ctx: &Context, request: Request, core: &dyn Transport) -> Result<Outcome, HookError>;
+
+    /// Says what the host refuses in the words of this API. Pure.
+    fn refuse(ctx: &Context, why: Refusal) -> Result<Response, HookError>;
 }
 
 /// How requests reach the REST core: the host in a component, a fake in unit tests.
 pub trait Transport {
     /// Runs one request of the REST core.
     fn call(&self, request: rest::Request) -> Result<rest::Response, rest::RestError>;
+
+    /// Makes what follows run with the credentials of `key`; it needs the grant `assume`.
+    fn assume(&self, key: &str) -> Result<(), AssumeError>;
 }
 
 /// The host's own import.
@@ -29,6 +43,14 @@ impl Transport for Host {
             rest::call(&request)
         } else {
             Err(rest::RestError::Unavailable("there is no host outside a component".into()))
+        }
+    }
+
+    fn assume(&self, key: &str) -> Result<(), AssumeError> {
+        if cfg!(target_arch = "wasm32") {
+            assume::key(key)
+        } else {
+            Err(AssumeError::Denied("there is no host outside a component".into()))
         }
     }
 }
@@ -47,10 +69,36 @@ pub enum BodyError {
 impl Request {
     /// The body as JSON of a type of the plugin's own.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, BodyError> {
-        if self.body.is_empty() {
-            return Err(BodyError::Missing);
+        match &self.content {
+            Content::Bytes(body) if !body.is_empty() => Ok(serde_json::from_slice(body)?),
+            Content::Bytes(_) | Content::Parts(_) => Err(BodyError::Missing),
         }
-        Ok(serde_json::from_slice(&self.body)?)
+    }
+
+    /// The parts of a multipart body; empty for another one.
+    pub fn parts(&self) -> &[Part] {
+        match &self.content {
+            Content::Parts(parts) => parts,
+            Content::Bytes(_) => &[],
+        }
+    }
+
+    /// The text of a part of a multipart body.
+    pub fn part_text(&self, name: &str) -> Option<&str> {
+        self.parts().iter().filter(|part| part.name == name).find_map(|part| match &part.value {
+            PartValue::Text(text) => Some(text.as_str()),
+            PartValue::Upload(_) => None,
+        })
+    }
+
+    /// The first file of a multipart body, of that name if one is given.
+    pub fn part_upload(&self, name: Option<&str>) -> Option<&Upload> {
+        self.parts().iter().filter(|part| name.is_none_or(|name| part.name == name)).find_map(|part| {
+            match &part.value {
+                PartValue::Upload(upload) => Some(upload),
+                PartValue::Text(_) => None,
+            }
+        })
     }
 
     /// The first value of a header; `name` in lower case.
@@ -65,34 +113,47 @@ impl Request {
 
     /// Whether good credentials came with it.
     pub fn is_authenticated(&self) -> bool {
-        self.caller == "key"
+        matches!(self.caller, Caller::Known(_))
     }
 
-    /// The path's segments, without empty ones. Percent-encoding is left as it came.
-    pub fn segments(&self) -> Vec<&str> {
-        self.path.split('/').filter(|s| !s.is_empty()).collect()
-    }
-
-    /// A request for unit tests: authenticated, with a JSON body if one is given.
-    pub fn for_tests(method: &str, path: &str, body: Option<&serde_json::Value>) -> Self {
+    /// A request for unit tests: of the first route and somebody known, with a JSON body if one is given.
+    pub fn for_tests(path: &str, body: Option<&serde_json::Value>) -> Self {
+        let who = Identity {
+            tenant: "ten_1".into(),
+            user: None,
+            number: None,
+            device: None,
+            scopes: vec!["devices:read".into(), "devices:write".into()],
+        };
         Self {
-            method: method.into(),
+            route: 0,
+            params: Vec::new(),
             path: path.into(),
             query: Vec::new(),
             headers: Vec::new(),
-            body: body.map(|b| b.to_string().into_bytes()).unwrap_or_default(),
-            caller: "key".into(),
+            content: Content::Bytes(body.map(|b| b.to_string().into_bytes()).unwrap_or_default()),
+            caller: Caller::Known(who),
         }
     }
 }
 
 impl Response {
+    /// An answer of that type.
+    pub fn new(status: u16, media_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        let headers = vec![("content-type".to_owned(), media_type.to_owned())];
+        Self { status, headers, body: Body::Bytes(body.into()) }
+    }
+
     /// A JSON answer. A value that can't be written becomes an empty 500.
     pub fn json(status: u16, body: &impl Serialize) -> Self {
-        let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
         match serde_json::to_vec(body) {
-            Ok(body) => Self { status, headers, body },
-            Err(_) => Self { status: 500, headers: Vec::new(), body: Vec::new() },
+            Ok(body) => Self::new(status, "application/json", body),
+            Err(_) => Self { status: 500, headers: Vec::new(), body: Body::Bytes(Vec::new()) },
         }
+    }
+
+    /// What the REST core answers at `path`, streamed by the host.
+    pub fn of(path: impl Into<String>) -> Self {
+        Self { status: 200, headers: Vec::new(), body: Body::Of(path.into()) }
     }
 }

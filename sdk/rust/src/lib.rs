@@ -6,6 +6,7 @@
 //! throws the instance away after each one.
 
 pub mod bindings;
+pub mod dialect;
 pub mod format;
 pub mod gateway;
 #[doc(hidden)]
@@ -16,6 +17,7 @@ pub mod pacing;
 pub mod time;
 
 pub use bindings::portico::plugin::types::{ChatKind, Context, HookError, Unavailable};
+pub use portico_api as api;
 pub use serde_json;
 
 impl Context {

@@ -117,6 +117,11 @@ impl Caller {
         &self.key
     }
 
+    /// What the caller may do.
+    pub fn scopes(&self) -> &[Scope] {
+        &self.scopes
+    }
+
     /// Whether the caller may do that.
     pub fn has(&self, scope: Scope) -> bool {
         self.scopes.contains(&scope)

@@ -3,6 +3,10 @@
 //! What a guest answers has been checked by the runtime before it comes out here. What it could not answer (trap, deadline,
 //! memory, bad answer, …) is a [`PluginFailure`]; which way the work falls then is decided by the caller of each hook.
 
+mod http;
+
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,6 +16,11 @@ use crate::address::ChatKind;
 use crate::id::{DeviceId, TenantId};
 use crate::model::access::Caller;
 use crate::model::event::Event;
+
+pub use http::{
+    Answer, AnswerBody, Handled, Limit, LimitBy, LimitHeaders, Mount, PartValue, PluginRequest, PluginResponse,
+    Refusal, RequestContent, RequestPart, RestRequest, Route, Upload,
+};
 
 /// Which hooks a plugin has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,8 +57,10 @@ pub struct PluginInfo {
     pub digest: String,
     /// What it exports.
     pub hooks: Vec<Hook>,
-    /// The dialect's place in the URL space, if it is one.
+    /// Its place in the URL space, if it serves requests.
     pub mount: Option<Mount>,
+    /// What it serves there.
+    pub routes: Arc<[Route]>,
     /// What it asked for and got; what is not listed, it can't do.
     pub grants: Vec<Granted>,
 }
@@ -60,6 +71,8 @@ pub struct PluginInfo {
 pub enum Grant {
     /// Requests of the REST core with the credentials of the caller being served.
     Rest,
+    /// Acting for whoever's credentials stand in a request's body or path.
+    Assume,
 }
 
 impl Grant {
@@ -67,6 +80,7 @@ impl Grant {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Rest => "rest",
+            Self::Assume => "assume",
         }
     }
 }
@@ -78,17 +92,6 @@ pub struct Granted {
     pub kind: Grant,
     /// What for, as its manifest says.
     pub why: String,
-}
-
-/// Where a dialect is served.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mount {
-    /// Always served at `/d/<name>`.
-    pub name: String,
-    /// Paths it also takes at the root: prefixes such as `/api/instance`.
-    pub root: Vec<String>,
-    /// The header its clients put their key in, in lower case.
-    pub key_header: String,
 }
 
 /// Why a plugin gave no usable answer. The names are metric labels and log fields.
@@ -230,37 +233,11 @@ pub enum Decision {
     Deny(String),
 }
 
-/// An HTTP request as plugins see it.
-#[derive(Clone, Debug)]
-pub struct PluginRequest {
-    /// `GET`, …
-    pub method: String,
-    /// Below the mount, starting with `/`.
-    pub path: String,
-    /// Decoded pairs, in order.
-    pub query: Vec<(String, String)>,
-    /// Names in lower case; without credentials.
-    pub headers: Vec<(String, String)>,
-    /// The body.
-    pub body: Vec<u8>,
-}
-
-/// An HTTP answer, of a plugin or of the REST core.
-#[derive(Clone, Debug)]
-pub struct PluginResponse {
-    /// The status.
-    pub status: u16,
-    /// Names and values.
-    pub headers: Vec<(String, String)>,
-    /// The body.
-    pub body: Vec<u8>,
-}
-
 /// The plugin runtime.
 #[async_trait]
 pub trait Plugins: Send + Sync {
-    /// What is installed, by id.
-    fn list(&self) -> Vec<PluginInfo>;
+    /// What is installed, by id. The same list until something is installed or removed.
+    fn list(&self) -> Arc<[PluginInfo]>;
 
     /// Shapes events for one subscription: one answer per event, in order.
     async fn format(&self, plugin: &str, tenant: &TenantId, events: &[Event]) -> Result<Vec<Formatted>, PluginFailure>;
@@ -274,13 +251,22 @@ pub trait Plugins: Send + Sync {
         queries: Vec<PaceQuery>,
     ) -> Result<Vec<Decision>, PluginFailure>;
 
-    /// Serves a request. `caller` is `None` for a request without (good) credentials.
-    async fn handle(
-        &self,
-        plugin: &str,
-        caller: Option<Caller>,
-        request: PluginRequest,
-    ) -> Result<PluginResponse, PluginFailure>;
+    /// Serves a request.
+    async fn handle(&self, plugin: &str, request: PluginRequest) -> Result<Handled, PluginFailure>;
+
+    /// Says what the host refuses in the words of the plugin's API.
+    async fn refuse(&self, plugin: &str, refusal: Refusal) -> Result<Answer, PluginFailure>;
+}
+
+/// Who owns a key.
+#[derive(Clone, Debug)]
+pub enum Identified {
+    /// This caller.
+    Known(Caller),
+    /// Nobody any more, or nobody ever.
+    Unknown,
+    /// Not told: too many bad ones came from there lately.
+    TooMany,
 }
 
 /// The REST core without a socket in between: what a dialect's `rest` import calls.
@@ -288,17 +274,7 @@ pub trait Plugins: Send + Sync {
 pub trait Rest: Send + Sync {
     /// Runs a request of the REST core with the caller's credentials (`None`: without any). `path` carries the query.
     async fn call(&self, caller: Option<Caller>, request: RestRequest) -> PluginResponse;
-}
 
-/// A request of the REST core.
-#[derive(Clone, Debug)]
-pub struct RestRequest {
-    /// `GET`, …
-    pub method: String,
-    /// Starting with `/v1/`, with query.
-    pub path: String,
-    /// Names and values; credentials are ignored.
-    pub headers: Vec<(String, String)>,
-    /// The body.
-    pub body: Vec<u8>,
+    /// Who owns a key or token that stood in a request's body or path. Bad ones are counted by the request's sender.
+    async fn identify(&self, key: &str, peer: Option<IpAddr>) -> Identified;
 }

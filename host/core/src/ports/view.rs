@@ -11,6 +11,7 @@ impl From<Grant> for api::Grant {
     fn from(grant: Grant) -> Self {
         match grant {
             Grant::Rest => Self::Rest,
+            Grant::Assume => Self::Assume,
         }
     }
 }
@@ -23,7 +24,7 @@ impl From<&Granted> for api::Granted {
 
 impl From<&Mount> for api::Mount {
     fn from(mount: &Mount) -> Self {
-        Self { name: mount.name.clone(), root: mount.root.clone(), key_header: mount.key_header.clone() }
+        Self { name: mount.name.clone(), root: mount.root.clone() }
     }
 }
 
@@ -36,6 +37,7 @@ impl From<&PluginInfo> for api::Plugin {
             digest: plugin.digest.clone(),
             hooks: plugin.hooks.iter().copied().map(Into::into).collect(),
             mount: plugin.mount.as_ref().map(Into::into),
+            routes: u32::try_from(plugin.routes.len()).unwrap_or(u32::MAX),
             grants: plugin.grants.iter().map(Into::into).collect(),
         }
     }

@@ -65,7 +65,7 @@ fn describe(info: &PluginInfo) -> Result<String> {
     writeln!(out, "  hooks   {}", hooks.join(", "))?;
     if let Some(mount) = &info.mount {
         let root = if mount.root.is_empty() { String::new() } else { format!(", {}", mount.root.join(", ")) };
-        writeln!(out, "  mount   /d/{}{root}; its clients put their key in `{}`", mount.name, mount.key_header)?;
+        writeln!(out, "  mount   /d/{}{root}; {} routes", mount.name, info.routes.len())?;
     }
     if info.grants.is_empty() {
         writeln!(out, "  grants  none")?;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use portico_core::access::secret::KeyHash;
-use portico_core::access::{AccessKey, Caller, Scope};
+use portico_core::access::{AccessKey, Scope};
 use portico_core::context::MonotonicUlid;
 use portico_core::context::queue_length::QueueLengths;
 use portico_core::device::Device;
@@ -13,8 +13,8 @@ use portico_core::id::{DeviceId, KeyId, TenantId};
 use portico_core::limits::Limits;
 use portico_core::ports::outbound::{OutboundError, OutboundRequest, OutboundResponse};
 use portico_core::ports::plugins::{
-    Decision, Formatted, Hook, Mount, Outcome, PaceDevice, PaceQuery, PluginFailure, PluginInfo, PluginRequest,
-    PluginResponse, Plugins,
+    Answer, AnswerBody, Decision, Formatted, Handled, Hook, Mount, Outcome, PaceDevice, PaceQuery, PluginFailure,
+    PluginInfo, PluginRequest, Plugins, Refusal, Route,
 };
 use portico_core::ports::store::Work;
 use portico_core::ports::{Clock, Outbound, Rng, Store, Topic, Waker};
@@ -110,18 +110,31 @@ fn failure(outcome: Outcome) -> PluginFailure {
 
 #[async_trait]
 impl Plugins for Fake {
-    fn list(&self) -> Vec<PluginInfo> {
-        let mount =
-            Mount { name: "echo".to_owned(), root: vec!["/echo".to_owned()], key_header: "x-echo-key".to_owned() };
-        vec![PluginInfo {
+    fn list(&self) -> Arc<[PluginInfo]> {
+        let mount = Mount { name: "echo".to_owned(), root: vec!["/echo".to_owned()], limits: Vec::new() };
+        let route = |method: &str| Route {
+            method: method.to_owned(),
+            path: "/echo/{what}".to_owned(),
+            auth: vec![Vec::new(), vec!["x-echo-key".to_owned()]],
+            limits: Vec::new(),
+            body_bytes_max: None,
+            uploads: Vec::new(),
+            multipart: false,
+            page: false,
+        };
+        let locked =
+            Route { path: "/echo/locked/{what}".to_owned(), auth: vec![vec!["x-echo-key".to_owned()]], ..route("GET") };
+        let routes = [route("GET"), route("POST"), locked];
+        Arc::new([PluginInfo {
             id: "dialect-echo".to_owned(),
             version: "1.0.0".to_owned(),
             name: "Echo".to_owned(),
             digest: String::new(),
             hooks: vec![Hook::HttpHandler],
             mount: Some(mount),
+            routes: routes.into(),
             grants: Vec::new(),
-        }]
+        }])
     }
 
     async fn format(&self, _: &str, _: &TenantId, _: &[Event]) -> Result<Vec<Formatted>, PluginFailure> {
@@ -138,20 +151,26 @@ impl Plugins for Fake {
         Err(failure(Outcome::Missing))
     }
 
-    async fn handle(
-        &self,
-        _: &str,
-        caller: Option<Caller>,
-        request: PluginRequest,
-    ) -> Result<PluginResponse, PluginFailure> {
+    async fn handle(&self, _: &str, request: PluginRequest) -> Result<Handled, PluginFailure> {
         match request.path.as_str() {
             "/echo/trap" => return Err(failure(Outcome::Trap)),
             "/echo/panic" => panic!("on purpose"),
             "/echo/hang" => std::future::pending().await,
             _ => {}
         }
-        let seen = json!({ "path": request.path, "query": request.query, "caller": caller.is_some() });
-        Ok(PluginResponse { status: 200, headers: Vec::new(), body: seen.to_string().into_bytes() })
+        let seen = json!({ "path": request.path, "query": request.query, "caller": request.caller.is_some() });
+        let body = AnswerBody::Bytes(seen.to_string().into_bytes());
+        Ok(Handled::Answer(Answer { status: 200, headers: Vec::new(), body }))
+    }
+
+    /// Has words for some refusals only.
+    async fn refuse(&self, _: &str, refusal: Refusal) -> Result<Answer, PluginFailure> {
+        if !matches!(refusal.status, 401 | 404 | 405) {
+            return Err(failure(Outcome::Trap));
+        }
+        let body = json!({ "echo": refusal.code, "missing": refusal.missing });
+        let body = AnswerBody::Bytes(body.to_string().into_bytes());
+        Ok(Answer { status: refusal.status, headers: Vec::new(), body })
     }
 }
 

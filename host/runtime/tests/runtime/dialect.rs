@@ -1,15 +1,18 @@
 //! A dialect as a component: requests in, requests of the REST core out, answers back.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use portico_core::access::Caller;
 use portico_core::event::EventKind;
 use portico_core::ports::Plugins;
-use portico_core::ports::plugins::{Formatted, PluginResponse, Rest, RestRequest, SigningScheme};
+use portico_core::ports::plugins::{
+    Formatted, Handled, Identified, PluginResponse, Refusal, Rest, RestRequest, SigningScheme,
+};
 use serde_json::{Value, json};
 
-use crate::support::{event, request, runtime, tenant};
+use crate::support::{answered, event, request, runtime, tenant};
 
 const PLUGIN: &str = "dialect-instances";
 
@@ -26,6 +29,10 @@ impl Rest for Closed {
         let headers = vec![("content-type".to_owned(), "application/problem+json".to_owned())];
         PluginResponse { status: 401, headers, body: problem.to_string().into_bytes() }
     }
+
+    async fn identify(&self, _: &str, _: Option<IpAddr>) -> Identified {
+        Identified::Unknown
+    }
 }
 
 #[tokio::test]
@@ -33,18 +40,32 @@ async fn the_core_decides_and_the_dialect_words_it() {
     let runtime = runtime("plugins/dialect-instances").await;
     let core = Arc::new(Closed::default());
     runtime.set_rest(Arc::clone(&core) as Arc<dyn Rest>);
-    let mount = runtime.list()[0].mount.clone().expect("a mount");
-    assert_eq!((mount.name.as_str(), mount.key_header.as_str()), ("instances", "x-api-key"));
+    let info = &runtime.list()[0];
+    assert_eq!((info.mount.as_ref().expect("a mount").name.as_str(), info.routes.len()), ("instances", 98));
+    let route = |path: &str| info.routes.iter().position(|route| route.path == path).expect("a route");
 
-    let asked = request("POST", "/api/auth/generate-key", Some(&json!({ "name": "mine" })));
-    let answer = runtime.handle(PLUGIN, None, asked).await.expect("an answer");
-    let body: Value = serde_json::from_slice(&answer.body).expect("JSON");
+    let path = "/api/auth/generate-key";
+    let asked = request(route(path), path, Some(&json!({ "name": "mine" })));
+    let (answer, body) = answered(runtime.handle(PLUGIN, asked).await.expect("an answer"));
+    let body: Value = serde_json::from_str(&body).expect("JSON");
     assert_eq!((answer.status, &body["success"], &body["details"]), (401, &json!(false), &json!("send a key")));
     assert_eq!(*core.0.lock().expect("no panic"), ["POST /v1/keys"]);
 
-    let answer = runtime.handle(PLUGIN, None, request("GET", "/api/instance", None)).await.expect("an answer");
-    assert_eq!(answer.status, 401);
-    assert_eq!(core.0.lock().expect("no panic").len(), 1, "a request without a key does not reach the core");
+    assert_eq!(info.routes[route("/api/instance")].auth, [["x-api-key"]], "the host asks for a key before it calls");
+    let refusal = Refusal {
+        status: 401,
+        code: "unauthenticated".into(),
+        detail: "a key is needed in the header `x-api-key`".into(),
+        method: "GET".into(),
+        path: "/api/instance".into(),
+        route: Some(route("/api/instance")),
+        missing: vec!["x-api-key".into()],
+        retry_after: None,
+    };
+    let refused = runtime.refuse(PLUGIN, refusal).await.expect("words");
+    let (refused, body) = answered(Handled::Answer(refused));
+    let body: Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!((refused.status, &body["error"]), (401, &json!("Missing or invalid API key")));
 }
 
 #[tokio::test]

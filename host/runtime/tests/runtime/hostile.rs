@@ -1,5 +1,6 @@
 //! Guests that trap, hang, eat and lie: each ends in its outcome, in time, and disturbs nobody.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,12 +11,13 @@ use portico_core::event::EventKind;
 use portico_core::id::{KeyId, TenantId};
 use portico_core::ports::Plugins;
 use portico_core::ports::plugins::{
-    Formatted, Outcome, PaceDevice, PaceQuery, PluginFailure, PluginResponse, Rest, RestRequest,
+    Formatted, Identified, Outcome, PaceDevice, PaceQuery, PluginFailure, PluginRequest, PluginResponse, Rest,
+    RestRequest,
 };
 use portico_runtime::{Runtime, Source};
 use serde_json::json;
 
-use crate::support::{NOW, component, config, device, event, request, runtime, runtime_with, tenant};
+use crate::support::{NOW, answered, component, config, device, event, request, runtime, runtime_with, tenant};
 
 /// Longer than any limit below, with room for a busy machine.
 const IN_TIME: Duration = Duration::from_secs(10);
@@ -41,9 +43,9 @@ async fn pace(runtime: &Runtime, misdeed: &str) -> Result<(), PluginFailure> {
 }
 
 async fn handle(runtime: &Runtime, misdeed: &str) -> Result<String, PluginFailure> {
-    let handled = runtime.handle("hostile", None, request("GET", &format!("/{misdeed}"), None));
-    let answer = tokio::time::timeout(IN_TIME, handled).await.expect("in time")?;
-    Ok(String::from_utf8(answer.body).expect("text"))
+    let handled = runtime.handle("hostile", request(0, &format!("/{misdeed}"), None));
+    let handled = tokio::time::timeout(IN_TIME, handled).await.expect("in time")?;
+    Ok(answered(handled).1)
 }
 
 /// With so much wall-clock time that on a busy machine, too, the limit on CPU time comes first.
@@ -92,7 +94,7 @@ async fn pacing_and_requests_end_as_well() {
     assert_eq!(handle(&runtime, "panic").await.expect_err("no answer").outcome, Outcome::Trap);
     assert_eq!(handle(&runtime, "status").await.expect_err("no answer").outcome, Outcome::BadAnswer);
     assert_eq!(handle(&runtime, "split-header").await.expect_err("no answer").outcome, Outcome::BadAnswer);
-    assert_eq!(handle(&runtime, "hello").await.expect("an answer"), "\"anonymous\"");
+    assert_eq!(handle(&runtime, "hello").await.expect("an answer"), "\"nobody\"");
 }
 
 /// On one worker thread: guests that loop have to step aside for everybody else.
@@ -146,8 +148,8 @@ async fn a_tenant_whose_events_make_it_fail_mutes_it_for_nobody_else() {
     let other = TenantId::new(NOW.0, 9);
     let events = [event(EventKind::MessageReceived, json!({ "do": "behave" }))];
     assert!(runtime.format("hostile", &other, &events).await.is_ok(), "another tenant's webhooks");
-    let request = request("GET", "/hello", None);
-    assert!(runtime.handle("hostile", Some(caller(other)), request).await.is_ok(), "what visitors without a key did");
+    let request = PluginRequest { caller: Some(caller(other)), ..request(0, "/hello", None) };
+    assert!(runtime.handle("hostile", request).await.is_ok(), "what visitors without a key did");
 }
 
 fn caller(tenant: TenantId) -> Caller {
@@ -194,6 +196,11 @@ impl Rest for OneDevice {
         assert!(caller.is_none(), "nobody's credentials may turn into somebody's");
         PluginResponse { status: 200, headers: Vec::new(), body: request.path.into_bytes() }
     }
+
+    async fn identify(&self, key: &str, _: Option<IpAddr>) -> Identified {
+        assert_eq!(key, "portico_guessed");
+        Identified::Unknown
+    }
 }
 
 #[tokio::test]
@@ -204,6 +211,7 @@ async fn the_rest_core_is_reached_for_the_caller_being_served_only() {
     assert!(handle(&runtime, "rest").await.expect("an answer").contains("status: 200"));
     assert!(handle(&runtime, "rest-outside").await.expect("an answer").contains("Invalid"));
     assert!(handle(&runtime, "rest-often").await.expect("an answer").contains("TooLarge"));
+    assert!(handle(&runtime, "assume").await.expect("an answer").contains("Unknown"), "a guessed key opens nothing");
     let formatted = format(&runtime, "rest").await.expect("formatted");
     let [Formatted::Send(parts)] = formatted.as_slice() else { panic!("a body") };
     assert!(String::from_utf8_lossy(&parts.body).contains("Denied"), "a webhook has no caller");

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use portico_core::event::{Event, EventKind};
 use portico_core::id::{DeviceId, EventId, TenantId};
-use portico_core::ports::plugins::PluginRequest;
+use portico_core::ports::plugins::{Answer, AnswerBody, Handled, PluginRequest, RequestContent};
 use portico_core::ports::{Clock, Rng};
 use portico_core::time::UtcMs;
 use portico_runtime::{Runtime, RuntimeConfig, Source};
@@ -80,12 +80,23 @@ pub(crate) fn event(kind: EventKind, data: Value) -> Event {
     }
 }
 
-pub(crate) fn request(method: &str, path: &str, body: Option<&Value>) -> PluginRequest {
+/// A request of a stranger for the route of that number.
+pub(crate) fn request(route: usize, path: &str, body: Option<&Value>) -> PluginRequest {
     PluginRequest {
-        method: method.into(),
+        route,
+        params: Vec::new(),
         path: path.into(),
         query: Vec::new(),
         headers: Vec::new(),
-        body: body.map(|b| b.to_string().into_bytes()).unwrap_or_default(),
+        content: RequestContent::Bytes(body.map(|b| b.to_string().into_bytes()).unwrap_or_default()),
+        caller: None,
+        peer: None,
     }
+}
+
+/// The answer, and its body as text.
+pub(crate) fn answered(handled: Handled) -> (Answer, String) {
+    let Handled::Answer(answer) = handled else { panic!("it passed the request on") };
+    let AnswerBody::Bytes(body) = answer.body.clone() else { panic!("the body is elsewhere") };
+    (answer, String::from_utf8(body).expect("text"))
 }

@@ -5,7 +5,7 @@
 
 use portico_sdk::bindings::portico::plugin::rest;
 use portico_sdk::format::{Event, Outcome, Parts, WebhookFormat};
-use portico_sdk::http::{Host, HttpHandler, Request, Response, Transport};
+use portico_sdk::http::{Host, HttpHandler, Outcome as HttpOutcome, Refusal, Request, Response, Route, Transport};
 use portico_sdk::pacing::{Decision, DeviceState, Hold, Pacing, Plan, Query};
 use portico_sdk::{Context, HookError, log};
 
@@ -84,7 +84,21 @@ impl Pacing for Hostile {
 }
 
 impl HttpHandler for Hostile {
-    fn handle(_: &Context, request: Request, core: &dyn Transport) -> Result<Response, HookError> {
+    fn routes() -> Vec<Route> {
+        let route = |method: &str| Route {
+            method: method.into(),
+            path: "/{misdeed}".into(),
+            auth: vec![Vec::new(), vec!["x-api-key".into()]],
+            limits: Vec::new(),
+            body_max: 0,
+            uploads: Vec::new(),
+            multipart: false,
+            page: false,
+        };
+        vec![route("GET"), route("POST")]
+    }
+
+    fn handle(_: &Context, request: Request, core: &dyn Transport) -> Result<HttpOutcome, HookError> {
         let misdeed = request.path.trim_start_matches('/');
         misbehave(misdeed);
         let answer = match misdeed {
@@ -103,9 +117,17 @@ impl HttpHandler for Hostile {
                 answer.headers.push(("x-a".into(), "a\nb".into()));
                 answer
             }
-            _ => Response::json(200, &request.caller),
+            "pass" => return Ok(HttpOutcome::Pass),
+            "assume" => Response::json(200, &format!("{:?}", core.assume("portico_guessed"))),
+            "of-outside" => Response::of("/metrics"),
+            _ => Response::json(200, if request.is_authenticated() { "known" } else { "nobody" }),
         };
-        Ok(answer)
+        Ok(HttpOutcome::Answer(answer))
+    }
+
+    fn refuse(_: &Context, why: Refusal) -> Result<Response, HookError> {
+        misbehave(&why.code);
+        Ok(Response::json(why.status, &why.code))
     }
 }
 

@@ -1,0 +1,147 @@
+//! Dialects: plugins that serve HTTP requests at `/d/<name>` and at paths of their own at the root.
+//!
+//! A plugin says its routes as data. Here they are matched, credentials are looked at, requests are counted, and the plugin
+//! is called with what is left: a route's number, parameters, and who asks. What the host itself refuses is said in the
+//! plugin's own words ([`refuse`]). A dialect can't take a native route: this is the router's fallback, and paths below a
+//! native route are never matched. Credentials and counts come before the body is read.
+//!
+//! ```text
+//! path ── table ── credentials ── limits ── body ── claims in order ── answer
+//!           404        401          429      413      pass: the next     of(path): streamed
+//! ```
+
+mod answer;
+mod credentials;
+mod limits;
+mod refuse;
+mod table;
+
+pub(crate) use limits::Windows;
+pub(crate) use table::Tables;
+
+use std::sync::Arc;
+
+use axum::body::to_bytes;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use portico_api::ProblemCode;
+use portico_core::header;
+use portico_core::ports::plugins::{Handled, PluginRequest, RequestContent};
+use url::form_urlencoded;
+
+use crate::api::App;
+use crate::concurrency::{self, Share};
+use crate::credentials::Principal;
+use crate::instrument::RouteLabel;
+use crate::problem::Problem;
+use crate::{peer, rate_limit};
+use table::{Claim, Match, Table};
+
+/// Serves whatever no native route takes.
+pub(crate) async fn serve(State(app): State<App>, request: Request) -> Response {
+    let table = app.dialects.of(&app.services.plugins.list());
+    let Some(found) = table.find(request.method(), request.uri().path()) else {
+        return Problem::no_route().into_response();
+    };
+    let label = RouteLabel(found.label(&table));
+    let told = refuse::Told::of(&request, &found.path);
+    let speaker = found.speaker();
+    let response = match found.matched {
+        Match::Routes(claims) => claimed(&app, table.clone(), claims, found.path, request).await,
+        Match::OtherMethods { .. } => Problem::no_method().into_response(),
+        Match::Nothing { .. } => Problem::no_route().into_response(),
+    };
+    let mut response = refuse::in_own_words(&app, &table, speaker, told, response).await;
+    response.extensions_mut().insert(label);
+    response
+}
+
+/// Serves a request that routes of one or more plugins fit.
+async fn claimed(app: &App, table: Arc<Table>, claims: Vec<Claim>, path: String, mut request: Request) -> Response {
+    let peer = peer::of(&request);
+    let mut left = app.windows.by_address(&table, &claims, peer);
+    let checked = match &left {
+        Some(left) if left.is_spent() => Err(Problem::too_many(left.wait)),
+        _ => credentials::checked(app, &table, claims, request.headers()).await,
+    };
+    let (claims, principal) = match checked {
+        Ok(checked) => checked,
+        Err(problem) => return limits::announced(problem.into_response(), left.as_ref()),
+    };
+    let common = rate_limit::count(app, &principal, Share::Common, &request);
+    if let Some(problem) = rate_limit::refusal(common) {
+        return limits::announced(problem.into_response(), left.as_ref());
+    }
+    left = limits::tighter(left, app.windows.by_caller(&table, &claims, &principal));
+    if let Some(wait) = left.as_ref().and_then(|left| left.is_spent().then_some(left.wait)) {
+        return limits::announced(Problem::too_many(wait).into_response(), left.as_ref());
+    }
+    request.extensions_mut().insert(principal);
+    let shared = Arc::clone(app);
+    let call = |request: Request| async move {
+        called(&shared, &table, &claims, path, request).await.unwrap_or_else(Problem::into_response)
+    };
+    let mut response = concurrency::run(app, request, call).await;
+    if left.is_none() {
+        rate_limit::announce(response.headers_mut(), common);
+    }
+    limits::announced(response, left.as_ref())
+}
+
+/// Asks the plugins that claim the route, in order, until one does not pass.
+async fn called(
+    app: &App,
+    table: &Table,
+    claims: &[Claim],
+    path: String,
+    request: Request,
+) -> Result<Response, Problem> {
+    let peer = peer::of(&request);
+    let (parts, body) = request.into_parts();
+    // The middleware has read it within the limit already, and the caller may have changed while it came.
+    let body = Vec::from(to_bytes(body, usize::MAX).await.unwrap_or_default());
+    let caller = parts.extensions.get::<Principal>().and_then(Principal::caller).cloned();
+    let query: Vec<_> = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
+    for claim in claims {
+        let route = table.route(claim);
+        if route.body_bytes_max.is_some_and(|limit| body.len() > limit) {
+            return Err(Problem::body_too_large(route.body_bytes_max.unwrap_or_default()));
+        }
+        if caller.is_none() && claim.is_known && !route.is_public() {
+            let why = "the key of this request was revoked or expired while its body came";
+            return Err(Problem::new(ProblemCode::Unauthenticated, why));
+        }
+        let asked = PluginRequest {
+            route: claim.route,
+            params: claim.params.clone(),
+            path: path.clone(),
+            query: query.clone(),
+            headers: shown(&parts.headers, &route.auth),
+            content: RequestContent::Bytes(body.clone()),
+            caller: caller.clone().filter(|_| claim.is_known),
+            peer,
+        };
+        match app.services.plugins.handle(table.plugin(claim.plugin), asked).await {
+            Ok(Handled::Answer(answer)) => {
+                return answer::response(app, answer, route.page, caller, &parts.headers).await;
+            }
+            Ok(Handled::Pass) => {}
+            Err(failure) => return Err(answer::failed(&failure)),
+        }
+    }
+    Err(Problem::no_route())
+}
+
+/// The headers a plugin sees: none that carry credentials, whatever they are called.
+fn shown(headers: &HeaderMap, auth: &[Vec<String>]) -> Vec<(String, String)> {
+    let text = |(name, value): (&HeaderName, &HeaderValue)| {
+        let name = name.as_str();
+        let hidden = header::is_hidden_from_plugins(name) || auth.iter().flatten().any(|credential| credential == name);
+        (!hidden).then(|| Some((name.to_owned(), value.to_str().ok()?.to_owned())))?
+    };
+    headers.iter().filter_map(text).collect()
+}
+
+#[cfg(test)]
+mod tests;

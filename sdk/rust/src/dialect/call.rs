@@ -1,0 +1,54 @@
+//! One request of a dialect's client, as a row's function sees it.
+
+use std::marker::PhantomData;
+
+use serde::de::DeserializeOwned;
+
+use super::{Dialect, Fault};
+use crate::gateway::Gateway;
+use crate::http::{BodyError, Caller, Identity, Request, Transport};
+
+/// A request that was matched, with what answers it.
+pub struct Call<'a, D> {
+    /// The request.
+    pub request: &'a Request,
+    /// The REST core with the sender's credentials.
+    pub gateway: Gateway<'a>,
+    names: Vec<&'static str>,
+    dialect: PhantomData<D>,
+}
+
+impl<'a, D: Dialect> Call<'a, D> {
+    pub(super) fn new(request: &'a Request, core: &'a dyn Transport, names: Vec<&'static str>) -> Self {
+        Self { request, gateway: Gateway::new(core), names, dialect: PhantomData }
+    }
+
+    /// A parameter of the path as it came.
+    pub fn raw(&self, name: &str) -> &str {
+        let at = self.names.iter().position(|known| *known == name);
+        at.and_then(|at| self.request.params.get(at)).map_or("", String::as_str)
+    }
+
+    /// A parameter of the path as the REST core names the thing.
+    pub fn param(&self, name: &str) -> Result<String, Fault> {
+        D::param(name, self.raw(name))
+    }
+
+    /// The body as JSON of a type of the dialect's own.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, BodyError> {
+        self.request.json()
+    }
+
+    /// The first value of a query parameter.
+    pub fn query(&self, name: &str) -> Option<&str> {
+        self.request.query_value(name)
+    }
+
+    /// Who asks.
+    pub fn identity(&self) -> Option<&Identity> {
+        match &self.request.caller {
+            Caller::Known(identity) => Some(identity),
+            Caller::Nobody => None,
+        }
+    }
+}
