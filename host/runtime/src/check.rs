@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use portico_core::ports::plugins::{Hook, PluginFailure, PluginInfo};
+use portico_core::ports::plugins::{PluginFailure, PluginInfo};
 use portico_core::ports::{Clock, Rng};
 use portico_core::time::UtcMs;
 
@@ -11,10 +11,10 @@ use crate::call::{CallScope, Host};
 use crate::config::{RuntimeConfig, Source};
 use crate::engine;
 use crate::guest;
-use crate::kind::{pacing, webhook_format};
+use crate::import::CallStates;
+use crate::kind::HookCall;
 use crate::load::{LoadError, Loader};
-use crate::manifest::hook_name;
-use crate::plugin::Plugin;
+use crate::plugin::{HookState, Plugin};
 use crate::services::{CallInfo, HostServices, Serving};
 
 /// Runs every check of an install on a file, without a gateway. Compiles in this process.
@@ -33,44 +33,45 @@ pub async fn check_file(path: &Path) -> Result<PluginInfo, LoadError> {
     Ok(plugin.info)
 }
 
-/// Instantiates the plugin once and loads every hook, which finds types of another shape; then calls its pure hooks with an
-/// empty batch.
+/// Instantiates the plugin once per hook and loads the hook, which finds types of another shape; then makes the call that tries
+/// it out.
 pub(crate) async fn smoke_test(host: &Host, plugin: &Plugin) -> Result<(), LoadError> {
     let shape = |e: wasmtime::Error| LoadError::Shape(format!("{e:#}"));
-    for hook in &plugin.info.hooks {
-        let Some(state) = plugin.hook(*hook) else { continue };
+    for state in &plugin.hooks {
         let call = CallInfo {
             plugin: Arc::clone(&plugin.subject),
-            hook: *hook,
+            hook: state.kind.hook(),
             call_id: "check".into(),
             serving: Serving::Gateway,
-            rest_calls: 0,
+            states: CallStates::default(),
         };
         let mut store = guest::store(&host.engine, Arc::clone(&host.services), call, &state.limits);
         let instance = plugin.pre.instantiate_async(&mut store).await.map_err(shape)?;
-        let exports = &plugin.exports;
-        let loaded = match hook {
-            Hook::WebhookFormat => exports.webhook_format.as_ref().map(|x| x.load(&mut store, &instance).map(drop)),
-            Hook::Pacing => exports.pacing.as_ref().map(|x| x.load(&mut store, &instance).map(drop)),
-            Hook::HttpHandler => exports.http_handler.as_ref().map(|x| x.load(&mut store, &instance).map(drop)),
-        };
-        loaded.transpose().map_err(shape)?;
+        state.kind.load(&state.export, &mut store, &instance).map_err(shape)?;
     }
-    let scope = CallScope { tenant: None, device: None, serving: Serving::Gateway };
-    for hook in &plugin.info.hooks {
-        let Some(state) = plugin.hook(*hook) else { continue };
-        let answer = match hook {
-            Hook::WebhookFormat => host.probe(plugin, state, &scope, &webhook_format::empty()).await.map(drop),
-            Hook::Pacing => host.probe(plugin, state, &scope, &pacing::empty()).await.map(drop),
-            // A request may have any effect, so that none is made to check the hook.
-            Hook::HttpHandler => Ok(()),
-        };
-        answer.map_err(|PluginFailure { outcome, detail, .. }| LoadError::Smoke {
-            hook: hook_name(*hook),
+    for state in &plugin.hooks {
+        let tried = state.kind.smoke(Probe { host, plugin, state }).await;
+        tried.map_err(|PluginFailure { outcome, detail, .. }| LoadError::Smoke {
+            hook: state.kind.hook().as_str(),
             why: format!("{outcome:?}: {detail}"),
         })?;
     }
     Ok(())
+}
+
+/// Makes calls to check a plugin while it is loaded.
+pub(crate) struct Probe<'a> {
+    host: &'a Host,
+    plugin: &'a Plugin,
+    state: &'a HookState,
+}
+
+impl Probe<'_> {
+    /// Makes a call and drops its answer.
+    pub(crate) async fn make<C: HookCall>(&self, call: &C) -> Result<(), PluginFailure> {
+        let scope = CallScope { tenant: None, device: None, serving: Serving::Gateway };
+        self.host.probe(self.plugin, self.state, &scope, call).await.map(drop)
+    }
 }
 
 /// A clock and randomness for checks: the same every time.

@@ -5,9 +5,10 @@ use std::sync::{Arc, OnceLock};
 use portico_core::access::Caller;
 use portico_core::ports::plugins::{Grant, Hook, PluginResponse, Rest};
 
+use crate::import::CallStates;
 use crate::import::log::{Line, LogQuota};
 use crate::import::rest::{self, Refusal};
-use crate::limits::Limits;
+use crate::limits::{LOG_LINES_PER_CALL_MAX, Limits};
 
 /// The host's side of every import.
 pub(crate) struct HostServices {
@@ -21,7 +22,7 @@ pub(crate) struct CallInfo {
     pub(crate) hook: Hook,
     pub(crate) call_id: String,
     pub(crate) serving: Serving,
-    pub(crate) rest_calls: u32,
+    pub(crate) states: CallStates,
 }
 
 /// A plugin as the holder of grants and quotas.
@@ -52,8 +53,11 @@ impl HostServices {
         }
     }
 
-    /// Writes a guest's log line, if the plugin has lines left this minute.
-    pub(crate) fn log(&self, call: &CallInfo, line: &Line) {
+    /// Writes a guest's log line, if the call and the plugin have lines left.
+    pub(crate) fn log(&self, call: &mut CallInfo, line: &Line) {
+        if !call.states.log.take(LOG_LINES_PER_CALL_MAX) {
+            return;
+        }
         call.plugin.log.write(call, line, self.limits.log_lines_per_minute);
     }
 
@@ -65,10 +69,9 @@ impl HostServices {
         let Serving::Request(caller) = &call.serving else {
             return Err(Refusal::Denied("this hook serves no caller whose credentials `rest` could use".into()));
         };
-        if call.rest_calls >= self.limits.rest_calls {
+        if !call.states.rest.take(self.limits.rest_calls) {
             return Err(Refusal::TooLarge(format!("one call may make {} requests", self.limits.rest_calls)));
         }
-        call.rest_calls += 1;
         let rest = self.rest.get().ok_or_else(|| Refusal::Unavailable("the REST core is still starting".into()))?;
         rest::run(&**rest, caller.clone(), request, self.limits.rest_body_bytes).await
     }

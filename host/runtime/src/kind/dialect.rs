@@ -1,11 +1,35 @@
 //! The hook `http-handler`: a request at a dialect's mount in, an HTTP answer out.
 
 use portico_core::ports::plugins::{Hook, PluginRequest, PluginResponse};
+use wasmtime::Store;
 
+use super::{GuestResult, HookCall, HookKind};
 use crate::bindings::http_handler as wit;
-use crate::call::{FreshInstance, GuestResult, HookCall};
-use crate::limits::{HEADER_BYTES_MAX, RESPONSE_BODY_BYTES_MAX, RESPONSE_HEADERS_MAX};
+use crate::bindings::types::Context;
+use crate::breaker::FailureMode;
+use crate::guest::Guest;
+use crate::limits::{HEADER_BYTES_MAX, HookLimits, Limits, RESPONSE_BODY_BYTES_MAX, RESPONSE_HEADERS_MAX};
 use crate::validate::check_headers;
+
+/// The hook.
+pub(crate) struct Kind;
+
+impl HookKind for Kind {
+    const HOOK: Hook = Hook::HttpHandler;
+    const ON_FAILURE: FailureMode = FailureMode::FailOpen;
+    const PURE: bool = false;
+    type Export = wit::GuestIndices;
+    type Smoke = Handle;
+
+    fn limits(limits: &Limits) -> HookLimits {
+        limits.http_handler
+    }
+
+    /// A request may have any effect, so that none is made to check the hook.
+    fn smoke() -> Option<Handle> {
+        None
+    }
+}
 
 /// One request.
 pub(crate) struct Handle(wit::Request);
@@ -20,14 +44,17 @@ impl Handle {
 }
 
 impl HookCall for Handle {
-    const HOOK: Hook = Hook::HttpHandler;
-    const PURE: bool = false;
+    type Kind = Kind;
     type Raw = wit::Response;
     type Answer = PluginResponse;
 
-    async fn run(&self, guest: FreshInstance<'_>) -> wasmtime::Result<GuestResult<Self::Raw>> {
-        let hook = guest.export(|exports| exports.http_handler.as_ref())?.load(&mut *guest.store, &guest.instance)?;
-        hook.call_handle(guest.store, guest.context, &self.0).await
+    async fn run(
+        &self,
+        hook: &wit::Guest,
+        store: &mut Store<Guest>,
+        context: &Context,
+    ) -> wasmtime::Result<GuestResult<Self::Raw>> {
+        hook.call_handle(store, context, &self.0).await
     }
 
     fn check(&self, raw: Self::Raw) -> Result<Self::Answer, String> {
