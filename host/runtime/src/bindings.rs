@@ -9,3 +9,28 @@ wasmtime::component::bindgen!({
 
 pub(crate) use exports::portico::plugin::{http_handler, pacing, webhook_format};
 pub(crate) use portico::plugin::{assume, log, rest, types};
+
+use wasmtime::Store;
+use wasmtime::component::{Instance, InstancePre};
+
+use crate::guest::Guest;
+use crate::kind::Export;
+
+/// What the bindings generate for an exported interface, under one name for all of them.
+macro_rules! exported {
+    ($($interface:ident),+ $(,)?) => {$(
+        impl Export for $interface::GuestIndices {
+            type Loaded = $interface::Guest;
+
+            fn find(pre: &InstancePre<Guest>) -> wasmtime::Result<Self> {
+                Self::new(pre)
+            }
+
+            fn load(&self, store: &mut Store<Guest>, instance: &Instance) -> wasmtime::Result<Self::Loaded> {
+                self.load(store, instance)
+            }
+        }
+    )+};
+}
+
+exported!(http_handler, pacing, webhook_format);

@@ -4,18 +4,18 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use portico_core::id::{DeviceId, TenantId};
-use portico_core::ports::plugins::{Hook, Outcome, PluginFailure};
+use portico_core::ports::plugins::{Outcome, PluginFailure};
 use portico_core::ports::{Clock, Rng};
-use wasmtime::component::Instance;
-use wasmtime::{Engine, PoolConcurrencyLimitError, Store, Trap};
+use wasmtime::{Engine, PoolConcurrencyLimitError, Trap};
 
 use crate::bindings::types::{Context, HookError};
 use crate::call_counts;
 use crate::guest::{self, Guest};
+use crate::import::CallStates;
 use crate::import::log::cut;
+use crate::kind::{self, Export, HookCall, HookKind};
 use crate::limits::DETAIL_BYTES_MAX;
-use crate::manifest::hook_name;
-use crate::plugin::{Exports, HookState, Plugin};
+use crate::plugin::{HookState, Plugin};
 use crate::services::{CallInfo, HostServices, Serving};
 
 /// What every call needs of the runtime.
@@ -31,42 +31,6 @@ pub(crate) struct CallScope {
     pub(crate) tenant: Option<TenantId>,
     pub(crate) device: Option<DeviceId>,
     pub(crate) serving: Serving,
-}
-
-/// What a guest returned: an answer, or an error of its own.
-pub(crate) type GuestResult<T> = Result<T, HookError>;
-
-/// A fresh instance, with what it takes to call one of its hooks.
-pub(crate) struct FreshInstance<'a> {
-    pub(crate) store: &'a mut Store<Guest>,
-    pub(crate) instance: Instance,
-    pub(crate) exports: &'a Exports,
-    pub(crate) context: &'a Context,
-}
-
-impl<'a> FreshInstance<'a> {
-    /// The export of a hook. Loading the plugin checked that it exists.
-    pub(crate) fn export<I>(&self, of: impl FnOnce(&'a Exports) -> Option<&'a I>) -> wasmtime::Result<&'a I> {
-        of(self.exports).ok_or_else(|| wasmtime::format_err!("no such export"))
-    }
-}
-
-/// One hook's call, with its input.
-pub(crate) trait HookCall: Sync {
-    /// Which hook.
-    const HOOK: Hook;
-    /// Whether the same call may be made twice: a guest that ran out of CPU time on a busy machine gets a second try.
-    const PURE: bool;
-    /// What the guest returns.
-    type Raw: Send;
-    /// The checked answer.
-    type Answer: Send;
-
-    /// Calls the guest.
-    fn run(&self, guest: FreshInstance<'_>) -> impl Future<Output = wasmtime::Result<GuestResult<Self::Raw>>> + Send;
-
-    /// Checks the answer; the error says which rule it breaks.
-    fn check(&self, raw: Self::Raw) -> Result<Self::Answer, String>;
 }
 
 /// Why a call gave no usable answer.
@@ -95,12 +59,13 @@ impl Host {
         call: &C,
     ) -> Result<C::Answer, PluginFailure> {
         let started = Instant::now();
-        let result = match plugin.hook(C::HOOK) {
-            None => Err(CallFailure::new(Outcome::Missing, format!("it has no hook `{}`", hook_name(C::HOOK)))),
+        let hook = C::Kind::HOOK;
+        let result = match plugin.hook(hook) {
+            None => Err(CallFailure::new(Outcome::Missing, format!("it has no hook `{}`", hook.as_str()))),
             Some(state) => self.call_guarded(plugin, state, scope, call).await,
         };
         let outcome = result.as_ref().err().map(|failure| failure.outcome);
-        call_counts::record(&plugin.info.id, C::HOOK, outcome, started.elapsed());
+        call_counts::record(&plugin.info.id, hook, outcome, started.elapsed());
         result.map_err(|failure| failure.of(plugin))
     }
 
@@ -132,7 +97,7 @@ impl Host {
             .await
             .ok_or_else(|| CallFailure::new(Outcome::Busy, "too many calls of it at once"))?;
         let mut result = self.call_instance(plugin, state, scope, call).await;
-        if C::PURE && matches!(&result, Err(failure) if failure.outcome == Outcome::Cpu) {
+        if C::Kind::PURE && matches!(&result, Err(failure) if failure.outcome == Outcome::Cpu) {
             result = self.call_instance(plugin, state, scope, call).await;
         }
         let now = Instant::now();
@@ -142,7 +107,7 @@ impl Host {
                     tracing::error!(
                         tenant.id = tenant.as_ref().map_or("none", TenantId::as_str),
                         plugin.id = plugin.info.id,
-                        plugin.hook = hook_name(C::HOOK),
+                        plugin.hook = C::Kind::HOOK.as_str(),
                         plugin.outcome = ?failure.outcome,
                         pause_s = pause.as_secs(),
                         "a plugin failed too often and is not called for this tenant for a while: {}",
@@ -156,7 +121,7 @@ impl Host {
                     tracing::info!(
                         tenant.id = tenant.as_ref().map_or("none", TenantId::as_str),
                         plugin.id = plugin.info.id,
-                        plugin.hook = hook_name(C::HOOK),
+                        plugin.hook = C::Kind::HOOK.as_str(),
                         "a plugin works again for this tenant"
                     );
                 }
@@ -178,15 +143,16 @@ impl Host {
         let context = self.context(plugin, state, scope, &call_id);
         let info = CallInfo {
             plugin: Arc::clone(&plugin.subject),
-            hook: C::HOOK,
+            hook: C::Kind::HOOK,
             call_id,
             serving: scope.serving.clone(),
-            rest_calls: 0,
+            states: CallStates::default(),
         };
         let mut store = guest::store(&self.engine, Arc::clone(&self.services), info, limits);
         let running = async {
             let instance = plugin.pre.instantiate_async(&mut store).await?;
-            call.run(FreshInstance { store: &mut store, instance, exports: &plugin.exports, context: &context }).await
+            let hook = kind::typed::<C::Kind>(&state.export)?.load(&mut store, &instance)?;
+            call.run(&hook, &mut store, &context).await
         };
         let returned = match tokio::time::timeout(limits.wall, running).await {
             Ok(Ok(returned)) => returned,

@@ -13,10 +13,10 @@ use crate::call::{CallScope, Host};
 use crate::config::{RuntimeConfig, Source};
 use crate::engine;
 use crate::guest;
-use crate::kind::{dialect, pacing, webhook_format};
+use crate::import::CallStates;
+use crate::kind::{HookCall, dialect};
 use crate::load::{LoadError, Loader};
-use crate::manifest::hook_name;
-use crate::plugin::Plugin;
+use crate::plugin::{HookState, Plugin};
 use crate::services::{CallInfo, HostServices, Serving};
 
 /// Runs every check of an install on a file, without a gateway. Compiles in this process.
@@ -35,47 +35,35 @@ pub async fn check_file(path: &Path) -> Result<PluginInfo, LoadError> {
     Ok(plugin.info)
 }
 
-/// Instantiates the plugin once and loads every hook, which finds types of another shape; then calls its pure hooks with an
-/// empty batch, and asks for its routes.
+/// Instantiates the plugin once per hook and loads the hook, which finds types of another shape; then makes the call that tries
+/// it out, and asks for the routes.
 pub(crate) async fn smoke_test(host: &Host, plugin: &mut Plugin) -> Result<(), LoadError> {
     let shape = |e: wasmtime::Error| LoadError::Shape(format!("{e:#}"));
-    for hook in &plugin.info.hooks {
-        let Some(state) = plugin.hook(*hook) else { continue };
+    for state in &plugin.hooks {
         let call = CallInfo {
             plugin: Arc::clone(&plugin.subject),
-            hook: *hook,
+            hook: state.kind.hook(),
             call_id: "check".into(),
             serving: Serving::Gateway,
-            rest_calls: 0,
+            states: CallStates::default(),
         };
         let mut store = guest::store(&host.engine, Arc::clone(&host.services), call, &state.limits);
         let instance = plugin.pre.instantiate_async(&mut store).await.map_err(shape)?;
-        let exports = &plugin.exports;
-        let loaded = match hook {
-            Hook::WebhookFormat => exports.webhook_format.as_ref().map(|x| x.load(&mut store, &instance).map(drop)),
-            Hook::Pacing => exports.pacing.as_ref().map(|x| x.load(&mut store, &instance).map(drop)),
-            Hook::HttpHandler => exports.http_handler.as_ref().map(|x| x.load(&mut store, &instance).map(drop)),
-        };
-        loaded.transpose().map_err(shape)?;
+        state.kind.load(&state.export, &mut store, &instance).map_err(shape)?;
     }
-    let scope = CallScope { tenant: None, device: None, serving: Serving::Gateway };
-    let mut routes = Vec::new();
-    for hook in &plugin.info.hooks {
-        let Some(state) = plugin.hook(*hook) else { continue };
-        let answer = match hook {
-            Hook::WebhookFormat => host.probe(plugin, state, &scope, &webhook_format::empty()).await.map(drop),
-            Hook::Pacing => host.probe(plugin, state, &scope, &pacing::empty()).await.map(drop),
-            // A request may have any effect, so that none is made to check the hook.
-            Hook::HttpHandler => host.probe(plugin, state, &scope, &dialect::Routes).await.map(|all| routes = all),
-        };
-        answer.map_err(|PluginFailure { outcome, detail, .. }| LoadError::Smoke {
-            hook: hook_name(*hook),
-            why: format!("{outcome:?}: {detail}"),
-        })?;
+    for state in &plugin.hooks {
+        state.kind.smoke(Probe { host, plugin, state }).await.map_err(|failure| failed(state, failure))?;
     }
+    let Some(state) = plugin.hook(Hook::HttpHandler) else { return Ok(()) };
+    let routes = Probe { host, plugin, state }.ask(&dialect::Routes).await.map_err(|failure| failed(state, failure))?;
     check_routes(&plugin.info, &routes).map_err(LoadError::Routes)?;
     plugin.info.routes = routes.into();
     Ok(())
+}
+
+fn failed(state: &HookState, failure: PluginFailure) -> LoadError {
+    let PluginFailure { outcome, detail, .. } = failure;
+    LoadError::Smoke { hook: state.kind.hook().as_str(), why: format!("{outcome:?}: {detail}") }
 }
 
 /// Every route is there once, and names limits that the manifest has.
@@ -94,6 +82,26 @@ fn check_routes(info: &PluginInfo, routes: &[Route]) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Makes calls to check a plugin while it is loaded.
+pub(crate) struct Probe<'a> {
+    host: &'a Host,
+    plugin: &'a Plugin,
+    state: &'a HookState,
+}
+
+impl Probe<'_> {
+    /// Makes a call and drops its answer.
+    pub(crate) async fn make<C: HookCall>(&self, call: &C) -> Result<(), PluginFailure> {
+        self.ask(call).await.map(drop)
+    }
+
+    /// Makes a call.
+    async fn ask<C: HookCall>(&self, call: &C) -> Result<C::Answer, PluginFailure> {
+        let scope = CallScope { tenant: None, device: None, serving: Serving::Gateway };
+        self.host.probe(self.plugin, self.state, &scope, call).await
+    }
 }
 
 /// A clock and randomness for checks: the same every time.

@@ -1,20 +1,18 @@
-//! One guest's store: its limits, its clock, and the imports it calls.
+//! One guest's store: its limits, its clock, and the call it is made for.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime::{Engine, ResourceLimiter, Store, UpdateDeadline};
 
-use crate::bindings::{assume, log, rest, types};
-use crate::import::log::Line;
-use crate::import::rest::{Refusal, Request};
+use crate::bindings::types;
 use crate::limits::{HookLimits, TABLE_ELEMENTS_MAX, TICK};
-use crate::services::{AssumeRefusal, CallInfo, HostServices};
+use crate::services::{CallInfo, HostServices};
 
 /// What a store carries.
 pub(crate) struct Guest {
-    services: Arc<HostServices>,
-    call: CallInfo,
+    pub(crate) services: Arc<HostServices>,
+    pub(crate) call: CallInfo,
     memory_bytes: usize,
     memory_bytes_max: usize,
     /// It wanted more memory than it may have. What it does then (it mostly traps) follows from that.
@@ -72,40 +70,3 @@ impl ResourceLimiter for Guest {
 }
 
 impl types::Host for Guest {}
-
-impl log::Host for Guest {
-    async fn write(
-        &mut self,
-        level: log::Level,
-        message: String,
-        fields: Vec<(String, String)>,
-    ) -> wasmtime::Result<()> {
-        self.services.log(&self.call, &Line { level, message, fields });
-        Ok(())
-    }
-}
-
-impl assume::Host for Guest {
-    async fn key(&mut self, key: String) -> wasmtime::Result<Result<(), assume::AssumeError>> {
-        Ok(self.services.assume(&mut self.call, &key).await.map_err(|refusal| match refusal {
-            AssumeRefusal::Denied(why) => assume::AssumeError::Denied(why),
-            AssumeRefusal::Unknown => assume::AssumeError::Unknown,
-            AssumeRefusal::TooMany => assume::AssumeError::TooMany,
-        }))
-    }
-}
-
-impl rest::Host for Guest {
-    async fn call(&mut self, request: rest::Request) -> wasmtime::Result<Result<rest::Response, rest::RestError>> {
-        let rest::Request { method, path, headers, body } = request;
-        let answer = self.services.rest(&mut self.call, Request { method, path, headers, body }).await;
-        Ok(answer.map(|r| rest::Response { status: r.status, headers: r.headers, body: r.body }).map_err(|refusal| {
-            match refusal {
-                Refusal::Denied(why) => rest::RestError::Denied(why),
-                Refusal::Invalid(why) => rest::RestError::Invalid(why),
-                Refusal::TooLarge(why) => rest::RestError::TooLarge(why),
-                Refusal::Unavailable(why) => rest::RestError::Unavailable(why),
-            }
-        }))
-    }
-}

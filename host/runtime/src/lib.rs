@@ -35,5 +35,4 @@ pub use compile::compile_main;
 pub use config::{Compiler, RuntimeConfig, Source};
 pub use limits::{HookLimits, Limits};
 pub use load::LoadError;
-pub use manifest::hook_name;
 pub use runtime::Runtime;

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use portico_core::ports::plugins::Hook;
 use portico_core::setting::{Millis, Seconds};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -21,6 +20,8 @@ pub(crate) const WEBHOOK_BODY_BYTES_MAX: usize = 1 << 20;
 pub(crate) const RESPONSE_BODY_BYTES_MAX: usize = 4 << 20;
 /// Headers of a webhook at most.
 pub(crate) const WEBHOOK_HEADERS_MAX: usize = 32;
+/// Keys that one call may try to act with.
+pub(crate) const ASSUMED_KEYS_MAX: u32 = 4;
 /// Routes of one plugin at most.
 pub(crate) const ROUTES_MAX: usize = 1_000;
 /// Bytes of a route's path at most.
@@ -37,6 +38,8 @@ pub(crate) const DELAY_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 pub(crate) const DETAIL_BYTES_MAX: usize = 500;
 /// Bytes of a log line that are kept, fields included.
 pub(crate) const LOG_LINE_BYTES_MAX: usize = 1 << 10;
+/// Log lines of one call at most; further ones are dropped.
+pub(crate) const LOG_LINES_PER_CALL_MAX: u32 = 1_000;
 /// Elements of all tables of an instance.
 pub(crate) const TABLE_ELEMENTS_MAX: usize = 20_000;
 /// Linear memory that the pool's slots have room for; hooks are allowed no more.
@@ -138,14 +141,9 @@ impl Default for Limits {
     }
 }
 
-impl Limits {
-    /// The limits of one hook, its memory cut to what the pool has room for.
-    pub fn of(&self, hook: Hook) -> HookLimits {
-        let limits = match hook {
-            Hook::WebhookFormat => self.webhook_format,
-            Hook::Pacing => self.pacing,
-            Hook::HttpHandler => self.http_handler,
-        };
-        HookLimits { memory_bytes: limits.memory_bytes.min(POOL_MEMORY_BYTES_MAX), ..limits }
+impl HookLimits {
+    /// With memory cut to what the pool has room for.
+    pub(crate) fn within_pool(self) -> Self {
+        Self { memory_bytes: self.memory_bytes.min(POOL_MEMORY_BYTES_MAX), ..self }
     }
 }

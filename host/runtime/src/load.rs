@@ -2,22 +2,24 @@
 //! step, comes after everything that can be read off the component.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use portico_core::ports::plugins::{Hook, PluginInfo};
+use portico_core::ports::plugins::PluginInfo;
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncReadExt;
 use wasmtime::Engine;
-use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
+use wasmtime::component::{Component, Linker};
 
-use crate::bindings::{Everything, http_handler, pacing, webhook_format};
 use crate::cache::Cache;
 use crate::compile::{self, CompileError};
 use crate::config::{ComponentBytes, RuntimeConfig, Source};
 use crate::guest::Guest;
 use crate::import::log::LogQuota;
+use crate::import::{self, grant_for};
 use crate::inspect::{self, Facts};
-use crate::manifest::{Manifest, WIT_VERSION, grant_for_import, hook_name};
-use crate::plugin::{Exports, Parts, Plugin};
+use crate::kind::{self, AnyKind};
+use crate::manifest::{Manifest, WIT_VERSION};
+use crate::plugin::{HookState, Plugin};
 use crate::services::Grantee;
 
 /// Why a plugin is refused. Every text says what to do about it.
@@ -71,7 +73,8 @@ pub enum LoadError {
     Manifest(String),
     /// It imports what the host does not offer.
     #[error(
-        "it imports `{0}`, which this gateway does not offer; plugins may import portico:plugin/log, rest and assume only (no WASI: build for wasm32-unknown-unknown)"
+        "it imports `{0}`, which this gateway does not offer; plugins may import from portico:plugin only {} (no WASI: build for wasm32-unknown-unknown)",
+        import::interfaces()
     )]
     Import(String),
     /// It imports what its manifest does not ask for.
@@ -135,8 +138,7 @@ pub(crate) struct Loader<'a> {
 impl<'a> Loader<'a> {
     pub(crate) fn new(engine: &'a Engine, fingerprint: &str, config: &'a RuntimeConfig) -> Result<Self, LoadError> {
         let mut linker = Linker::new(engine);
-        Everything::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest)
-            .map_err(|e| LoadError::Engine(format!("{e:#}")))?;
+        import::link(&mut linker).map_err(|e| LoadError::Engine(format!("{e:#}")))?;
         let cache = config
             .cache_dir
             .as_deref()
@@ -153,28 +155,32 @@ impl<'a> Loader<'a> {
         let manifest =
             Manifest::parse(facts.manifest.as_deref().ok_or(LoadError::NoManifest)?).map_err(LoadError::Manifest)?;
         check_imports(&facts, &manifest)?;
-        let hooks = check_exports(&facts, &manifest)?;
+        let kinds = check_exports(&facts, &manifest)?;
         let component = self.component(&digest, bytes).await?;
         let shape = |e: wasmtime::Error| LoadError::Shape(format!("{e:#}"));
         let pre = self.linker.instantiate_pre(&component).map_err(shape)?;
-        let exports = find_exports(&pre, &hooks).map_err(shape)?;
-        let parts = Parts {
+        let find = |kind: &&'static dyn AnyKind| HookState::find(*kind, &pre, &self.config.limits);
+        let hooks = kinds.iter().map(find).collect::<wasmtime::Result<Vec<_>>>().map_err(shape)?;
+        Ok(Plugin {
             info: PluginInfo {
                 id: manifest.plugin.id.clone(),
                 version: manifest.plugin.version.to_string(),
                 name: manifest.plugin.name.clone(),
                 digest,
-                hooks,
+                hooks: manifest.plugin.hooks.clone(),
                 mount: manifest.to_mount(),
                 routes: Vec::new().into(),
                 grants: manifest.to_granted(),
             },
-            subject: Grantee { id: manifest.plugin.id.clone(), grants: manifest.grants(), log: LogQuota::default() },
+            subject: Arc::new(Grantee {
+                id: manifest.plugin.id.clone(),
+                grants: manifest.grants(),
+                log: LogQuota::default(),
+            }),
             pre,
-            exports,
             settings: source.settings.to_string(),
-        };
-        Ok(Plugin::new(parts, &self.config.limits))
+            hooks,
+        })
     }
 
     async fn read(&self, component: &ComponentBytes) -> Result<Vec<u8>, LoadError> {
@@ -187,7 +193,7 @@ impl<'a> Loader<'a> {
                 let failed = |source| LoadError::Read { path: path.clone(), source };
                 let metadata = tokio::fs::metadata(path).await.map_err(failed)?;
                 if !metadata.is_file() {
-                    return Err(LoadError::NotAFile { path: path.clone(), what: kind(metadata.file_type()) });
+                    return Err(LoadError::NotAFile { path: path.clone(), what: file_kind(metadata.file_type()) });
                 }
                 if metadata.len() > limit as u64 {
                     return Err(too_large(metadata.len()));
@@ -227,7 +233,7 @@ impl<'a> Loader<'a> {
 }
 
 /// What a path leads to, for the error.
-fn kind(file_type: std::fs::FileType) -> &'static str {
+fn file_kind(file_type: std::fs::FileType) -> &'static str {
     use std::os::unix::fs::FileTypeExt;
     match file_type {
         t if t.is_dir() => "a folder",
@@ -245,7 +251,7 @@ fn check_imports(facts: &Facts, manifest: &Manifest) -> Result<(), LoadError> {
             .strip_prefix("portico:plugin/")
             .and_then(|rest| rest.split('@').next())
             .ok_or_else(|| LoadError::Import(import.clone()))?;
-        match grant_for_import(interface) {
+        match grant_for(interface) {
             Ok(Some(grant)) if !grants.contains(&grant) => {
                 return Err(LoadError::GrantMissing { import: import.clone(), grant: grant.as_str() });
             }
@@ -256,14 +262,14 @@ fn check_imports(facts: &Facts, manifest: &Manifest) -> Result<(), LoadError> {
     Ok(())
 }
 
-fn check_exports(facts: &Facts, manifest: &Manifest) -> Result<Vec<Hook>, LoadError> {
-    let listed: Vec<Hook> = manifest.plugin.hooks.iter().map(|name| Hook::from(*name)).collect();
+fn check_exports(facts: &Facts, manifest: &Manifest) -> Result<Vec<&'static dyn AnyKind>, LoadError> {
+    let listed: Vec<_> = manifest.plugin.hooks.iter().filter_map(|hook| kind::of(*hook)).collect();
     let sorted = |mut names: Vec<String>| {
         names.sort();
         names.dedup();
         names.join(", ")
     };
-    let listed_names = sorted(listed.iter().map(|hook| hook_name(*hook).to_owned()).collect());
+    let listed_names = sorted(listed.iter().map(|kind| kind.hook().as_str().to_owned()).collect());
     let exported_names = sorted(
         facts
             .exports
@@ -278,16 +284,4 @@ fn check_exports(facts: &Facts, manifest: &Manifest) -> Result<Vec<Hook>, LoadEr
         return Err(LoadError::Hooks { listed: listed_names, exported: exported_names });
     }
     Ok(listed)
-}
-
-fn find_exports(pre: &InstancePre<Guest>, hooks: &[Hook]) -> wasmtime::Result<Exports> {
-    let mut exports = Exports::default();
-    for hook in hooks {
-        match hook {
-            Hook::WebhookFormat => exports.webhook_format = Some(webhook_format::GuestIndices::new(pre)?),
-            Hook::Pacing => exports.pacing = Some(pacing::GuestIndices::new(pre)?),
-            Hook::HttpHandler => exports.http_handler = Some(http_handler::GuestIndices::new(pre)?),
-        }
-    }
-    Ok(exports)
 }

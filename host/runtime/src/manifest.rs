@@ -44,31 +44,9 @@ pub struct PluginSection {
     /// A name to show to people.
     pub name: String,
     /// Must equal the component's exports.
-    pub hooks: Vec<HookName>,
+    pub hooks: Vec<Hook>,
     /// The oldest version of the package `portico:plugin` it works with.
     pub wit: Version,
-}
-
-/// A hook as manifests write it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum HookName {
-    /// Shapes webhook bodies.
-    WebhookFormat,
-    /// Says when a message may go.
-    Pacing,
-    /// Serves HTTP requests.
-    HttpHandler,
-}
-
-impl From<HookName> for Hook {
-    fn from(name: HookName) -> Self {
-        match name {
-            HookName::WebhookFormat => Self::WebhookFormat,
-            HookName::Pacing => Self::Pacing,
-            HookName::HttpHandler => Self::HttpHandler,
-        }
-    }
 }
 
 /// Where a dialect is served.
@@ -134,25 +112,6 @@ pub struct GrantEntry {
     pub why: String,
 }
 
-/// The grant an interface of `portico:plugin` needs; `None` when it is free, `Err` when the host has no such interface.
-pub(crate) fn grant_for_import(interface: &str) -> Result<Option<Grant>, ()> {
-    match interface {
-        "types" | "log" => Ok(None),
-        "rest" => Ok(Some(Grant::Rest)),
-        "assume" => Ok(Some(Grant::Assume)),
-        _ => Err(()),
-    }
-}
-
-/// A hook's name in manifests, exports and logs.
-pub fn hook_name(hook: Hook) -> &'static str {
-    match hook {
-        Hook::WebhookFormat => "webhook-format",
-        Hook::Pacing => "pacing",
-        Hook::HttpHandler => "http-handler",
-    }
-}
-
 impl Manifest {
     /// Reads and checks a manifest; the error says what to change.
     pub fn parse(text: &str) -> Result<Self, String> {
@@ -177,7 +136,7 @@ impl Manifest {
             ));
         }
         let Some(mount) = &self.mount else { return Ok(()) };
-        if !plugin.hooks.contains(&HookName::HttpHandler) {
+        if !plugin.hooks.contains(&Hook::HttpHandler) {
             return Err("`[mount]` needs the hook `http-handler`".into());
         }
         if !is_name(&mount.name, 32, b"-") {

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use portico_core::ports::plugins::{Hook, PluginInfo};
 use wasmtime::component::InstancePre;
 
-use crate::bindings::{http_handler, pacing, webhook_format};
-use crate::breaker::FailureMode;
 use crate::breakers::Breakers;
 use crate::guest::Guest;
+use crate::kind::{AnyExport, AnyKind};
 use crate::limits::{HookLimits, Limits};
 use crate::semaphore::BoundedSemaphore;
 use crate::services::Grantee;
@@ -18,66 +17,40 @@ pub(crate) struct Plugin {
     pub(crate) info: PluginInfo,
     pub(crate) subject: Arc<Grantee>,
     pub(crate) pre: InstancePre<Guest>,
-    pub(crate) exports: Exports,
     pub(crate) settings: String,
-    hooks: Vec<HookState>,
+    pub(crate) hooks: Vec<HookState>,
 }
 
-/// Where each hook's functions are in the component.
-#[derive(Default)]
-pub(crate) struct Exports {
-    pub(crate) webhook_format: Option<webhook_format::GuestIndices>,
-    pub(crate) pacing: Option<pacing::GuestIndices>,
-    pub(crate) http_handler: Option<http_handler::GuestIndices>,
-}
-
-/// What is kept of one hook between calls.
+/// One hook of a plugin: where it is in the component, and what is kept of it between calls.
 pub(crate) struct HookState {
-    hook: Hook,
+    pub(crate) kind: &'static dyn AnyKind,
+    pub(crate) export: AnyExport,
     pub(crate) limits: HookLimits,
     pub(crate) semaphore: BoundedSemaphore,
     pub(crate) breakers: Breakers,
 }
 
-/// The parts of a plugin that come out of loading.
-pub(crate) struct Parts {
-    pub(crate) info: PluginInfo,
-    pub(crate) subject: Grantee,
-    pub(crate) pre: InstancePre<Guest>,
-    pub(crate) exports: Exports,
-    pub(crate) settings: String,
-}
-
 impl Plugin {
-    pub(crate) fn new(parts: Parts, limits: &Limits) -> Self {
-        let hooks = parts.info.hooks.iter().map(|hook| HookState::new(*hook, limits.of(*hook))).collect();
-        Self {
-            info: parts.info,
-            subject: Arc::new(parts.subject),
-            pre: parts.pre,
-            exports: parts.exports,
-            settings: parts.settings,
-            hooks,
-        }
-    }
-
     /// The state of a hook; `None` if the plugin lacks it.
     pub(crate) fn hook(&self, hook: Hook) -> Option<&HookState> {
-        self.hooks.iter().find(|state| state.hook == hook)
+        self.hooks.iter().find(|state| state.kind.hook() == hook)
     }
 }
 
 impl HookState {
-    fn new(hook: Hook, limits: HookLimits) -> Self {
-        let on_failure = match hook {
-            Hook::Pacing => FailureMode::FailClosed,
-            Hook::WebhookFormat | Hook::HttpHandler => FailureMode::FailOpen,
-        };
-        Self {
-            hook,
+    /// Finds the hook in a component.
+    pub(crate) fn find(
+        kind: &'static dyn AnyKind,
+        pre: &InstancePre<Guest>,
+        limits: &Limits,
+    ) -> wasmtime::Result<Self> {
+        let limits = kind.limits(limits).within_pool();
+        Ok(Self {
+            kind,
+            export: kind.find(pre)?,
             limits,
             semaphore: BoundedSemaphore::new(limits.at_once, limits.waiting_max),
-            breakers: Breakers::new(on_failure, limits.breakers_max),
-        }
+            breakers: Breakers::new(kind.on_failure(), limits.breakers_max),
+        })
     }
 }

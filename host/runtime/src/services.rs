@@ -6,9 +6,11 @@ use std::sync::{Arc, OnceLock};
 use portico_core::access::Caller;
 use portico_core::ports::plugins::{Grant, Hook, Identified, PluginResponse, Rest};
 
+use crate::import::CallStates;
+use crate::import::assume;
 use crate::import::log::{Line, LogQuota};
 use crate::import::rest::{self, Refusal};
-use crate::limits::Limits;
+use crate::limits::{ASSUMED_KEYS_MAX, LOG_LINES_PER_CALL_MAX, Limits};
 
 /// The host's side of every import.
 pub(crate) struct HostServices {
@@ -22,7 +24,7 @@ pub(crate) struct CallInfo {
     pub(crate) hook: Hook,
     pub(crate) call_id: String,
     pub(crate) serving: Serving,
-    pub(crate) rest_calls: u32,
+    pub(crate) states: CallStates,
 }
 
 /// A plugin as the holder of grants and quotas.
@@ -46,16 +48,6 @@ pub(crate) enum Serving {
     },
 }
 
-/// Why a guest may not act for somebody.
-pub(crate) enum AssumeRefusal {
-    /// The grant is missing, or the hook serves no request.
-    Denied(String),
-    /// The key is unknown, expired or revoked.
-    Unknown,
-    /// Too many bad ones came from the same address.
-    TooMany,
-}
-
 impl HostServices {
     pub(crate) fn new(limits: Limits) -> Self {
         Self { rest: OnceLock::new(), limits }
@@ -68,24 +60,30 @@ impl HostServices {
         }
     }
 
-    /// Writes a guest's log line, if the plugin has lines left this minute.
-    pub(crate) fn log(&self, call: &CallInfo, line: &Line) {
+    /// Writes a guest's log line, if the call and the plugin have lines left.
+    pub(crate) fn log(&self, call: &mut CallInfo, line: &Line) {
+        if !call.states.log.take(LOG_LINES_PER_CALL_MAX) {
+            return;
+        }
         call.plugin.log.write(call, line, self.limits.log_lines_per_minute);
     }
 
     /// Lets the rest of the call act for whoever owns `key`.
-    pub(crate) async fn assume(&self, call: &mut CallInfo, key: &str) -> Result<(), AssumeRefusal> {
+    pub(crate) async fn assume(&self, call: &mut CallInfo, key: &str) -> Result<(), assume::Refusal> {
         if !call.plugin.grants.contains(&Grant::Assume) {
-            return Err(AssumeRefusal::Denied("the manifest does not ask for the grant `assume`".into()));
+            return Err(assume::Refusal::Denied("the manifest does not ask for the grant `assume`".into()));
         }
         let Serving::Request { caller, peer } = &mut call.serving else {
-            return Err(AssumeRefusal::Denied("this hook serves no request".into()));
+            return Err(assume::Refusal::Denied("this hook serves no request".into()));
         };
-        let rest = self.rest.get().ok_or_else(|| AssumeRefusal::Denied("the REST core is still starting".into()))?;
+        let rest = self.rest.get().ok_or_else(|| assume::Refusal::Denied("the REST core is still starting".into()))?;
+        if !call.states.assume.take(ASSUMED_KEYS_MAX) {
+            return Err(assume::Refusal::TooMany);
+        }
         match rest.identify(key, *peer).await {
             Identified::Known(known) => *caller = Some(known),
-            Identified::Unknown => return Err(AssumeRefusal::Unknown),
-            Identified::TooMany => return Err(AssumeRefusal::TooMany),
+            Identified::Unknown => return Err(assume::Refusal::Unknown),
+            Identified::TooMany => return Err(assume::Refusal::TooMany),
         }
         Ok(())
     }
@@ -98,10 +96,9 @@ impl HostServices {
         let Serving::Request { caller, .. } = &call.serving else {
             return Err(Refusal::Denied("this hook serves no caller whose credentials `rest` could use".into()));
         };
-        if call.rest_calls >= self.limits.rest_calls {
+        if !call.states.rest.take(self.limits.rest_calls) {
             return Err(Refusal::TooLarge(format!("one call may make {} requests", self.limits.rest_calls)));
         }
-        call.rest_calls += 1;
         let rest = self.rest.get().ok_or_else(|| Refusal::Unavailable("the REST core is still starting".into()))?;
         rest::run(&**rest, caller.clone(), request, self.limits.rest_body_bytes).await
     }

@@ -23,7 +23,8 @@ pub use http::{
 };
 
 /// Which hooks a plugin has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Hook {
     /// Shapes webhook bodies.
     WebhookFormat,
@@ -34,7 +35,10 @@ pub enum Hook {
 }
 
 impl Hook {
-    /// The name in metrics and in the API.
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::WebhookFormat, Self::Pacing, Self::HttpHandler];
+
+    /// The name of the interface, in manifests, exports, logs, metrics and the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::WebhookFormat => "webhook-format",

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Subcommand;
 use portico_core::ports::plugins::{PluginInfo, Plugins};
-use portico_runtime::{LoadError, check_file, hook_name};
+use portico_runtime::{LoadError, check_file};
 
 use super::block_on;
 use crate::{bundle, wiring};
@@ -61,7 +61,7 @@ fn describe(info: &PluginInfo) -> Result<String> {
     let mut out = String::new();
     writeln!(out, "{} {}: {}", info.id, info.version, info.name)?;
     writeln!(out, "  sha256  {}", info.digest)?;
-    let hooks: Vec<_> = info.hooks.iter().map(|hook| hook_name(*hook)).collect();
+    let hooks: Vec<_> = info.hooks.iter().map(|hook| hook.as_str()).collect();
     writeln!(out, "  hooks   {}", hooks.join(", "))?;
     if let Some(mount) = &info.mount {
         let root = if mount.root.is_empty() { String::new() } else { format!(", {}", mount.root.join(", ")) };

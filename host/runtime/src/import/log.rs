@@ -3,12 +3,37 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use portico_core::ports::plugins::Grant;
+use wasmtime::component::{HasSelf, Linker};
+
+use super::{Capability, Uses};
+use crate::bindings::log as wit;
 use crate::bindings::log::Level;
+use crate::guest::Guest;
 use crate::limits::LOG_LINE_BYTES_MAX;
-use crate::manifest::hook_name;
 use crate::services::CallInfo;
 
 const WINDOW: Duration = Duration::from_secs(60);
+
+/// The capability.
+pub(crate) struct Log;
+
+impl Capability for Log {
+    const INTERFACE: &'static str = "log";
+    const GRANT: Option<Grant> = None;
+    type State = Uses;
+
+    fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+        wit::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)
+    }
+}
+
+impl wit::Host for Guest {
+    async fn write(&mut self, level: Level, message: String, fields: Vec<(String, String)>) -> wasmtime::Result<()> {
+        self.services.log(&mut self.call, &Line { level, message, fields });
+        Ok(())
+    }
+}
 
 /// A line as the guest wrote it.
 pub(crate) struct Line {
@@ -40,7 +65,7 @@ impl LogQuota {
             return;
         }
         let text = line.text();
-        let (hook, call_id) = (hook_name(call.hook), call.call_id.as_str());
+        let (hook, call_id) = (call.hook.as_str(), call.call_id.as_str());
         match line.level {
             Level::Trace => tracing::trace!(plugin.id = plugin, plugin.hook = hook, call.id = call_id, "{text}"),
             Level::Debug => tracing::debug!(plugin.id = plugin, plugin.hook = hook, call.id = call_id, "{text}"),

@@ -1,10 +1,46 @@
 //! The import `rest`: requests of the REST core, checked and bounded.
 
 use portico_core::access::Caller;
-use portico_core::ports::plugins::{PluginResponse, Rest, RestRequest};
+use portico_core::ports::plugins::{Grant, PluginResponse, Rest, RestRequest};
+use wasmtime::component::{HasSelf, Linker};
 
+use super::{Capability, Uses};
+use crate::bindings::rest as wit;
+use crate::guest::Guest;
 use crate::limits::{HEADER_BYTES_MAX, RESPONSE_HEADERS_MAX};
 use crate::validate;
+
+/// The capability.
+pub(crate) struct RestCore;
+
+impl Capability for RestCore {
+    const INTERFACE: &'static str = "rest";
+    const GRANT: Option<Grant> = Some(Grant::Rest);
+    type State = Uses;
+
+    fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+        wit::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)
+    }
+}
+
+impl wit::Host for Guest {
+    async fn call(&mut self, request: wit::Request) -> wasmtime::Result<Result<wit::Response, wit::RestError>> {
+        let wit::Request { method, path, headers, body } = request;
+        let answer = self.services.rest(&mut self.call, Request { method, path, headers, body }).await;
+        Ok(answer.map(|r| wit::Response { status: r.status, headers: r.headers, body: r.body }).map_err(Into::into))
+    }
+}
+
+impl From<Refusal> for wit::RestError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Denied(why) => Self::Denied(why),
+            Refusal::Invalid(why) => Self::Invalid(why),
+            Refusal::TooLarge(why) => Self::TooLarge(why),
+            Refusal::Unavailable(why) => Self::Unavailable(why),
+        }
+    }
+}
 
 /// What a guest asks for.
 pub(crate) struct Request {

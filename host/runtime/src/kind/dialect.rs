@@ -4,28 +4,55 @@ use portico_core::access::Caller;
 use portico_core::ports::plugins::{
     Answer, AnswerBody, Handled, Hook, PartValue, PluginRequest, Refusal, RequestContent, Route,
 };
+use wasmtime::Store;
 
+use super::{GuestResult, HookCall, HookKind};
 use crate::bindings::http_handler as wit;
-use crate::call::{CallScope, FreshInstance, GuestResult, HookCall};
+use crate::bindings::types::Context;
+use crate::breaker::FailureMode;
+use crate::call::CallScope;
+use crate::guest::Guest;
 use crate::limits::{
-    HEADER_BYTES_MAX, RESPONSE_BODY_BYTES_MAX, RESPONSE_HEADERS_MAX, ROUTE_HEADERS_MAX, ROUTE_PATH_BYTES_MAX,
-    ROUTES_MAX,
+    HEADER_BYTES_MAX, HookLimits, Limits, RESPONSE_BODY_BYTES_MAX, RESPONSE_HEADERS_MAX, ROUTE_HEADERS_MAX,
+    ROUTE_PATH_BYTES_MAX, ROUTES_MAX,
 };
 use crate::services::Serving;
 use crate::validate::{check_header_name, check_headers};
+
+/// The hook.
+pub(crate) struct Kind;
+
+impl HookKind for Kind {
+    const HOOK: Hook = Hook::HttpHandler;
+    const ON_FAILURE: FailureMode = FailureMode::FailOpen;
+    const PURE: bool = false;
+    type Export = wit::GuestIndices;
+    type Smoke = Routes;
+
+    fn limits(limits: &Limits) -> HookLimits {
+        limits.http_handler
+    }
+
+    fn smoke() -> Option<Routes> {
+        Some(Routes)
+    }
+}
 
 /// Asks for the routes.
 pub(crate) struct Routes;
 
 impl HookCall for Routes {
-    const HOOK: Hook = Hook::HttpHandler;
-    const PURE: bool = true;
+    type Kind = Kind;
     type Raw = Vec<wit::Route>;
     type Answer = Vec<Route>;
 
-    async fn run(&self, guest: FreshInstance<'_>) -> wasmtime::Result<GuestResult<Self::Raw>> {
-        let hook = guest.export(|exports| exports.http_handler.as_ref())?.load(&mut *guest.store, &guest.instance)?;
-        Ok(Ok(hook.call_routes(guest.store).await?))
+    async fn run(
+        &self,
+        hook: &wit::Guest,
+        store: &mut Store<Guest>,
+        _: &Context,
+    ) -> wasmtime::Result<GuestResult<Self::Raw>> {
+        Ok(Ok(hook.call_routes(store).await?))
     }
 
     fn check(&self, raw: Self::Raw) -> Result<Self::Answer, String> {
@@ -109,14 +136,17 @@ fn identity(caller: &Caller) -> wit::Identity {
 }
 
 impl HookCall for Handle {
-    const HOOK: Hook = Hook::HttpHandler;
-    const PURE: bool = false;
+    type Kind = Kind;
     type Raw = wit::Outcome;
     type Answer = Handled;
 
-    async fn run(&self, guest: FreshInstance<'_>) -> wasmtime::Result<GuestResult<Self::Raw>> {
-        let hook = guest.export(|exports| exports.http_handler.as_ref())?.load(&mut *guest.store, &guest.instance)?;
-        hook.call_handle(guest.store, guest.context, &self.0).await
+    async fn run(
+        &self,
+        hook: &wit::Guest,
+        store: &mut Store<Guest>,
+        context: &Context,
+    ) -> wasmtime::Result<GuestResult<Self::Raw>> {
+        hook.call_handle(store, context, &self.0).await
     }
 
     fn check(&self, raw: Self::Raw) -> Result<Self::Answer, String> {
@@ -141,14 +171,17 @@ impl Refuse {
 }
 
 impl HookCall for Refuse {
-    const HOOK: Hook = Hook::HttpHandler;
-    const PURE: bool = true;
+    type Kind = Kind;
     type Raw = wit::Response;
     type Answer = Answer;
 
-    async fn run(&self, guest: FreshInstance<'_>) -> wasmtime::Result<GuestResult<Self::Raw>> {
-        let hook = guest.export(|exports| exports.http_handler.as_ref())?.load(&mut *guest.store, &guest.instance)?;
-        hook.call_refuse(guest.store, guest.context, &self.0).await
+    async fn run(
+        &self,
+        hook: &wit::Guest,
+        store: &mut Store<Guest>,
+        context: &Context,
+    ) -> wasmtime::Result<GuestResult<Self::Raw>> {
+        hook.call_refuse(store, context, &self.0).await
     }
 
     fn check(&self, raw: Self::Raw) -> Result<Self::Answer, String> {

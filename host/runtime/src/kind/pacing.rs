@@ -4,12 +4,36 @@ use std::time::Duration;
 
 use portico_core::address::ChatKind;
 use portico_core::ports::plugins::{Decision, Hook, PaceDevice, PaceQuery};
+use wasmtime::Store;
 
-use crate::bindings::{pacing as wit, types};
-use crate::call::{FreshInstance, GuestResult, HookCall};
+use super::{GuestResult, HookCall, HookKind};
+use crate::bindings::pacing as wit;
+use crate::bindings::types::{self, Context};
+use crate::breaker::FailureMode;
+use crate::guest::Guest;
 use crate::import::log::cut;
-use crate::limits::{BATCH_ITEMS_MAX, DELAY_MAX, DETAIL_BYTES_MAX};
+use crate::limits::{BATCH_ITEMS_MAX, DELAY_MAX, DETAIL_BYTES_MAX, HookLimits, Limits};
 use crate::validate::check_batch;
+
+/// The hook.
+pub(crate) struct Kind;
+
+impl HookKind for Kind {
+    const HOOK: Hook = Hook::Pacing;
+    const ON_FAILURE: FailureMode = FailureMode::FailClosed;
+    const PURE: bool = true;
+    type Export = wit::GuestIndices;
+    type Smoke = Pace;
+
+    fn limits(limits: &Limits) -> HookLimits {
+        limits.pacing
+    }
+
+    fn smoke() -> Option<Pace> {
+        let device = PaceDevice { age_days: 0, queued: 0, since_last_send: None };
+        Some(Pace { device: device_to_wit(&device), queries: Vec::new() })
+    }
+}
 
 /// One batch of queries of one device.
 pub(crate) struct Pace {
@@ -23,12 +47,6 @@ pub(crate) fn batches(device: &PaceDevice, queries: &[PaceQuery]) -> Vec<Pace> {
         .chunks(BATCH_ITEMS_MAX)
         .map(|chunk| Pace { device: device_to_wit(device), queries: chunk.iter().map(to_wit).collect() })
         .collect()
-}
-
-/// The batch of the smoke test at install.
-pub(crate) fn empty() -> Pace {
-    let device = PaceDevice { age_days: 0, queued: 0, since_last_send: None };
-    Pace { device: device_to_wit(&device), queries: Vec::new() }
 }
 
 fn millis(span: Duration) -> u32 {
@@ -60,14 +78,17 @@ fn to_wit(query: &PaceQuery) -> wit::Query {
 }
 
 impl HookCall for Pace {
-    const HOOK: Hook = Hook::Pacing;
-    const PURE: bool = true;
+    type Kind = Kind;
     type Raw = Vec<wit::Decision>;
     type Answer = Vec<Decision>;
 
-    async fn run(&self, guest: FreshInstance<'_>) -> wasmtime::Result<GuestResult<Self::Raw>> {
-        let hook = guest.export(|exports| exports.pacing.as_ref())?.load(&mut *guest.store, &guest.instance)?;
-        hook.call_decide(guest.store, guest.context, self.device, &self.queries).await
+    async fn run(
+        &self,
+        hook: &wit::Guest,
+        store: &mut Store<Guest>,
+        context: &Context,
+    ) -> wasmtime::Result<GuestResult<Self::Raw>> {
+        hook.call_decide(store, context, self.device, &self.queries).await
     }
 
     fn check(&self, raw: Self::Raw) -> Result<Self::Answer, String> {

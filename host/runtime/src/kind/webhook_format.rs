@@ -2,14 +2,38 @@
 
 use portico_core::event::Event;
 use portico_core::ports::plugins::{Formatted, Hook, Parts, Signing, SigningScheme};
+use wasmtime::Store;
 
+use super::{GuestResult, HookCall, HookKind};
+use crate::bindings::types::Context;
 use crate::bindings::webhook_format as wit;
-use crate::call::{FreshInstance, GuestResult, HookCall};
+use crate::breaker::FailureMode;
+use crate::guest::Guest;
 use crate::import::log::cut;
 use crate::limits::{
-    BATCH_BYTES_MAX, BATCH_ITEMS_MAX, DETAIL_BYTES_MAX, HEADER_BYTES_MAX, WEBHOOK_BODY_BYTES_MAX, WEBHOOK_HEADERS_MAX,
+    BATCH_BYTES_MAX, BATCH_ITEMS_MAX, DETAIL_BYTES_MAX, HEADER_BYTES_MAX, HookLimits, Limits, WEBHOOK_BODY_BYTES_MAX,
+    WEBHOOK_HEADERS_MAX,
 };
 use crate::validate::{check_batch, check_delivery_header, check_header, check_headers};
+
+/// The hook.
+pub(crate) struct Kind;
+
+impl HookKind for Kind {
+    const HOOK: Hook = Hook::WebhookFormat;
+    const ON_FAILURE: FailureMode = FailureMode::FailOpen;
+    const PURE: bool = true;
+    type Export = wit::GuestIndices;
+    type Smoke = Format;
+
+    fn limits(limits: &Limits) -> HookLimits {
+        limits.webhook_format
+    }
+
+    fn smoke() -> Option<Format> {
+        Some(Format(Vec::new()))
+    }
+}
 
 /// One batch of events of one subscription.
 pub(crate) struct Format(Vec<wit::Event>);
@@ -34,11 +58,6 @@ pub(crate) fn batches(events: &[Event]) -> Vec<Format> {
     batches
 }
 
-/// The batch of the smoke test at install.
-pub(crate) fn empty() -> Format {
-    Format(Vec::new())
-}
-
 fn to_wit(event: &Event) -> wit::Event {
     wit::Event {
         id: event.id.to_string(),
@@ -51,14 +70,17 @@ fn to_wit(event: &Event) -> wit::Event {
 }
 
 impl HookCall for Format {
-    const HOOK: Hook = Hook::WebhookFormat;
-    const PURE: bool = true;
+    type Kind = Kind;
     type Raw = Vec<wit::Outcome>;
     type Answer = Vec<Formatted>;
 
-    async fn run(&self, guest: FreshInstance<'_>) -> wasmtime::Result<GuestResult<Self::Raw>> {
-        let hook = guest.export(|exports| exports.webhook_format.as_ref())?.load(&mut *guest.store, &guest.instance)?;
-        hook.call_format(guest.store, guest.context, &self.0).await
+    async fn run(
+        &self,
+        hook: &wit::Guest,
+        store: &mut Store<Guest>,
+        context: &Context,
+    ) -> wasmtime::Result<GuestResult<Self::Raw>> {
+        hook.call_format(store, context, &self.0).await
     }
 
     fn check(&self, raw: Self::Raw) -> Result<Self::Answer, String> {
@@ -151,6 +173,6 @@ mod tests {
 
     #[test]
     fn as_many_answers_as_events() {
-        assert!(empty().check(vec![wit::Outcome::Skip("one too many".into())]).is_err());
+        assert!(Format(Vec::new()).check(vec![wit::Outcome::Skip("one too many".into())]).is_err());
     }
 }
