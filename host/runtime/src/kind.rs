@@ -66,7 +66,7 @@ pub(crate) trait Export: Sized + Send + Sync + 'static {
 pub(crate) type GuestResult<T> = Result<T, HookError>;
 
 /// One call of a hook, with its input.
-pub(crate) trait HookCall: Sync {
+pub(crate) trait HookCall: Send + Sync {
     /// Which hook.
     type Kind: HookKind;
     /// What the guest returns.

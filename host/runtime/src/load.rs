@@ -73,8 +73,8 @@ pub enum LoadError {
     Manifest(String),
     /// It imports what the host does not offer.
     #[error(
-        "it imports `{0}`, which this gateway does not offer; plugins may import from portico:plugin only {} (no WASI: build for wasm32-unknown-unknown)",
-        import::interfaces()
+        "it imports `{0}`, which this gateway does not offer; plugins may import from portico:plugin only {offered} (no WASI: build for wasm32-unknown-unknown)",
+        offered = import::interfaces()
     )]
     Import(String),
     /// It imports what its manifest does not ask for.
