@@ -136,7 +136,7 @@ impl Plugins for FakePlugins {
             headers: Vec::new(),
             content_type: "application/json".into(),
             body: b"{}".to_vec(),
-            signing: None,
+            signing: Vec::new(),
         };
         let answer = |e: &Event| match self.skip_seq {
             Some(seq) if seq == e.seq => Formatted::Skip("as told".into()),

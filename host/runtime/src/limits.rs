@@ -18,6 +18,8 @@ pub(crate) const BATCH_BYTES_MAX: usize = 1 << 20;
 pub(crate) const WEBHOOK_BODY_BYTES_MAX: usize = 1 << 20;
 /// Bytes of an HTTP answer's body at most.
 pub(crate) const RESPONSE_BODY_BYTES_MAX: usize = 4 << 20;
+/// Signatures of a webhook at most, beside that of Standard Webhooks.
+pub(crate) const SIGNATURES_MAX: usize = 4;
 /// Headers of a webhook at most.
 pub(crate) const WEBHOOK_HEADERS_MAX: usize = 32;
 /// Keys that one call may try to act with.

@@ -29,7 +29,7 @@ pub(crate) fn outcome(event: &Event) -> Result<Outcome, HookError> {
     // Inside as well: a documented sample reads it there.
     data.insert("instanceId".into(), json!(instance));
     let body = json!({ "event": name, "instanceId": instance, "timestamp": iso(event.at), "data": data });
-    Ok(Outcome::Send(Parts::json(&body)?.signed(Scheme::HmacSha256Hex, SIGNATURE_HEADER)))
+    Ok(Outcome::Send(Parts::json(&body)?.signed(Scheme::HmacSha256Hex, "", SIGNATURE_HEADER)))
 }
 
 fn connection(device: &Value) -> (&'static str, Map<String, Value>) {
@@ -88,6 +88,8 @@ fn raw(content: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use portico_sdk::format::Placement;
+
     use super::*;
 
     fn body(name: &str, payload: &Value) -> Value {
@@ -101,7 +103,7 @@ mod tests {
         };
         match outcome(&event).expect("an outcome") {
             Outcome::Send(parts) => {
-                assert_eq!(parts.signing.expect("signed").header, SIGNATURE_HEADER);
+                assert_eq!(parts.signing[0].placement, Placement::Header(SIGNATURE_HEADER.into()));
                 serde_json::from_slice(&parts.body).expect("JSON")
             }
             Outcome::Skip(_) => Value::Null,

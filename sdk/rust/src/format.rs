@@ -4,7 +4,9 @@ use serde::Serialize;
 
 use crate::bindings::portico::plugin::types::{Context, HookError};
 
-pub use crate::bindings::exports::portico::plugin::webhook_format::{Event, Outcome, Parts, Scheme, Signing};
+pub use crate::bindings::exports::portico::plugin::webhook_format::{
+    Event, Key, Outcome, Parts, Placement, Scheme, Signing,
+};
 
 /// Shapes webhook deliveries. Pure: the same events always give the same bodies.
 pub trait WebhookFormat {
@@ -29,14 +31,24 @@ impl Parts {
             headers: Vec::new(),
             content_type: "application/json".into(),
             body,
-            signing: None,
+            signing: Vec::new(),
         })
     }
 
-    /// The same, signed over the body as well.
+    /// The same with one more signature over the body, in a header, with the secret's text as the key.
     #[must_use]
-    pub fn signed(mut self, scheme: Scheme, header: &str) -> Self {
-        self.signing = Some(Signing { scheme, header: header.into(), prefix: String::new() });
+    pub fn signed(self, scheme: Scheme, prefix: &str, header: &str) -> Self {
+        self.with_signature(scheme, prefix, Placement::Header(header.into()))
+    }
+
+    /// The same with one more signature over the body, in a member of the body, with the secret's text as the key.
+    #[must_use]
+    pub fn signed_inside(self, scheme: Scheme, prefix: &str, member: &str) -> Self {
+        self.with_signature(scheme, prefix, Placement::BodyField(member.into()))
+    }
+
+    fn with_signature(mut self, scheme: Scheme, prefix: &str, placement: Placement) -> Self {
+        self.signing.push(Signing { scheme, placement, prefix: prefix.into(), key: Key::Text });
         self
     }
 }

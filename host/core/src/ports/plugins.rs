@@ -164,19 +164,40 @@ pub struct Parts {
     pub content_type: String,
     /// The body.
     pub body: Vec<u8>,
-    /// How the host signs; absent: Standard Webhooks only.
-    pub signing: Option<Signing>,
+    /// How the host signs beside Standard Webhooks.
+    pub signing: Vec<Signing>,
 }
 
-/// A signature the host adds beside the Standard Webhooks headers, with the subscription's key.
+/// A signature the host adds beside the Standard Webhooks headers, with the subscription's key. It signs the body as the plugin
+/// made it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signing {
-    /// Over the body.
+    /// How.
     pub scheme: SigningScheme,
-    /// The header's name.
-    pub header: String,
+    /// Where it goes.
+    pub placement: Placement,
     /// Put before the value, e.g. `sha256=`.
     pub prefix: String,
+    /// What of the secret is the key.
+    pub key: SigningKey,
+}
+
+/// Where a signature goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// Into this header.
+    Header(String),
+    /// Into this member, added at the end of a body that is a JSON object.
+    BodyField(String),
+}
+
+/// What of a subscription's secret is the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SigningKey {
+    /// The bytes it encodes.
+    Decoded,
+    /// Its text.
+    Text,
 }
 
 /// How a body is signed.
@@ -186,8 +207,6 @@ pub enum SigningScheme {
     HmacSha256Hex,
     /// HMAC-SHA256 in base64.
     HmacSha256Base64,
-    /// Standard Webhooks; sent in any case.
-    StandardWebhooks,
 }
 
 /// What pacing is told about a message.

@@ -115,7 +115,7 @@ pub(super) fn default_parts(event: &Event) -> Parts {
         content_type: "application/json".to_owned(),
         // Never fails: the event was read from JSON.
         body: serde_json::to_vec(event).unwrap_or_default(),
-        signing: None,
+        signing: Vec::new(),
     }
 }
 

@@ -7,7 +7,7 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use portico_core::event::Event;
 use portico_core::header;
 use portico_core::ports::outbound::OutboundRequest;
-use portico_core::ports::plugins::{Parts, Signing, SigningScheme};
+use portico_core::ports::plugins::{Parts, Placement, Signing, SigningKey, SigningScheme};
 use portico_core::time::UtcMs;
 use portico_core::webhook::signature::Secret;
 use portico_core::webhook::{Headers, Webhook};
@@ -52,13 +52,18 @@ pub(super) fn build(
             headers.insert(name, value);
         }
     }
-    if let Some((name, value)) = parts.signing.as_ref().and_then(|s| extra_signature(s, secret, &parts.body)) {
-        headers.insert(name, value);
+    let mut body = parts.body.clone();
+    for signing in &parts.signing {
+        let value = extra_signature(signing, secret, &parts.body);
+        match &signing.placement {
+            Placement::Header(name) => drop(headers.insert(name.to_ascii_lowercase(), value)),
+            Placement::BodyField(name) => add_member(&mut body, name, &value),
+        }
     }
     headers.insert("content-type".to_owned(), parts.content_type);
     headers.insert("webhook-id".to_owned(), event.id.to_string());
     headers.insert("webhook-timestamp".to_owned(), at.seconds().to_string());
-    headers.insert("webhook-signature".to_owned(), secret.sign(event.id.as_str(), at.seconds(), &parts.body));
+    headers.insert("webhook-signature".to_owned(), secret.sign(event.id.as_str(), at.seconds(), &body));
     headers.remove(FORMAT_HEADER);
     if shape == Shape::Default {
         headers.insert(FORMAT_HEADER.to_owned(), DEFAULT_BODY.to_owned());
@@ -67,18 +72,32 @@ pub(super) fn build(
         method: parts.method,
         url: webhook.url.clone(),
         headers: headers.into_iter().collect(),
-        body: parts.body,
+        body,
         timeout,
     }
 }
 
-fn extra_signature(signing: &Signing, secret: &Secret, body: &[u8]) -> Option<(String, String)> {
-    let value = match signing.scheme {
-        SigningScheme::HmacSha256Hex => hex::encode(secret.hmac(&[body])),
-        SigningScheme::HmacSha256Base64 => BASE64_STANDARD.encode(secret.hmac(&[body])),
-        SigningScheme::StandardWebhooks => return None,
+/// The value of one more signature over the body as the plugin made it.
+fn extra_signature(signing: &Signing, secret: &Secret, body: &[u8]) -> String {
+    let mac = match signing.key {
+        SigningKey::Decoded => secret.hmac(&[body]),
+        SigningKey::Text => secret.text_hmac(&[body]),
     };
-    Some((signing.header.to_ascii_lowercase(), format!("{}{value}", signing.prefix)))
+    let value = match signing.scheme {
+        SigningScheme::HmacSha256Hex => hex::encode(mac),
+        SigningScheme::HmacSha256Base64 => BASE64_STANDARD.encode(mac),
+    };
+    format!("{}{value}", signing.prefix)
+}
+
+/// Adds a member to a JSON object that is written compactly. Name and value need no escapes. A body that is no object stays as
+/// it is.
+fn add_member(body: &mut Vec<u8>, name: &str, value: &str) {
+    if body.first() != Some(&b'{') || body.pop_if(|last| *last == b'}').is_none() {
+        return;
+    }
+    let comma = if body.len() > 1 { "," } else { "" };
+    body.extend_from_slice(format!("{comma}\"{name}\":\"{value}\"}}").as_bytes());
 }
 
 #[cfg(test)]
@@ -99,7 +118,7 @@ mod tests {
             ],
             content_type: "application/json".into(),
             body: b"{}".to_vec(),
-            signing: None,
+            signing: Vec::new(),
         }
     }
 
@@ -142,12 +161,29 @@ mod tests {
 
     #[test]
     fn a_plugin_may_ask_for_one_more_signature() {
-        let signing = |scheme| Some(Signing { scheme, header: "X-Signature".into(), prefix: "sha256=".into() });
+        let signing = |scheme, key, placement| Signing { scheme, key, placement, prefix: "sha256=".into() };
+        let header = || Placement::Header("X-Signature".into());
         let secret = Secret::parse("secret", SECRET).expect("a key");
-        let with = |scheme| built(Parts { signing: signing(scheme), ..parts() }, Shape::Wanted).1;
-        let expected = format!("sha256={}", hex::encode(secret.hmac(&[b"{}"])));
-        assert_eq!(with(SigningScheme::HmacSha256Hex)["x-signature"], expected);
-        assert!(with(SigningScheme::HmacSha256Base64)["x-signature"].ends_with('='));
-        assert!(!with(SigningScheme::StandardWebhooks).contains_key("x-signature"));
+        let with = |signing| built(Parts { signing: vec![signing], ..parts() }, Shape::Wanted);
+        let hex = with(signing(SigningScheme::HmacSha256Hex, SigningKey::Decoded, header())).1;
+        assert_eq!(hex["x-signature"], format!("sha256={}", hex::encode(secret.hmac(&[b"{}"]))));
+        let text = with(signing(SigningScheme::HmacSha256Hex, SigningKey::Text, header())).1;
+        assert_eq!(text["x-signature"], format!("sha256={}", hex::encode(secret.text_hmac(&[b"{}"]))));
+        let base64 = with(signing(SigningScheme::HmacSha256Base64, SigningKey::Decoded, header())).1;
+        assert!(base64["x-signature"].ends_with('='));
+        let inside = Placement::BodyField("signature".into());
+        let (request, headers) = with(signing(SigningScheme::HmacSha256Hex, SigningKey::Text, inside));
+        let value = format!("sha256={}", hex::encode(secret.text_hmac(&[b"{}"])));
+        assert_eq!(String::from_utf8_lossy(&request.body), format!("{{\"signature\":\"{value}\"}}"));
+        assert_eq!(headers["webhook-signature"], secret.sign(&headers["webhook-id"], 1_767_225_600, &request.body));
+    }
+
+    #[test]
+    fn a_member_is_added_to_objects_only() {
+        for (body, expected) in [("{\"a\":1}", "{\"a\":1,\"s\":\"v\"}"), ("[1]", "[1]"), ("", "")] {
+            let mut body = body.as_bytes().to_vec();
+            add_member(&mut body, "s", "v");
+            assert_eq!(String::from_utf8_lossy(&body), expected);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The hook `webhook-format`: events in, HTTP parts out.
 
 use portico_core::event::Event;
-use portico_core::ports::plugins::{Formatted, Hook, Parts, Signing, SigningScheme};
+use portico_core::ports::plugins::{Formatted, Hook, Parts, Placement, Signing, SigningKey, SigningScheme};
 use wasmtime::Store;
 
 use super::{GuestResult, HookCall, HookKind};
@@ -11,8 +11,8 @@ use crate::breaker::FailureMode;
 use crate::guest::Guest;
 use crate::import::log::cut;
 use crate::limits::{
-    BATCH_BYTES_MAX, BATCH_ITEMS_MAX, DETAIL_BYTES_MAX, HEADER_BYTES_MAX, HookLimits, Limits, WEBHOOK_BODY_BYTES_MAX,
-    WEBHOOK_HEADERS_MAX,
+    BATCH_BYTES_MAX, BATCH_ITEMS_MAX, DETAIL_BYTES_MAX, HEADER_BYTES_MAX, HookLimits, Limits, SIGNATURES_MAX,
+    WEBHOOK_BODY_BYTES_MAX, WEBHOOK_HEADERS_MAX,
 };
 use crate::validate::{check_batch, check_delivery_header, check_header, check_headers};
 
@@ -115,18 +115,45 @@ fn checked(parts: wit::Parts) -> Result<Parts, String> {
         headers: parts.headers,
         content_type: parts.content_type,
         body: parts.body,
-        signing: parts.signing.map(signing).transpose()?,
+        signing: signings(parts.signing)?,
     })
 }
 
+fn signings(raw: Vec<wit::Signing>) -> Result<Vec<Signing>, String> {
+    if raw.len() > SIGNATURES_MAX {
+        return Err(format!("{} signatures, at most {SIGNATURES_MAX} are allowed", raw.len()));
+    }
+    raw.into_iter().map(signing).collect()
+}
+
 fn signing(signing: wit::Signing) -> Result<Signing, String> {
-    check_delivery_header(&signing.header)?;
-    check_header(&signing.header, &signing.prefix, HEADER_BYTES_MAX)?;
+    let placement = match signing.placement {
+        wit::Placement::Header(name) => {
+            check_delivery_header(&name)?;
+            check_header(&name, &signing.prefix, HEADER_BYTES_MAX)?;
+            Placement::Header(name)
+        }
+        wit::Placement::BodyField(name) => {
+            // Both stand in JSON as they are.
+            let plain = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_=.".contains(&b));
+            if name.is_empty() || name.len() + signing.prefix.len() > HEADER_BYTES_MAX {
+                return Err("the member for a signature has no name, or a very long one".into());
+            }
+            if !plain(&name) || !plain(&signing.prefix) {
+                return Err("a signature's member and prefix in a body are letters, digits and `-_=.`".into());
+            }
+            Placement::BodyField(name)
+        }
+    };
+    let key = match signing.key {
+        wit::Key::Decoded => SigningKey::Decoded,
+        wit::Key::Text => SigningKey::Text,
+    };
     let scheme = match signing.scheme {
         wit::Scheme::HmacSha256Hex => SigningScheme::HmacSha256Hex,
         wit::Scheme::HmacSha256Base64 => SigningScheme::HmacSha256Base64,
     };
-    Ok(Signing { scheme, header: signing.header, prefix: signing.prefix })
+    Ok(Signing { scheme, placement, prefix: signing.prefix, key })
 }
 
 #[cfg(test)]
@@ -139,30 +166,33 @@ mod tests {
             headers: vec![("x-kind".into(), "a".into())],
             content_type: "application/json".into(),
             body: b"{}".to_vec(),
-            signing: Some(wit::Signing {
+            signing: vec![wit::Signing {
                 scheme: wit::Scheme::HmacSha256Hex,
-                header: "x-signature".into(),
+                placement: wit::Placement::Header("x-signature".into()),
                 prefix: "sha256=".into(),
-            }),
+                key: wit::Key::Text,
+            }],
         }
     }
 
     #[test]
     fn good_parts_pass() {
         let parts = checked(parts()).expect("good");
-        assert_eq!(parts.signing.expect("signed").scheme, SigningScheme::HmacSha256Hex);
+        assert_eq!(parts.signing[0].scheme, SigningScheme::HmacSha256Hex);
     }
 
     #[test]
     fn parts_that_break_a_rule_are_refused() {
-        let breakers: [fn(&mut wit::Parts); 7] = [
+        let breakers: [fn(&mut wit::Parts); 9] = [
             |p| p.method = "GET".into(),
             |p| p.headers = vec![("webhook-id".into(), "forged".into())],
             |p| p.headers = vec![("x".into(), "a\r\nb: c".into())],
             |p| p.content_type = String::new(),
             |p| p.content_type = "a\nb".into(),
             |p| p.body = vec![0; WEBHOOK_BODY_BYTES_MAX + 1],
-            |p| p.signing.as_mut().expect("signing").header = "webhook-signature".into(),
+            |p| p.signing[0].placement = wit::Placement::Header("webhook-signature".into()),
+            |p| p.signing[0].placement = wit::Placement::BodyField("a\":1,\"b".into()),
+            |p| p.signing = vec![p.signing[0].clone(); 5],
         ];
         for (i, breaks) in breakers.iter().enumerate() {
             let mut parts = parts();

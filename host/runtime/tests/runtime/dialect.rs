@@ -8,7 +8,7 @@ use portico_core::access::Caller;
 use portico_core::event::EventKind;
 use portico_core::ports::Plugins;
 use portico_core::ports::plugins::{
-    Formatted, Handled, Identified, PluginResponse, Refusal, Rest, RestRequest, SigningScheme,
+    Formatted, Handled, Identified, Placement, PluginResponse, Refusal, Rest, RestRequest, SigningScheme,
 };
 use serde_json::{Value, json};
 
@@ -77,6 +77,7 @@ async fn its_webhooks_have_its_own_shape() {
     let [Formatted::Send(parts), Formatted::Skip(_)] = formatted.as_slice() else { panic!("one body, one skipped") };
     let body: Value = serde_json::from_slice(&parts.body).expect("JSON");
     assert_eq!((&body["event"], &body["timestamp"]), (&json!("connection.open"), &json!("2026-01-01T00:00:00.000Z")));
-    let signing = parts.signing.as_ref().expect("signed");
-    assert_eq!((signing.scheme, signing.header.as_str()), (SigningScheme::HmacSha256Hex, "x-webhook-signature"));
+    let [signing] = parts.signing.as_slice() else { panic!("one signature") };
+    let header = Placement::Header("x-webhook-signature".into());
+    assert_eq!((signing.scheme, &signing.placement), (SigningScheme::HmacSha256Hex, &header));
 }

@@ -62,8 +62,17 @@ impl Secret {
 
     /// HMAC-SHA256 over the parts, one after the other.
     pub fn hmac(&self, parts: &[&[u8]]) -> [u8; 32] {
+        Self::hmac_with(&self.0, parts)
+    }
+
+    /// The same with the text of [`Self::reveal`] as the key, for receivers that don't decode it.
+    pub fn text_hmac(&self, parts: &[&[u8]]) -> [u8; 32] {
+        Self::hmac_with(Zeroizing::new(self.reveal()).as_bytes(), parts)
+    }
+
+    fn hmac_with(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
         // A key of any length is accepted by HMAC (RFC 2104).
-        let Ok(mut mac) = <Hmac<Sha256> as KeyInit>::new_from_slice(&self.0) else {
+        let Ok(mut mac) = <Hmac<Sha256> as KeyInit>::new_from_slice(key) else {
             return [0; 32];
         };
         for part in parts {
