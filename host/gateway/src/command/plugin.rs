@@ -39,7 +39,7 @@ impl Plugin {
             Self::List { plugins } => {
                 let sources = bundle::sources(plugins.as_deref())?;
                 let runtime = block_on(wiring::runtime(None, sources))?;
-                for plugin in runtime.list() {
+                for plugin in runtime.list().iter() {
                     println!("{}", describe(&plugin)?);
                 }
             }

@@ -9,10 +9,6 @@ use crate::auth;
 use crate::credentials::{Principal, presented_in};
 use crate::problem::Problem;
 
-/// The headers that were missing, left on a refusal for the plugin that words it.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Missing(pub(super) Vec<String>);
-
 /// A credential that came with the request.
 struct Presented<'t> {
     header: &'t str,
