@@ -6,6 +6,7 @@ pub mod transaction;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::directory::Directory;
 use crate::error::Result;
 use crate::id::TenantId;
 use crate::limits::Limits;
@@ -36,6 +37,8 @@ pub struct Ports {
     pub ulids: MonotonicUlid,
     /// How many messages of each device wait.
     pub queue_lengths: QueueLengths,
+    /// Which plugins are on for whom.
+    pub directory: Arc<Directory>,
 }
 
 /// Hands out times and random bits for ids so that a later id sorts behind an earlier one, also within a millisecond.
@@ -145,6 +148,11 @@ impl OpContext {
     /// Limits of the rules.
     pub fn limits(&self) -> &Limits {
         &self.services.ports.limits
+    }
+
+    /// Which plugins are on for whom.
+    pub(crate) fn directory(&self) -> &Directory {
+        &self.services.ports.directory
     }
 
     /// Now.

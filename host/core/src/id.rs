@@ -76,6 +76,8 @@ ids! {
     EventId = "evt";
     /// One event on its way to one subscription.
     DeliveryId = "dlv";
+    /// What a tenant decided about a plugin, for itself or for one device.
+    EnablementId = "enb";
 }
 
 impl EventId {

@@ -35,6 +35,24 @@ pub struct Limits {
     /// Maximum payload bytes of a page of messages or events, which ends early at it; at least one row is always returned.
     #[schemars(range(min = 1))]
     pub page_bytes: u64,
+    /// Bytes of the settings of one plugin in one row (of a tenant or a device), and of its secret settings.
+    #[schemars(range(min = 1_024, max = 1_048_576))]
+    pub plugin_settings_bytes: usize,
+    /// Plugins that may be installed.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub plugins_max: u32,
+    /// Versions of one plugin that are kept; installing one more forgets the oldest that is not in use.
+    #[schemars(range(min = 2, max = 1_000))]
+    pub plugin_versions: u32,
+    /// Bytes of one value that a plugin keeps.
+    #[schemars(range(min = 1, max = 1_048_576))]
+    pub kv_value_bytes: usize,
+    /// Bytes of all values that one plugin keeps for one tenant or one device, keys included.
+    #[schemars(range(min = 1))]
+    pub kv_bytes: u64,
+    /// Values that one plugin keeps for one tenant or one device.
+    #[schemars(range(min = 1))]
+    pub kv_keys: u32,
     /// How long an `Idempotency-Key` is remembered, in seconds.
     #[serde(rename = "idempotency_ttl_s", with = "crate::setting::Seconds")]
     #[schemars(range(min = 60))]
@@ -63,6 +81,12 @@ impl Default for Limits {
             page_default: 50,
             page_max: 200,
             page_bytes: 1 << 20,
+            plugin_settings_bytes: 64 << 10,
+            plugins_max: 100,
+            plugin_versions: 20,
+            kv_value_bytes: 64 << 10,
+            kv_bytes: 1 << 20,
+            kv_keys: 10_000,
             idempotency_ttl: minutes(24 * 60),
             delivery_schedule: vec![
                 Duration::from_secs(5),

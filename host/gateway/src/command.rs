@@ -32,7 +32,8 @@ use crate::config::{Config, Overrides};
         portico config                             what is set, and to what\n\n\
         Settings come from defaults, then --config FILE, then PORTICO_SECTION__KEY of the environment, then flags.\n\
         Keys for automation: PORTICO_ADMIN_TOKEN, PORTICO_API_TOKEN. Master key, where it is not in the data folder:\n\
-        PORTICO_MASTER_KEY (64 hexadecimal digits). Without rate limits, in sandbox mode only: PORTICO_LIMITS=off.\n\
+        PORTICO_MASTER_KEY (64 hexadecimal digits). For commands that ask a running gateway: PORTICO_GATEWAY, PORTICO_KEY.\n\
+        Without rate limits, in sandbox mode only: PORTICO_LIMITS=off.\n\
         Log: PORTICO_LOG=info, PORTICO_LOG_FORMAT=json."
 )]
 pub struct Cli {
@@ -52,7 +53,7 @@ enum Command {
     Config(Setup),
     /// Print the OpenAPI description of the REST API.
     Openapi,
-    /// Look at plugins without a running gateway.
+    /// Look at plugins, and have a running gateway install them and switch them on and off.
     #[command(subcommand)]
     Plugin(plugin::Plugin),
     /// Run the sandbox network alone, with its virtual phones.

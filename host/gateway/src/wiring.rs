@@ -16,6 +16,8 @@ use portico_core::access::secret::KeySecret;
 use portico_core::context::MonotonicUlid;
 use portico_core::context::queue_length::QueueLengths;
 use portico_core::intake::Intake;
+use portico_core::plugin::kv::Kv;
+use portico_core::plugin::start;
 use portico_core::ports::{Clock, Rng};
 use portico_core::{Ports, Services};
 use portico_http::{Live, Part, PartStatus, ServeLimits};
@@ -76,13 +78,25 @@ impl Running {
             limits: config.limits.clone(),
             ulids: MonotonicUlid::default(),
             queue_lengths: QueueLengths::default(),
+            directory: Arc::default(),
         });
         refuse_strangers(&ports, &config, &secrets.preset).await?;
         portico_core::device::session::after_start(&ports).await.context("looking at the devices of before")?;
         portico_core::webhook::start::seal_unsealed(&ports).await.context("sealing the headers of webhooks")?;
         portico_core::webhook::start::release_claims(&ports).await.context("looking at the deliveries of before")?;
 
-        let plugins = runtime(Some(&config), bundle::sources(config.plugins.dir.as_deref())?).await?;
+        let plugins = runtime(Some((&config, &ports)), bundle::sources(config.plugins.dir.as_deref())?).await?;
+        let packages = plugins.packages();
+        for lost in start::take_in(&ports, &*plugins, packages).await.context("taking in the plugins")? {
+            let start::Unloadable { plugin, digest, why } = lost;
+            let error = &why as &dyn std::error::Error;
+            tracing::error!(
+                plugin.id = plugin,
+                plugin.digest = digest,
+                error,
+                "the current version of a plugin can't be loaded"
+            );
+        }
         let world = World::start(&config).await?;
         let sessions = WhatsAppSessions::new(
             WhatsAppConfig { network: world.network.clone(), ..config.whatsapp.clone() },
@@ -280,15 +294,17 @@ impl World {
     }
 }
 
-/// The plugins, loaded. With a configuration their compiled forms are kept in the data folder and made by a child process.
-pub(crate) async fn runtime(config: Option<&Config>, sources: Vec<Source>) -> Result<Arc<Runtime>> {
+/// The plugins, loaded. Within a gateway their compiled forms are kept in the data folder and made by a child process.
+pub(crate) async fn runtime(within: Option<(&Config, &Arc<Ports>)>, sources: Vec<Source>) -> Result<Arc<Runtime>> {
     if sources.is_empty() {
         tracing::warn!(
             "no plugins are built in: webhooks go out in the default format, and no dialect is served; build with `make build`"
         );
     }
     let mut settings = RuntimeConfig::new(Arc::new(SystemClock), Arc::new(SystemRng));
-    if let Some(config) = config {
+    if let Some((config, ports)) = within {
+        settings.directory = Arc::clone(&ports.directory);
+        settings.kv = Some(Arc::new(Kv(Arc::clone(ports))));
         settings.limits = config.plugins.limits.clone();
         settings.cache_dir = Some(config.storage.data.clone());
         settings.compiler = compiler()?;

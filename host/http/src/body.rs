@@ -12,7 +12,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{HeaderMap, HeaderName, Method};
 use bytes::BytesMut;
 use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
@@ -48,6 +48,14 @@ impl BodyLimits {
             grace: config.body_grace,
             bytes_per_second_min: config.body_bytes_per_second_min,
         }
+    }
+
+    /// Those of a request: a component that is installed may be larger than everything else. Only somebody who runs the server
+    /// gets as far as having such a body read.
+    pub(crate) fn of_request(config: &HttpConfig, request: &Request) -> Self {
+        let limits = Self::of(config);
+        let installs = request.method() == Method::POST && request.uri().path() == "/v1/plugins";
+        if installs { Self { bytes_max: config.component_bytes_max.max(limits.bytes_max), ..limits } } else { limits }
     }
 
     /// How long after its begin a body may still be coming of which `received` bytes are there; `None`: as long as it likes.
@@ -207,6 +215,18 @@ mod tests {
         let begin = [Ok::<_, std::convert::Infallible>("begin")];
         let body = Body::from_stream(futures_util::stream::iter(begin).chain(futures_util::stream::pending()));
         assert_eq!(read(body, &slow, None).await.unwrap_err().code.as_str(), "body_too_slow");
+    }
+
+    #[test]
+    fn only_a_component_may_be_larger() {
+        let config = HttpConfig { body_bytes_max: 10, component_bytes_max: 100, ..HttpConfig::default() };
+        let bytes_max = |method: &str, path: &str| {
+            let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+            BodyLimits::of_request(&config, &request).bytes_max
+        };
+        assert_eq!(bytes_max("POST", "/v1/plugins"), 100);
+        assert_eq!(bytes_max("POST", "/v1/devices"), 10);
+        assert_eq!(bytes_max("PATCH", "/v1/plugins/pacing/offer"), 10);
     }
 
     #[test]

@@ -76,7 +76,7 @@ struct Held {
 
 /// Reads the body, waits for a permit and looks at the key again.
 async fn prepare(app: &App, request: Request) -> Result<(Request, Held), Problem> {
-    let limits = BodyLimits::of(&app.config);
+    let limits = BodyLimits::of_request(&app.config, &request);
     if request.extensions().get::<InProcessCaller>().is_some() {
         // A request from within is in memory already, and is part of a request that was counted.
         let (request, _) = body::buffered(request, &limits, None).await?;

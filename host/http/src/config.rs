@@ -61,6 +61,9 @@ pub struct HttpConfig {
     /// A line on top of every page, such as a warning that this is no real WhatsApp. No setting.
     #[serde(skip)]
     pub sandbox_banner: Option<String>,
+    /// Bytes of a component that is installed, at most; the plugin runtime has the setting.
+    #[serde(skip)]
+    pub component_bytes_max: usize,
     /// Bytes of a request body at most.
     #[schemars(range(min = 1024, max = 67_108_864))]
     pub body_bytes_max: usize,
@@ -143,6 +146,7 @@ impl Default for HttpConfig {
         Self {
             sign_up: SignUp::Closed,
             sandbox_banner: None,
+            component_bytes_max: 4 << 20,
             body_bytes_max: 1 << 20,
             request_timeout: Duration::from_secs(60),
             concurrent_requests: 512,

@@ -1,6 +1,7 @@
 //! What handlers are given: the operation's [`OpContext`], parameters of the path and the query, bodies; each checked, or a
 //! problem.
 
+mod component;
 pub(crate) mod json;
 pub(crate) mod path;
 pub(crate) mod query;
@@ -21,6 +22,7 @@ use crate::body::{Fingerprint, IDEMPOTENCY_KEY};
 use crate::credentials::Principal;
 use crate::problem::Problem;
 
+pub(crate) use component::Component;
 pub(crate) use json::Json;
 pub(crate) use query::Query;
 

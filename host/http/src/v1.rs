@@ -6,9 +6,11 @@
 
 mod deliveries;
 mod devices;
+mod enablements;
 mod events;
 mod keys;
 mod messages;
+mod plugin_offers;
 mod plugins;
 mod qr;
 mod server;
@@ -42,6 +44,8 @@ pub(crate) fn keyed() -> OpenApiRouter<App> {
         .merge(webhooks::routes())
         .merge(deliveries::routes())
         .merge(plugins::routes())
+        .merge(plugin_offers::routes())
+        .merge(enablements::routes())
         .merge(streams())
 }
 

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use portico_core::access::AccessKey;
 use portico_core::access::secret::KeyHash;
-use portico_core::access::{AccessKey, Caller};
 use portico_core::address::Party;
 use portico_core::context::MonotonicUlid;
 use portico_core::context::queue_length::QueueLengths;
@@ -17,8 +17,8 @@ use portico_core::limits::Limits;
 use portico_core::message::{Content, Direction, Message, MessageStatus, StatusTimes};
 use portico_core::ports::outbound::{OutboundError, OutboundRequest, OutboundResponse};
 use portico_core::ports::plugins::{
-    Decision, Formatted, Outcome, PaceDevice, PaceQuery, Parts, PluginFailure, PluginInfo, PluginRequest,
-    PluginResponse,
+    Answer, Decision, Formatted, FormattedBatch, Handled, Outcome, PaceDevice, PaceQuery, Package, Parts,
+    PluginFailure, PluginInfo, PluginRequest, Refusal,
 };
 use portico_core::ports::store::{AttemptResult, Work};
 use portico_core::ports::{Clock, Outbound, Plugins, Rng, Store};
@@ -101,7 +101,14 @@ pub(crate) fn event(seq: i64) -> Event {
 }
 
 pub(crate) fn attempt_result(at: UtcMs) -> AttemptResult {
-    AttemptResult { delivery: DeliveryId::new(1, 1), attempt: None, state: DeliveryState::Delivered, due: None, at }
+    AttemptResult {
+        delivery: DeliveryId::new(1, 1),
+        attempt: None,
+        state: DeliveryState::Delivered,
+        due: None,
+        at,
+        shaped_by: None,
+    }
 }
 
 /// Formats everything well, but for what it is told.
@@ -124,7 +131,23 @@ impl Plugins for FakePlugins {
         Arc::new([])
     }
 
-    async fn format(&self, plugin: &str, _: &TenantId, events: &[Event]) -> Result<Vec<Formatted>, PluginFailure> {
+    async fn install(&self, _: Vec<u8>) -> Result<Arc<Package>> {
+        nothing()
+    }
+
+    async fn load(&self, _: &str) -> Result<Arc<Package>> {
+        nothing()
+    }
+
+    async fn forget(&self, _: &str) {}
+
+    async fn format(
+        &self,
+        plugin: &str,
+        digest: Option<&str>,
+        _: &TenantId,
+        events: &[Event],
+    ) -> Result<FormattedBatch, PluginFailure> {
         self.calls.fetch_add(1, Ordering::SeqCst);
         if let Some((seq, outcome)) = self.fail_on_seq
             && events.iter().any(|e| e.seq == seq)
@@ -142,7 +165,8 @@ impl Plugins for FakePlugins {
             Some(seq) if seq == e.seq => Formatted::Skip("as told".into()),
             _ => Formatted::Send(parts()),
         };
-        Ok(events.iter().map(answer).collect())
+        let answers = events.iter().map(answer).collect();
+        Ok(FormattedBatch { digest: digest.unwrap_or("current").into(), answers })
     }
 
     async fn pace(
@@ -229,6 +253,7 @@ pub(crate) fn services() -> Arc<Services> {
         limits: Limits::default(),
         ulids: MonotonicUlid::default(),
         queue_lengths: QueueLengths::default(),
+        directory: Arc::default(),
     };
     Arc::new(Services {
         ports: Arc::new(ports),

@@ -8,7 +8,7 @@ wasmtime::component::bindgen!({
 });
 
 pub(crate) use exports::portico::plugin::{http_handler, pacing, webhook_format};
-pub(crate) use portico::plugin::{assume, log, rest, types};
+pub(crate) use portico::plugin::{assume, kv, log, rest, types};
 
 use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre};

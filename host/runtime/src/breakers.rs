@@ -1,88 +1,89 @@
-//! The circuit breakers of one hook, one per tenant, so that failures that one tenant's events cause do not stop the hook for others.
+//! The circuit breakers of one hook, one per enablement, so that failures that one tenant's events cause do not stop the hook for
+//! others.
 //!
-//! Their number is limited. A tenant whose breaker was evicted starts with a new, closed one; no call is refused for lack of room.
+//! Their number is limited. An owner whose breaker was evicted starts with a new, closed one; no call is refused for lack of room.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use portico_core::id::TenantId;
-
 use crate::breaker::{Breaker, FailureMode};
+use crate::owner::Owner;
 
-/// Breakers by tenant. Calls without a tenant (requests without valid credentials) share the one under `None`.
-type ByTenant = HashMap<Option<TenantId>, Breaker>;
+/// Breakers by owner. Calls without a tenant (requests without valid credentials) share one.
+type ByOwner = HashMap<Owner, Breaker>;
 
 /// The breakers of one hook of one plugin.
 pub(crate) struct Breakers {
     on_failure: FailureMode,
     breakers_max: usize,
-    by_tenant: Mutex<ByTenant>,
+    by_owner: Mutex<ByOwner>,
 }
 
 impl Breakers {
     /// No breakers yet, and never more than `breakers_max`.
     pub(crate) fn new(on_failure: FailureMode, breakers_max: usize) -> Self {
-        Self { on_failure, breakers_max, by_tenant: Mutex::default() }
+        Self { on_failure, breakers_max, by_owner: Mutex::default() }
     }
 
-    /// As [`Breaker::admit`]. Calls of a tenant without a breaker are admitted.
-    pub(crate) fn admit(&self, tenant: &Option<TenantId>, now: Instant) -> Result<(), Duration> {
-        self.lock().get_mut(tenant).map_or(Ok(()), |breaker| breaker.admit(now))
+    /// As [`Breaker::admit`]. Calls of an owner without a breaker are admitted.
+    pub(crate) fn admit(&self, owner: &Owner, now: Instant) -> Result<(), Duration> {
+        self.lock().get_mut(owner).map_or(Ok(()), |breaker| breaker.admit(now))
     }
 
     /// As [`Breaker::succeeded`].
-    pub(crate) fn succeeded(&self, tenant: &Option<TenantId>, now: Instant) -> bool {
-        self.of(&mut self.lock(), tenant, now).succeeded(now)
+    pub(crate) fn succeeded(&self, owner: &Owner, now: Instant) -> bool {
+        self.of(&mut self.lock(), owner, now).succeeded(now)
     }
 
     /// As [`Breaker::failed`].
-    pub(crate) fn failed(&self, tenant: &Option<TenantId>, now: Instant) -> Option<Duration> {
-        self.of(&mut self.lock(), tenant, now).failed(now)
+    pub(crate) fn failed(&self, owner: &Owner, now: Instant) -> Option<Duration> {
+        self.of(&mut self.lock(), owner, now).failed(now)
     }
 
-    /// The tenant's breaker, made if need be.
-    fn of<'a>(&self, by_tenant: &'a mut ByTenant, tenant: &Option<TenantId>, now: Instant) -> &'a mut Breaker {
-        if !by_tenant.contains_key(tenant) {
-            make_room(by_tenant, self.breakers_max, now);
+    /// The owner's breaker, made if need be.
+    fn of<'a>(&self, by_owner: &'a mut ByOwner, owner: &Owner, now: Instant) -> &'a mut Breaker {
+        if !by_owner.contains_key(owner) {
+            make_room(by_owner, self.breakers_max, now);
         }
-        by_tenant.entry(tenant.clone()).or_insert_with(|| Breaker::new(self.on_failure, now))
+        by_owner.entry(owner.clone()).or_insert_with(|| Breaker::new(self.on_failure, now))
     }
 
-    fn lock(&self) -> MutexGuard<'_, ByTenant> {
-        self.by_tenant.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, ByOwner> {
+        self.by_owner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Makes room for one more breaker. All that count no failure are evicted at once, so that this is not repeated for every call
-/// while there are many tenants. If there is none, the one that is least missed is evicted.
-fn make_room(by_tenant: &mut ByTenant, breakers_max: usize, now: Instant) {
-    if by_tenant.len() < breakers_max {
+/// while there are many of them. If there is none, the one that is least missed is evicted.
+fn make_room(by_owner: &mut ByOwner, breakers_max: usize, now: Instant) {
+    if by_owner.len() < breakers_max {
         return;
     }
-    by_tenant.retain(|_, breaker| !breaker.is_quiet(now));
-    if by_tenant.len() < breakers_max {
+    by_owner.retain(|_, breaker| !breaker.is_quiet(now));
+    if by_owner.len() < breakers_max {
         return;
     }
-    let least =
-        by_tenant.iter().min_by_key(|(_, breaker)| breaker.eviction_rank(now)).map(|(tenant, _)| tenant.clone());
-    if let Some(tenant) = least {
-        by_tenant.remove(&tenant);
+    let least = by_owner.iter().min_by_key(|(_, breaker)| breaker.eviction_rank(now)).map(|(owner, _)| owner.clone());
+    if let Some(owner) = least {
+        by_owner.remove(&owner);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use portico_core::id::TenantId;
+
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn tenant(n: u128) -> Option<TenantId> {
-        Some(TenantId::new(0, n))
+    fn tenant(n: u128) -> Owner {
+        Owner { tenant: Some(TenantId::new(0, n)), device: None }
     }
 
-    fn open(breakers: &Breakers, tenant: &Option<TenantId>, now: Instant) {
-        let opened = (0..5).filter_map(|_| breakers.failed(tenant, now)).count();
+    fn open(breakers: &Breakers, owner: &Owner, now: Instant) {
+        let opened = (0..5).filter_map(|_| breakers.failed(owner, now)).count();
         assert_eq!(opened, 1);
     }
 
@@ -91,7 +92,7 @@ mod tests {
         let now = Instant::now();
         for on_failure in [FailureMode::FailOpen, FailureMode::FailClosed] {
             let breakers = Breakers::new(on_failure, 8);
-            for whose in [tenant(1), None] {
+            for whose in [tenant(1), Owner::default()] {
                 open(&breakers, &whose, now);
                 assert!(breakers.admit(&whose, now).is_err());
             }

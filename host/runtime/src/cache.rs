@@ -6,6 +6,7 @@
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use sha2::{Digest, Sha256};
 
@@ -44,23 +45,39 @@ impl Cache {
 
     /// Keeps a compiled form. The file appears whole or not at all.
     pub(crate) fn put(&self, digest: &str, compiled: &[u8]) -> io::Result<()> {
-        let unfinished = self.dir.join(format!("{digest}.{}.unfinished", std::process::id()));
-        let mut file = fs::File::create(&unfinished)?;
-        file.write_all(&Sha256::digest(compiled))?;
-        file.write_all(compiled)?;
-        file.sync_all()?;
-        fs::rename(&unfinished, self.path(digest))
+        write_whole(&self.path(digest), &[&Sha256::digest(compiled), compiled])
+    }
+
+    /// Removes a compiled form, if it is there.
+    pub(crate) fn remove(&self, digest: &str) {
+        if digest.bytes().all(|b| b.is_ascii_hexdigit()) {
+            // One that stays is in nobody's way.
+            let _ = fs::remove_file(self.path(digest));
+        }
     }
 }
 
+/// Writes a file that appears whole or not at all.
+pub(crate) fn write_whole(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
+    static UNFINISHED: AtomicU64 = AtomicU64::new(0);
+    let number = UNFINISHED.fetch_add(1, Ordering::Relaxed);
+    let unfinished = path.with_extension(format!("{}-{number}.unfinished", std::process::id()));
+    let mut file = fs::File::create(&unfinished)?;
+    for part in parts {
+        file.write_all(part)?;
+    }
+    file.sync_all()?;
+    fs::rename(&unfinished, path)
+}
+
 #[cfg(unix)]
-fn create_private(dir: &Path) -> io::Result<()> {
+pub(crate) fn create_private(dir: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
 #[cfg(not(unix))]
-fn create_private(dir: &Path) -> io::Result<()> {
+pub(crate) fn create_private(dir: &Path) -> io::Result<()> {
     fs::create_dir_all(dir)
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use portico_core::directory::Effective;
 use portico_core::id::{DeviceId, TenantId};
 use portico_core::ports::plugins::{Outcome, PluginFailure};
 use portico_core::ports::{Clock, Rng};
@@ -15,22 +16,34 @@ use crate::import::CallStates;
 use crate::import::log::cut;
 use crate::kind::{self, Export, HookCall, HookKind};
 use crate::limits::DETAIL_BYTES_MAX;
+use crate::owner::Owner;
+use crate::place::Place;
 use crate::plugin::{HookState, Plugin};
+use crate::semaphore::BoundedSemaphore;
 use crate::services::{CallInfo, HostServices, Serving};
 
 /// What every call needs of the runtime.
 pub(crate) struct Host {
     pub(crate) engine: Engine,
     pub(crate) services: Arc<HostServices>,
+    /// Bounds the instances alive at once, over all plugins.
+    pub(crate) instances: Arc<BoundedSemaphore>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rng: Arc<dyn Rng>,
 }
 
-/// Whose data a call works on, and on whose behalf it is made.
+/// Whose data a call works on, with which settings and grants, and on whose behalf it is made.
 pub(crate) struct CallScope {
     pub(crate) tenant: Option<TenantId>,
     pub(crate) device: Option<DeviceId>,
+    pub(crate) effective: Arc<Effective>,
     pub(crate) serving: Serving,
+}
+
+impl CallScope {
+    fn owner(&self) -> Owner {
+        Owner::of(self.tenant.as_ref(), &self.effective)
+    }
 }
 
 /// Why a call gave no usable answer.
@@ -46,7 +59,7 @@ impl CallFailure {
     }
 
     fn of(self, plugin: &Plugin) -> PluginFailure {
-        PluginFailure { plugin: plugin.info.id.clone(), outcome: self.outcome, detail: self.detail }
+        PluginFailure { plugin: plugin.id().to_owned(), outcome: self.outcome, detail: self.detail }
     }
 }
 
@@ -65,7 +78,7 @@ impl Host {
             Some(state) => self.call_guarded(plugin, state, scope, call).await,
         };
         let outcome = result.as_ref().err().map(|failure| failure.outcome);
-        call_counts::record(&plugin.info.id, hook, outcome, started.elapsed());
+        call_counts::record(plugin.id(), hook, outcome, started.elapsed());
         result.map_err(|failure| failure.of(plugin))
     }
 
@@ -77,7 +90,7 @@ impl Host {
         scope: &CallScope,
         call: &C,
     ) -> Result<C::Answer, PluginFailure> {
-        self.call_instance(plugin, state, scope, call).await.map_err(|failure| failure.of(plugin))
+        self.call_instance(plugin, state, scope, call, None).await.map_err(|failure| failure.of(plugin))
     }
 
     async fn call_guarded<C: HookCall>(
@@ -87,26 +100,24 @@ impl Host {
         scope: &CallScope,
         call: &C,
     ) -> Result<C::Answer, CallFailure> {
-        let tenant = &scope.tenant;
-        state.breakers.admit(tenant, Instant::now()).map_err(|pause| {
+        if let Some(problem) = &scope.effective.problem {
+            return Err(CallFailure::new(Outcome::Config, problem.clone()));
+        }
+        let owner = scope.owner();
+        state.breakers.admit(&owner, Instant::now()).map_err(|pause| {
             CallFailure::new(Outcome::Breaker, format!("it failed too often; asked again in {} s", pause.as_secs() + 1))
         })?;
-        let _permit = state
-            .semaphore
-            .acquire(state.limits.wall)
-            .await
-            .ok_or_else(|| CallFailure::new(Outcome::Busy, "too many calls of it at once"))?;
-        let mut result = self.call_instance(plugin, state, scope, call).await;
+        let mut result = self.call_in_turn(plugin, state, scope, call).await;
         if C::Kind::PURE && matches!(&result, Err(failure) if failure.outcome == Outcome::Cpu) {
-            result = self.call_instance(plugin, state, scope, call).await;
+            result = self.call_in_turn(plugin, state, scope, call).await;
         }
         let now = Instant::now();
         match &result {
             Err(failure) if is_the_plugins_fault(failure.outcome) => {
-                if let Some(pause) = state.breakers.failed(tenant, now) {
+                if let Some(pause) = state.breakers.failed(&owner, now) {
                     tracing::error!(
-                        tenant.id = tenant.as_ref().map_or("none", TenantId::as_str),
-                        plugin.id = plugin.info.id,
+                        tenant.id = owner.name(),
+                        plugin.id = plugin.id(),
                         plugin.hook = C::Kind::HOOK.as_str(),
                         plugin.outcome = ?failure.outcome,
                         pause_s = pause.as_secs(),
@@ -117,10 +128,10 @@ impl Host {
             }
             Err(failure) if failure.outcome == Outcome::Busy => {}
             _ => {
-                if state.breakers.succeeded(tenant, now) {
+                if state.breakers.succeeded(&owner, now) {
                     tracing::info!(
-                        tenant.id = tenant.as_ref().map_or("none", TenantId::as_str),
-                        plugin.id = plugin.info.id,
+                        tenant.id = owner.name(),
+                        plugin.id = plugin.id(),
                         plugin.hook = C::Kind::HOOK.as_str(),
                         "a plugin works again for this tenant"
                     );
@@ -130,6 +141,23 @@ impl Host {
         result
     }
 
+    /// Waits for room for an instance and for a place among the plugin's calls that run, then makes the call.
+    async fn call_in_turn<C: HookCall>(
+        &self,
+        plugin: &Plugin,
+        state: &HookState,
+        scope: &CallScope,
+        call: &C,
+    ) -> Result<C::Answer, CallFailure> {
+        let (tenant, patience) = (&scope.tenant, state.limits.wall);
+        let busy = |what: &str| CallFailure::new(Outcome::Busy, format!("too many {what} at once"));
+        let room = self.instances.acquire(tenant, patience).await;
+        let _room = room.ok_or_else(|| busy("calls of all plugins"))?;
+        let place = Place::take(&state.semaphore, tenant, patience).await;
+        let place = place.ok_or_else(|| busy("calls of it"))?;
+        self.call_instance(plugin, state, scope, call, Some(place)).await
+    }
+
     /// One fresh instance, one call, within the wall-clock limit. The store goes when this returns or is dropped.
     async fn call_instance<C: HookCall>(
         &self,
@@ -137,15 +165,20 @@ impl Host {
         state: &HookState,
         scope: &CallScope,
         call: &C,
+        place: Option<Place>,
     ) -> Result<C::Answer, CallFailure> {
         let limits = &state.limits;
         let call_id = format!("{:032x}", self.rng.bits());
-        let context = self.context(plugin, state, scope, &call_id);
+        let context = self.context(state, scope, &call_id);
         let info = CallInfo {
-            plugin: Arc::clone(&plugin.subject),
+            effective: Arc::clone(&scope.effective),
+            owner: scope.owner(),
             hook: C::Kind::HOOK,
+            pure: C::Kind::PURE,
             call_id,
             serving: scope.serving.clone(),
+            logs: Arc::clone(&plugin.logs),
+            place,
             states: CallStates::default(),
         };
         let mut store = guest::store(&self.engine, Arc::clone(&self.services), info, limits);
@@ -165,7 +198,7 @@ impl Host {
         call.check(raw).map_err(|why| CallFailure::new(Outcome::BadAnswer, why))
     }
 
-    fn context(&self, plugin: &Plugin, state: &HookState, scope: &CallScope, call_id: &str) -> Context {
+    fn context(&self, state: &HookState, scope: &CallScope, call_id: &str) -> Context {
         let bits = self.rng.bits();
         Context {
             call_id: call_id.to_owned(),
@@ -174,7 +207,7 @@ impl Host {
             now: u64::try_from(self.clock.now().0).unwrap_or(0),
             budget: u32::try_from(state.limits.wall.as_millis()).unwrap_or(u32::MAX),
             seed: ((bits >> 32) as u32, bits as u32),
-            settings: plugin.settings.clone(),
+            settings: scope.effective.settings.to_string(),
         }
     }
 }

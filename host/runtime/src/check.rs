@@ -5,46 +5,46 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use portico_core::ports::plugins::{Hook, PluginFailure, PluginInfo, Route};
+use portico_core::directory::Effective;
+use portico_core::ports::plugins::{Hook, Outcome, PluginFailure, PluginInfo, Route};
 use portico_core::ports::{Clock, Rng};
 use portico_core::time::UtcMs;
 
 use crate::call::{CallScope, Host};
-use crate::config::{RuntimeConfig, Source};
-use crate::engine;
+use crate::config::{ComponentBytes, RuntimeConfig};
 use crate::guest;
 use crate::import::CallStates;
 use crate::kind::{HookCall, dialect};
 use crate::load::{LoadError, Loader};
+use crate::owner::Owner;
 use crate::plugin::{HookState, Plugin};
-use crate::services::{CallInfo, HostServices, Serving};
+use crate::services::{CallInfo, Serving};
 
 /// Runs every check of an install on a file, without a gateway. Compiles in this process.
 pub async fn check_file(path: &Path) -> Result<PluginInfo, LoadError> {
     let config = RuntimeConfig::new(Arc::new(Fixed), Arc::new(Fixed));
-    let engine = engine::running(config.limits.instances_max).map_err(|e| LoadError::Engine(format!("{e:#}")))?;
-    let host = Host {
-        services: Arc::new(HostServices::new(config.limits.clone())),
-        clock: Arc::clone(&config.clock),
-        rng: Arc::clone(&config.rng),
-        engine,
-    };
+    let host = Host::new(&config)?;
     let loader = Loader::new(&host.engine, "check", &config)?;
-    let mut plugin = loader.load(&Source::file(path)).await?;
+    let mut plugin = loader.load(&ComponentBytes::File(path.to_owned())).await?.plugin;
     smoke_test(&host, &mut plugin).await?;
-    Ok(plugin.info)
+    Ok(plugin.package.info.clone())
 }
 
 /// Instantiates the plugin once per hook and loads the hook, which finds types of another shape; then makes the call that tries
 /// it out, and asks for the routes.
 pub(crate) async fn smoke_test(host: &Host, plugin: &mut Plugin) -> Result<(), LoadError> {
     let shape = |e: wasmtime::Error| LoadError::Shape(format!("{e:#}"));
+    let effective = Arc::new(Effective::of_package(&plugin.package));
     for state in &plugin.hooks {
         let call = CallInfo {
-            plugin: Arc::clone(&plugin.subject),
+            effective: Arc::clone(&effective),
+            owner: Owner::default(),
             hook: state.kind.hook(),
+            pure: true,
             call_id: "check".into(),
             serving: Serving::Gateway,
+            logs: Arc::clone(&plugin.logs),
+            place: None,
             states: CallStates::default(),
         };
         let mut store = guest::store(&host.engine, Arc::clone(&host.services), call, &state.limits);
@@ -52,12 +52,21 @@ pub(crate) async fn smoke_test(host: &Host, plugin: &mut Plugin) -> Result<(), L
         state.kind.load(&state.export, &mut store, &instance).map_err(shape)?;
     }
     for state in &plugin.hooks {
-        state.kind.smoke(Probe { host, plugin, state }).await.map_err(|failure| failed(state, failure))?;
+        let tried = state.kind.smoke(Probe { host, plugin, state, effective: Arc::clone(&effective) }).await;
+        match tried {
+            // It may well need settings that have no default.
+            Err(failure) if failure.outcome == Outcome::Config => {}
+            tried => tried.map_err(|failure| failed(state, failure))?,
+        }
     }
     let Some(state) = plugin.hook(Hook::HttpHandler) else { return Ok(()) };
-    let routes = Probe { host, plugin, state }.ask(&dialect::Routes).await.map_err(|failure| failed(state, failure))?;
-    check_routes(&plugin.info, &routes).map_err(LoadError::Routes)?;
-    plugin.info.routes = routes.into();
+    let probe = Probe { host, plugin, state, effective };
+    let routes = probe.ask(&dialect::Routes).await.map_err(|failure| failed(state, failure))?;
+    check_routes(&plugin.package.info, &routes).map_err(LoadError::Routes)?;
+    // Nobody else has it yet.
+    if let Some(package) = Arc::get_mut(&mut plugin.package) {
+        package.info.routes = routes.into();
+    }
     Ok(())
 }
 
@@ -89,6 +98,7 @@ pub(crate) struct Probe<'a> {
     host: &'a Host,
     plugin: &'a Plugin,
     state: &'a HookState,
+    effective: Arc<Effective>,
 }
 
 impl Probe<'_> {
@@ -99,7 +109,8 @@ impl Probe<'_> {
 
     /// Makes a call.
     async fn ask<C: HookCall>(&self, call: &C) -> Result<C::Answer, PluginFailure> {
-        let scope = CallScope { tenant: None, device: None, serving: Serving::Gateway };
+        let effective = Arc::clone(&self.effective);
+        let scope = CallScope { tenant: None, device: None, effective, serving: Serving::Gateway };
         self.host.probe(self.plugin, self.state, &scope, call).await
     }
 }

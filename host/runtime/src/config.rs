@@ -4,8 +4,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use portico_core::directory::Directory;
+use portico_core::plugin::Origin;
+use portico_core::ports::plugins::PluginKv;
 use portico_core::ports::{Clock, Rng};
-use serde_json::Value;
 
 use crate::limits::Limits;
 
@@ -15,8 +17,13 @@ pub struct RuntimeConfig {
     pub clock: Arc<dyn Clock>,
     /// Randomness for guests and call ids.
     pub rng: Arc<dyn Rng>,
-    /// Where compiled components are kept (`<dir>/compiled/…`); `None` compiles at every start. Only the gateway may be able
-    /// to write there: what lies in it is run as machine code.
+    /// Which plugins are on for whom.
+    pub directory: Arc<Directory>,
+    /// Where plugins keep values; `None`: nowhere.
+    pub kv: Option<Arc<dyn PluginKv>>,
+    /// Where components (`<dir>/components/…`) and their compiled forms (`<dir>/compiled/…`) are kept; `None` compiles at every
+    /// start and keeps nothing that is installed. Only the gateway may be able to write there: what lies in it is run as machine
+    /// code.
     pub cache_dir: Option<PathBuf>,
     /// How components are compiled.
     pub compiler: Compiler,
@@ -27,7 +34,15 @@ pub struct RuntimeConfig {
 impl RuntimeConfig {
     /// Default limits, no cache, compiling in this process.
     pub fn new(clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> Self {
-        Self { clock, rng, cache_dir: None, compiler: Compiler::InProcess, limits: Limits::default() }
+        Self {
+            clock,
+            rng,
+            directory: Arc::default(),
+            kv: None,
+            cache_dir: None,
+            compiler: Compiler::InProcess,
+            limits: Limits::default(),
+        }
     }
 }
 
@@ -46,13 +61,13 @@ pub enum Compiler {
     InProcess,
 }
 
-/// A plugin to run.
+/// A plugin to start with.
 #[derive(Clone, Debug)]
 pub struct Source {
     /// Where the component is.
     pub component: ComponentBytes,
-    /// What the guest is handed as its settings: a JSON object.
-    pub settings: Value,
+    /// Where it came from.
+    pub origin: Origin,
 }
 
 /// Where a component is.
@@ -74,20 +89,13 @@ impl std::fmt::Debug for ComponentBytes {
 }
 
 impl Source {
-    /// A component in a file, without settings.
+    /// A component in a file of the plugin folder.
     pub fn file(path: impl Into<PathBuf>) -> Self {
-        Self { component: ComponentBytes::File(path.into()), settings: Value::Object(Default::default()) }
+        Self { component: ComponentBytes::File(path.into()), origin: Origin::Folder }
     }
 
-    /// A component in memory, without settings.
+    /// A component in memory.
     pub fn memory(name: &'static str, bytes: impl Into<Arc<[u8]>>) -> Self {
-        Self { component: ComponentBytes::Memory(name, bytes.into()), settings: Value::Object(Default::default()) }
-    }
-
-    /// The same with settings.
-    #[must_use]
-    pub fn with_settings(mut self, settings: Value) -> Self {
-        self.settings = settings;
-        self
+        Self { component: ComponentBytes::Memory(name, bytes.into()), origin: Origin::BuiltIn }
     }
 }

@@ -2,6 +2,7 @@
 //! decided in `services`.
 
 pub(crate) mod assume;
+pub(crate) mod kv;
 pub(crate) mod log;
 pub(crate) mod rest;
 
@@ -70,6 +71,7 @@ capabilities! {
     log: log::Log,
     rest: rest::RestCore,
     assume: assume::Assume,
+    kv: kv::Kv,
 }
 
 /// The interfaces that plugins may import, for messages.

@@ -1,9 +1,9 @@
-//! Reads a component without compiling it: whether it is one, its imports and exports, and its manifest.
+//! Reads a component without compiling it: whether it is one, its imports and exports, its manifest and the schema of its settings.
 
 use wasmparser::{Encoding, Parser, Payload};
 
 use crate::load::LoadError;
-use crate::manifest::SECTION;
+use crate::manifest::{SCHEMA_SECTION, SECTION};
 
 /// Imports, exports and manifest of a component.
 #[derive(Debug, Default)]
@@ -11,6 +11,7 @@ pub(crate) struct Facts {
     pub(crate) imports: Vec<String>,
     pub(crate) exports: Vec<String>,
     pub(crate) manifest: Option<String>,
+    pub(crate) schema: Option<Vec<u8>>,
 }
 
 /// Reads the outermost level of a component.
@@ -45,6 +46,9 @@ pub(crate) fn component(bytes: &[u8]) -> Result<Facts, LoadError> {
                 if facts.manifest.replace(text).is_some() {
                     return Err(LoadError::Manifest("there are two; build the plugin anew with portico-pack".into()));
                 }
+            }
+            Payload::CustomSection(section) if depth <= 1 && section.name() == SCHEMA_SECTION => {
+                facts.schema = Some(section.data().to_vec());
             }
             _ => {}
         }

@@ -1,10 +1,11 @@
 //! Runs plugins: WebAssembly components behind the plugin port of the core.
 //!
-//! From a file to an answer: [`load`] checks and compiles a component, `call` runs one hook of it in a fresh instance under
-//! the limits of [`limits`], `kind/` translates between the core's nouns and one hook's types and checks the answers,
-//! `import/` is what a guest may ask of the host, with grants checked in `services` alone. What to do when a hook gives no
-//! usable answer is left to the callers of the port. Invariants: this is the only crate that knows wasmtime; whatever a
-//! guest does ends in an answer or in an outcome within its limits, and never stops the host.
+//! From a file to an answer: [`load`] checks and compiles a component, the core's directory says which version is called for
+//! whom and with what, `call` runs one hook of it in a fresh instance under the limits of [`limits`], `kind/` translates between
+//! the core's nouns and one hook's types and checks the answers, `import/` is what a guest may ask of the host, with grants
+//! checked in `services` alone. What to do when a hook gives no usable answer is left to the callers of the port. Invariants:
+//! this is the only crate that knows wasmtime; whatever a guest does ends in an answer or in an outcome within its limits, and
+//! never stops the host.
 
 pub mod check;
 pub mod compile;
@@ -15,6 +16,7 @@ pub mod manifest;
 pub mod runtime;
 
 mod bindings;
+mod blobs;
 mod breaker;
 mod breakers;
 mod cache;
@@ -25,6 +27,8 @@ mod guest;
 mod import;
 mod inspect;
 mod kind;
+mod owner;
+mod place;
 mod plugin;
 mod semaphore;
 mod services;

@@ -64,13 +64,13 @@ pub struct HookLimits {
     /// Bytes copied out of the guest in one call of a function, either way.
     #[schemars(range(min = 1_024))]
     pub copy_bytes: usize,
-    /// Calls of one plugin at once.
+    /// Calls of one plugin at once, of which a tenant has at most a quarter. Calls that wait for the host are not counted.
     #[schemars(range(min = 1, max = 10_000))]
     pub at_once: usize,
-    /// Calls of one plugin that may wait for a permit; more are refused as busy.
+    /// Calls of one plugin that may wait for a permit, of which a tenant has at most a quarter; more are refused as busy.
     pub waiting_max: usize,
-    /// Tenants whose failures are counted separately, per plugin. With more tenants than this, those without recent failures
-    /// are forgotten first.
+    /// Tenants, and devices with settings of their own, whose failures are counted separately, per plugin. With more than this,
+    /// those without recent failures are forgotten first.
     #[schemars(range(min = 1))]
     pub breakers_max: usize,
 }
@@ -95,13 +95,16 @@ pub struct Limits {
     #[serde(rename = "compile_timeout_s", with = "Seconds")]
     #[schemars(range(min = 1, max = 600))]
     pub compile_timeout: Duration,
-    /// Instances alive at once, over all plugins; further calls are refused as busy.
+    /// Instances alive at once, over all plugins, of which a tenant has at most a quarter; further calls wait, and are refused as
+    /// busy when too many do.
     #[schemars(range(min = 1, max = 10_000))]
     pub instances_max: u32,
-    /// Lines a plugin may log in a minute.
+    /// Lines a plugin may log in a minute, for each tenant.
     pub log_lines_per_minute: u32,
     /// Requests of the REST core that one call may make.
     pub rest_calls: u32,
+    /// Values that one call may read, write, remove or list.
+    pub kv_calls: u32,
     /// Bytes of the body of such a request, and of its answer.
     pub rest_body_bytes: usize,
 }
@@ -138,6 +141,7 @@ impl Default for Limits {
             instances_max: 256,
             log_lines_per_minute: 120,
             rest_calls: 32,
+            kv_calls: 256,
             rest_body_bytes: 4 << 20,
         }
     }

@@ -4,23 +4,24 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use portico_core::ports::plugins::PluginInfo;
+use portico_core::plugin::schema::Schema;
+use portico_core::ports::plugins::{Package, PluginInfo};
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncReadExt;
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 
+use crate::blobs::Blobs;
 use crate::cache::Cache;
 use crate::compile::{self, CompileError};
-use crate::config::{ComponentBytes, RuntimeConfig, Source};
+use crate::config::{Compiler, ComponentBytes, RuntimeConfig};
 use crate::guest::Guest;
-use crate::import::log::LogQuota;
 use crate::import::{self, grant_for};
 use crate::inspect::{self, Facts};
 use crate::kind::{self, AnyKind};
+use crate::limits::Limits;
 use crate::manifest::{Manifest, WIT_VERSION};
 use crate::plugin::{HookState, Plugin};
-use crate::services::Grantee;
 
 /// Why a plugin is refused. Every text says what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +98,9 @@ pub enum LoadError {
         /// In the component.
         exported: String,
     },
+    /// The schema of its settings is wrong.
+    #[error("the JSON Schema of its settings can't be used: {0}; correct settings.schema.json and build it anew")]
+    Schema(String),
     /// It does not compile.
     #[error("it does not compile: {0}")]
     Compile(#[from] CompileError),
@@ -111,6 +115,9 @@ pub enum LoadError {
         /// How.
         why: String,
     },
+    /// The bytes of a version are not there.
+    #[error("the component {0} is not kept here; install it again")]
+    NotKept(String),
     /// Its routes can't be served.
     #[error("its routes can't be served: {0}")]
     Routes(String),
@@ -128,63 +135,77 @@ pub enum LoadError {
 }
 
 /// Loads plugins into one engine.
-pub(crate) struct Loader<'a> {
-    engine: &'a Engine,
-    config: &'a RuntimeConfig,
+pub(crate) struct Loader {
+    engine: Engine,
+    compiler: Compiler,
+    limits: Limits,
     linker: Linker<Guest>,
     cache: Option<Cache>,
+    blobs: Option<Blobs>,
 }
 
-impl<'a> Loader<'a> {
-    pub(crate) fn new(engine: &'a Engine, fingerprint: &str, config: &'a RuntimeConfig) -> Result<Self, LoadError> {
+impl Loader {
+    pub(crate) fn new(engine: &Engine, fingerprint: &str, config: &RuntimeConfig) -> Result<Self, LoadError> {
         let mut linker = Linker::new(engine);
         import::link(&mut linker).map_err(|e| LoadError::Engine(format!("{e:#}")))?;
-        let cache = config
-            .cache_dir
-            .as_deref()
-            .map(|dir| Cache::open(dir, fingerprint).map_err(|e| LoadError::Engine(format!("{}: {e}", dir.display()))))
-            .transpose()?;
-        Ok(Self { engine, config, linker, cache })
+        let (mut cache, mut blobs) = (None, None);
+        if let Some(dir) = config.cache_dir.as_deref() {
+            let failed = |e: std::io::Error| LoadError::Engine(format!("{}: {e}", dir.display()));
+            cache = Some(Cache::open(dir, fingerprint).map_err(failed)?);
+            blobs = Some(Blobs::open(dir).map_err(failed)?);
+        }
+        let (compiler, limits) = (config.compiler.clone(), config.limits.clone());
+        Ok(Self { engine: engine.clone(), compiler, limits, linker, cache, blobs })
     }
 
     /// Checks, compiles and instantiates; everything but the smoke call.
-    pub(crate) async fn load(&self, source: &Source) -> Result<Plugin, LoadError> {
-        let bytes = self.read(&source.component).await?;
+    pub(crate) async fn load(&self, component: &ComponentBytes) -> Result<Loaded, LoadError> {
+        let bytes = self.read(component).await?;
         let digest = hex::encode(Sha256::digest(&bytes));
         let facts = inspect::component(&bytes)?;
         let manifest =
             Manifest::parse(facts.manifest.as_deref().ok_or(LoadError::NoManifest)?).map_err(LoadError::Manifest)?;
         check_imports(&facts, &manifest)?;
         let kinds = check_exports(&facts, &manifest)?;
-        let component = self.component(&digest, bytes).await?;
+        let schema = facts.schema.as_deref().map(schema).transpose()?;
+        let component = self.component(&digest, bytes.clone()).await?;
         let shape = |e: wasmtime::Error| LoadError::Shape(format!("{e:#}"));
         let pre = self.linker.instantiate_pre(&component).map_err(shape)?;
-        let find = |kind: &&'static dyn AnyKind| HookState::find(*kind, &pre, &self.config.limits);
+        let find = |kind: &&'static dyn AnyKind| HookState::find(*kind, &pre, &self.limits);
         let hooks = kinds.iter().map(find).collect::<wasmtime::Result<Vec<_>>>().map_err(shape)?;
-        Ok(Plugin {
-            info: PluginInfo {
-                id: manifest.plugin.id.clone(),
-                version: manifest.plugin.version.to_string(),
-                name: manifest.plugin.name.clone(),
-                digest,
-                hooks: manifest.plugin.hooks.clone(),
-                mount: manifest.to_mount(),
-                routes: Vec::new().into(),
-                grants: manifest.to_granted(),
-            },
-            subject: Arc::new(Grantee {
-                id: manifest.plugin.id.clone(),
-                grants: manifest.grants(),
-                log: LogQuota::default(),
-            }),
-            pre,
-            settings: source.settings.to_string(),
-            hooks,
-        })
+        let info = PluginInfo {
+            id: manifest.plugin.id.clone(),
+            version: manifest.plugin.version.to_string(),
+            name: manifest.plugin.name.clone(),
+            digest,
+            hooks: manifest.plugin.hooks.clone(),
+            mount: manifest.to_mount(),
+            routes: Arc::new([]),
+            grants: manifest.to_granted(),
+        };
+        let package = Arc::new(Package { info, manifest: facts.manifest.unwrap_or_default(), schema });
+        Ok(Loaded { plugin: Plugin { package, pre, logs: Arc::default(), hooks }, bytes })
+    }
+
+    /// The bytes of a component that is kept.
+    pub(crate) fn kept(&self, digest: &str) -> Option<Vec<u8>> {
+        self.blobs.as_ref()?.get(digest)
+    }
+
+    /// Keeps the bytes of a component.
+    pub(crate) fn keep(&self, digest: &str, component: &[u8]) -> Result<(), LoadError> {
+        let Some(blobs) = &self.blobs else { return Ok(()) };
+        blobs.put(digest, component).map_err(|e| LoadError::Engine(format!("keeping a component: {e}")))
+    }
+
+    /// Forgets a component.
+    pub(crate) fn forget(&self, digest: &str) {
+        self.blobs.as_ref().inspect(|blobs| blobs.remove(digest));
+        self.cache.as_ref().inspect(|cache| cache.remove(digest));
     }
 
     async fn read(&self, component: &ComponentBytes) -> Result<Vec<u8>, LoadError> {
-        let limit = self.config.limits.component_bytes;
+        let limit = self.limits.component_bytes;
         let too_large = |bytes: u64| LoadError::TooLarge { bytes, limit };
         match component {
             ComponentBytes::Memory(_, bytes) if bytes.len() > limit => Err(too_large(bytes.len() as u64)),
@@ -217,7 +238,7 @@ impl<'a> Loader<'a> {
                 }
             }
         }
-        let compiled = compile::compile(&self.config.compiler, bytes, &self.config.limits).await?;
+        let compiled = compile::compile(&self.compiler, bytes, &self.limits).await?;
         if let Some(Err(e)) = self.cache.as_ref().map(|cache| cache.put(digest, &compiled)) {
             tracing::warn!(plugin.digest = digest, error = %e, "a compiled plugin could not be kept; the next start compiles it again");
         }
@@ -228,8 +249,19 @@ impl<'a> Loader<'a> {
     fn deserialize(&self, compiled: &[u8]) -> wasmtime::Result<Component> {
         // SAFETY: the bytes come from our own compiler a moment ago, or from the cache, whose folder only the gateway can
         // write to and whose hash was checked on these very bytes.
-        unsafe { Component::deserialize(self.engine, compiled) }
+        unsafe { Component::deserialize(&self.engine, compiled) }
     }
+}
+
+/// A version that passed all checks but the smoke call, and its bytes.
+pub(crate) struct Loaded {
+    pub(crate) plugin: Plugin,
+    pub(crate) bytes: Vec<u8>,
+}
+
+fn schema(section: &[u8]) -> Result<Schema, LoadError> {
+    let document = serde_json::from_slice(section).map_err(|e| LoadError::Schema(e.to_string()))?;
+    Schema::compile(document).map_err(LoadError::Schema)
 }
 
 /// What a path leads to, for the error.
@@ -245,14 +277,13 @@ fn file_kind(file_type: std::fs::FileType) -> &'static str {
 }
 
 fn check_imports(facts: &Facts, manifest: &Manifest) -> Result<(), LoadError> {
-    let grants = manifest.grants();
     for import in &facts.imports {
         let interface = import
             .strip_prefix("portico:plugin/")
             .and_then(|rest| rest.split('@').next())
             .ok_or_else(|| LoadError::Import(import.clone()))?;
         match grant_for(interface) {
-            Ok(Some(grant)) if !grants.contains(&grant) => {
+            Ok(Some(grant)) if !manifest.asks_for(grant) => {
                 return Err(LoadError::GrantMissing { import: import.clone(), grant: grant.as_str() });
             }
             Ok(_) => {}

@@ -13,6 +13,8 @@ pub const WIT_VERSION: Version = Version::new(0, 1, 0);
 /// The custom section a manifest is in.
 pub const SECTION: &str = "portico:manifest";
 
+/// The custom section the JSON Schema of a plugin's settings is in.
+pub const SCHEMA_SECTION: &str = "portico:settings-schema";
 /// The longest window of a limit: a day.
 const LIMIT_WINDOW_SECONDS_MAX: u32 = 86_400;
 
@@ -168,8 +170,9 @@ impl Manifest {
         Some(Mount { name: entry.name, root: entry.root, limits })
     }
 
-    pub(crate) fn grants(&self) -> Vec<Grant> {
-        self.grant.iter().map(|entry| entry.kind).collect()
+    /// Whether it asks for a grant.
+    pub(crate) fn asks_for(&self, grant: Grant) -> bool {
+        self.grant.iter().any(|entry| entry.kind == grant)
     }
 
     /// The grants as the operator is shown them.

@@ -1,23 +1,23 @@
-//! A loaded plugin: its code, ready to instantiate, and what is kept per hook between calls.
+//! A loaded version of a plugin: its code, ready to instantiate, and what is kept between calls. Settings and grants come with each
+//! call, so that all tenants share it.
 
 use std::sync::Arc;
 
-use portico_core::ports::plugins::{Hook, PluginInfo};
+use portico_core::ports::plugins::{Hook, Package};
 use wasmtime::component::InstancePre;
 
 use crate::breakers::Breakers;
 use crate::guest::Guest;
+use crate::import::log::LogQuotas;
 use crate::kind::{AnyExport, AnyKind};
 use crate::limits::{HookLimits, Limits};
 use crate::semaphore::BoundedSemaphore;
-use crate::services::Grantee;
 
 /// A plugin that passed all checks.
 pub(crate) struct Plugin {
-    pub(crate) info: PluginInfo,
-    pub(crate) subject: Arc<Grantee>,
+    pub(crate) package: Arc<Package>,
     pub(crate) pre: InstancePre<Guest>,
-    pub(crate) settings: String,
+    pub(crate) logs: Arc<LogQuotas>,
     pub(crate) hooks: Vec<HookState>,
 }
 
@@ -26,11 +26,16 @@ pub(crate) struct HookState {
     pub(crate) kind: &'static dyn AnyKind,
     pub(crate) export: AnyExport,
     pub(crate) limits: HookLimits,
-    pub(crate) semaphore: BoundedSemaphore,
+    pub(crate) semaphore: Arc<BoundedSemaphore>,
     pub(crate) breakers: Breakers,
 }
 
 impl Plugin {
+    /// Its id.
+    pub(crate) fn id(&self) -> &str {
+        &self.package.info.id
+    }
+
     /// The state of a hook; `None` if the plugin lacks it.
     pub(crate) fn hook(&self, hook: Hook) -> Option<&HookState> {
         self.hooks.iter().find(|state| state.kind.hook() == hook)
@@ -49,7 +54,7 @@ impl HookState {
             kind,
             export: kind.find(pre)?,
             limits,
-            semaphore: BoundedSemaphore::new(limits.at_once, limits.waiting_max),
+            semaphore: Arc::new(BoundedSemaphore::new(limits.at_once, limits.waiting_max)),
             breakers: Breakers::new(kind.on_failure(), limits.breakers_max),
         })
     }

@@ -1,58 +1,78 @@
-//! The runtime: the plugins of one gateway, behind the port of the core.
+//! The runtime: the versions of plugins that one gateway has loaded, behind the port of the core.
+//!
+//! Which version is called, with which settings and grants, the core's directory says for each call; the code of a version is
+//! shared by all tenants. A version that is replaced stays until its last call has ended.
 
-use std::collections::BTreeMap;
+mod calls;
+mod codes;
+
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use portico_core::event::Event;
-use portico_core::id::{DeviceId, TenantId};
-use portico_core::ports::Plugins;
-use portico_core::ports::plugins::{
-    Answer, Decision, Formatted, Handled, Hook, Outcome, PaceDevice, PaceQuery, PluginFailure, PluginInfo,
-    PluginRequest, Refusal, Rest,
-};
+use portico_core::directory::Directory;
+use portico_core::plugin::{Origin, PluginOffer, PluginVersion};
+use portico_core::ports::plugins::{Package, Rest};
+use portico_core::time::UtcMs;
 
-use crate::call::{CallScope, Host};
+use crate::call::Host;
 use crate::check::smoke_test;
-use crate::config::{RuntimeConfig, Source};
+use crate::config::{ComponentBytes, RuntimeConfig, Source};
 use crate::engine;
-use crate::kind::dialect::{Handle, Refuse};
-use crate::kind::{pacing, webhook_format};
-use crate::load::{LoadError, Loader};
+use crate::load::{LoadError, Loaded, Loader};
 use crate::plugin::Plugin;
-use crate::services::{HostServices, Serving};
+use crate::semaphore::BoundedSemaphore;
+use crate::services::HostServices;
+use codes::Codes;
 
 /// Loaded plugins, ready to be called.
 pub struct Runtime {
     host: Host,
-    plugins: BTreeMap<String, Arc<Plugin>>,
-    infos: Arc<[PluginInfo]>,
+    loader: Loader,
+    directory: Arc<Directory>,
+    codes: Codes,
+    packages: Vec<(Arc<Package>, Origin)>,
+}
+
+/// Calls that may wait for room for an instance, for each that there is room for.
+const WAITING_PER_INSTANCE: usize = 4;
+
+impl Host {
+    pub(crate) fn new(config: &RuntimeConfig) -> Result<Self, LoadError> {
+        let instances = config.limits.instances_max;
+        let engine = engine::running(instances).map_err(|e| LoadError::Engine(format!("{e:#}")))?;
+        let room = instances as usize;
+        Ok(Self {
+            services: Arc::new(HostServices::new(config)),
+            instances: Arc::new(BoundedSemaphore::new(room, room.saturating_mul(WAITING_PER_INSTANCE))),
+            clock: Arc::clone(&config.clock),
+            rng: Arc::clone(&config.rng),
+            engine,
+        })
+    }
 }
 
 impl Runtime {
     /// Starts the runtime with these plugins. One that is refused refuses the start: a gateway that quietly lacks a plugin
-    /// would surprise more.
+    /// would surprise more. All of them are on for everybody, until the directory is told otherwise.
     pub async fn start(config: RuntimeConfig, sources: Vec<Source>) -> Result<Arc<Self>, LoadError> {
-        let engine = engine::running(config.limits.instances_max).map_err(|e| LoadError::Engine(format!("{e:#}")))?;
-        let host = Host {
-            services: Arc::new(HostServices::new(config.limits.clone())),
-            clock: Arc::clone(&config.clock),
-            rng: Arc::clone(&config.rng),
-            engine,
-        };
+        let host = Host::new(&config)?;
         let loader = Loader::new(&host.engine, &engine::fingerprint(&host.engine), &config)?;
-        let mut plugins = BTreeMap::new();
-        for source in &sources {
-            let named =
-                |e: LoadError| LoadError::Plugin { plugin: format!("{:?}", source.component), source: Box::new(e) };
-            let mut plugin = loader.load(source).await.map_err(named)?;
-            smoke_test(&host, &mut plugin).await.map_err(named)?;
-            check_unclaimed(&plugins, &plugin).map_err(named)?;
-            tracing::info!(plugin.id = plugin.info.id, plugin.version = plugin.info.version, "a plugin is loaded");
-            plugins.insert(plugin.info.id.clone(), Arc::new(plugin));
+        let directory = Arc::clone(&config.directory);
+        let mut runtime = Self { host, loader, directory, codes: Codes::default(), packages: Vec::new() };
+        for Source { component, origin } in &sources {
+            let named = |e: LoadError| LoadError::Plugin { plugin: format!("{component:?}"), source: Box::new(e) };
+            let package = runtime.add(component).await.map_err(named)?;
+            check_unclaimed(runtime.packages.iter().map(|(package, _)| &**package), &package, Same::Refused)
+                .map_err(named)?;
+            tracing::info!(plugin.id = package.info.id, plugin.version = package.info.version, "a plugin is loaded");
+            runtime.packages.push((package, *origin));
         }
-        let infos = plugins.values().map(|plugin| plugin.info.clone()).collect();
-        Ok(Arc::new(Self { host, plugins, infos }))
+        runtime.offer_all();
+        Ok(Arc::new(runtime))
+    }
+
+    /// What the runtime was started with.
+    pub fn packages(&self) -> Vec<(Arc<Package>, Origin)> {
+        self.packages.clone()
     }
 
     /// Gives the REST core that the import `rest` calls. It comes late because it is built on a runtime.
@@ -60,87 +80,66 @@ impl Runtime {
         self.host.services.set_rest(rest);
     }
 
-    fn find(&self, plugin: &str) -> Result<&Plugin, PluginFailure> {
-        self.plugins.get(plugin).map(|plugin| &**plugin).ok_or_else(|| PluginFailure {
-            plugin: plugin.to_owned(),
-            outcome: Outcome::Missing,
-            detail: "it is not installed".into(),
-        })
+    /// Loads a component, tries it out and keeps it.
+    async fn add(&self, component: &ComponentBytes) -> Result<Arc<Package>, LoadError> {
+        let Loaded { mut plugin, bytes } = self.loader.load(component).await?;
+        smoke_test(&self.host, &mut plugin).await?;
+        self.loader.keep(&plugin.package.info.digest, &bytes)?;
+        Ok(Arc::clone(&self.codes.put(plugin).package))
     }
 
-    /// The plugins that have pacing.
-    fn pacers(&self) -> impl Iterator<Item = &Arc<Plugin>> {
-        self.plugins.values().filter(|p| p.info.hooks.contains(&Hook::Pacing))
+    /// The code of a version: from memory, or loaded from what is kept.
+    async fn code(&self, digest: &str) -> Result<Arc<Plugin>, LoadError> {
+        if let Some(code) = self.codes.get(digest) {
+            return Ok(code);
+        }
+        let bytes = self.loader.kept(digest).ok_or_else(|| LoadError::NotKept(digest.to_owned()))?;
+        let Loaded { mut plugin, .. } = self.loader.load(&ComponentBytes::Memory("kept", bytes.into())).await?;
+        smoke_test(&self.host, &mut plugin).await?;
+        Ok(self.codes.put(plugin))
+    }
+
+    /// Has the directory offer everything, as long as no store says otherwise.
+    fn offer_all(&self) {
+        let offer = |(package, origin): &(Arc<Package>, Origin)| {
+            self.directory.know(Arc::clone(package));
+            PluginOffer::of(&PluginVersion {
+                digest: package.info.digest.clone(),
+                plugin: package.info.id.clone(),
+                version: package.info.version.clone(),
+                origin: *origin,
+                manifest: String::new(),
+                schema: None,
+                created_at: UtcMs(0),
+            })
+        };
+        let offers: Vec<_> = self.packages.iter().map(offer).collect();
+        self.directory.set_offers(self.directory.ticket(), &offers);
     }
 }
 
+/// What to think of another package with the same id.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Same {
+    /// It is in the way.
+    Refused,
+    /// It is another version, which this one replaces.
+    Replaced,
+}
+
 /// Ids and mount names belong to one plugin each. Paths may be claimed by several.
-fn check_unclaimed(plugins: &BTreeMap<String, Arc<Plugin>>, new: &Plugin) -> Result<(), LoadError> {
-    if plugins.contains_key(&new.info.id) {
-        return Err(LoadError::Duplicate(new.info.id.clone()));
-    }
-    let Some(mount) = &new.info.mount else {
-        return Ok(());
-    };
-    for other in plugins.values().filter_map(|p| p.info.mount.as_ref()) {
-        if other.name == mount.name {
+fn check_unclaimed<'a>(others: impl Iterator<Item = &'a Package>, new: &Package, same: Same) -> Result<(), LoadError> {
+    for other in others.map(|package| &package.info) {
+        if other.id == new.info.id {
+            if same == Same::Refused {
+                return Err(LoadError::Duplicate(new.info.id.clone()));
+            }
+            continue;
+        }
+        let (Some(mount), Some(taken)) = (&new.info.mount, &other.mount) else { continue };
+        if taken.name == mount.name {
             return Err(LoadError::Duplicate(format!("/d/{}", mount.name)));
         }
     }
     Ok(())
-}
-
-#[async_trait]
-impl Plugins for Runtime {
-    fn list(&self) -> Arc<[PluginInfo]> {
-        Arc::clone(&self.infos)
-    }
-
-    async fn format(&self, plugin: &str, tenant: &TenantId, events: &[Event]) -> Result<Vec<Formatted>, PluginFailure> {
-        let plugin = self.find(plugin)?;
-        let scope = CallScope { tenant: Some(tenant.clone()), device: None, serving: Serving::Gateway };
-        let mut all = Vec::with_capacity(events.len());
-        for batch in webhook_format::batches(events) {
-            all.extend(self.host.call(plugin, &scope, &batch).await?);
-        }
-        Ok(all)
-    }
-
-    async fn pace(
-        &self,
-        tenant: &TenantId,
-        device: &DeviceId,
-        state: PaceDevice,
-        queries: Vec<PaceQuery>,
-    ) -> Result<Vec<Decision>, PluginFailure> {
-        let scope = CallScope { tenant: Some(tenant.clone()), device: Some(device.clone()), serving: Serving::Gateway };
-        let mut strictest: Option<Vec<Decision>> = None;
-        for plugin in self.pacers() {
-            let mut all = Vec::with_capacity(queries.len());
-            for batch in pacing::batches(&state, &queries) {
-                all.extend(self.host.call(plugin, &scope, &batch).await?);
-            }
-            strictest = Some(match strictest {
-                None => all,
-                Some(before) => before.into_iter().zip(all).map(|(a, b)| pacing::stricter(a, b)).collect(),
-            });
-        }
-        strictest.ok_or_else(|| PluginFailure {
-            plugin: "pacing".into(),
-            outcome: Outcome::Missing,
-            detail: "no installed plugin has the hook `pacing`".into(),
-        })
-    }
-
-    async fn handle(&self, plugin: &str, request: PluginRequest) -> Result<Handled, PluginFailure> {
-        let plugin = self.find(plugin)?;
-        let (call, scope) = Handle::new(request);
-        self.host.call(plugin, &scope, &call).await
-    }
-
-    async fn refuse(&self, plugin: &str, refusal: Refusal) -> Result<Answer, PluginFailure> {
-        let plugin = self.find(plugin)?;
-        let scope = CallScope { tenant: None, device: None, serving: Serving::Gateway };
-        self.host.call(plugin, &scope, &Refuse::new(refusal)).await
-    }
 }

@@ -4,34 +4,43 @@ use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 use portico_core::access::Caller;
-use portico_core::ports::plugins::{Grant, Hook, Identified, PluginResponse, Rest};
+use portico_core::directory::{Directory, Effective};
+use portico_core::id::DeviceId;
+use portico_core::ports::plugins::{Grant, Hook, Identified, KvScope, PluginKv, PluginResponse, Rest};
 
+use crate::bindings::kv::KvError;
+use crate::config::RuntimeConfig;
 use crate::import::CallStates;
 use crate::import::assume;
-use crate::import::log::{Line, LogQuota};
+use crate::import::log::{Line, LogQuotas};
 use crate::import::rest::{self, Refusal};
 use crate::limits::{ASSUMED_KEYS_MAX, LOG_LINES_PER_CALL_MAX, Limits};
+use crate::owner::Owner;
+use crate::place::Place;
 
 /// The host's side of every import.
 pub(crate) struct HostServices {
     rest: OnceLock<Arc<dyn Rest>>,
+    kv: Option<Arc<dyn PluginKv>>,
+    directory: Arc<Directory>,
     limits: Limits,
 }
 
 /// The call of a hook that a host function is called from.
 pub(crate) struct CallInfo {
-    pub(crate) plugin: Arc<Grantee>,
+    /// What holds for the call: grants and settings.
+    pub(crate) effective: Arc<Effective>,
+    /// Whose breaker and quotas count.
+    pub(crate) owner: Owner,
     pub(crate) hook: Hook,
+    /// Whether the hook is a pure function of its arguments, which may ask the host for nothing.
+    pub(crate) pure: bool,
     pub(crate) call_id: String,
     pub(crate) serving: Serving,
+    pub(crate) logs: Arc<LogQuotas>,
+    /// Its place among those that run; `None` for checks.
+    pub(crate) place: Option<Place>,
     pub(crate) states: CallStates,
-}
-
-/// A plugin as the holder of grants and quotas.
-pub(crate) struct Grantee {
-    pub(crate) id: String,
-    pub(crate) grants: Vec<Grant>,
-    pub(crate) log: LogQuota,
 }
 
 /// On whose behalf a hook is called.
@@ -48,9 +57,32 @@ pub(crate) enum Serving {
     },
 }
 
+impl CallInfo {
+    /// Waits for something without holding the place among those that run.
+    pub(crate) async fn away<T>(&mut self, work: impl Future<Output = T>) -> T {
+        match &mut self.place {
+            Some(place) => place.away(work).await,
+            None => work.await,
+        }
+    }
+
+    fn check_grant(&self, grant: Grant) -> Result<(), String> {
+        if self.effective.grants.contains(&grant) {
+            return Ok(());
+        }
+        let name = grant.as_str();
+        Err(format!("the grant `{name}` is missing: the manifest has to ask for it, and nobody may withhold it"))
+    }
+}
+
 impl HostServices {
-    pub(crate) fn new(limits: Limits) -> Self {
-        Self { rest: OnceLock::new(), limits }
+    pub(crate) fn new(config: &RuntimeConfig) -> Self {
+        Self {
+            rest: OnceLock::new(),
+            kv: config.kv.clone(),
+            directory: Arc::clone(&config.directory),
+            limits: config.limits.clone(),
+        }
     }
 
     /// Gives the REST core, once it is there. Later ones are ignored.
@@ -60,46 +92,69 @@ impl HostServices {
         }
     }
 
-    /// Writes a guest's log line, if the call and the plugin have lines left.
+    /// Writes a guest's log line, if the call and the enablement have lines left.
     pub(crate) fn log(&self, call: &mut CallInfo, line: &Line) {
-        if !call.states.log.take(LOG_LINES_PER_CALL_MAX) {
-            return;
+        if call.states.log.take(LOG_LINES_PER_CALL_MAX) {
+            call.logs.write(call, line, self.limits.log_lines_per_minute);
         }
-        call.plugin.log.write(call, line, self.limits.log_lines_per_minute);
     }
 
     /// Lets the rest of the call act for whoever owns `key`.
     pub(crate) async fn assume(&self, call: &mut CallInfo, key: &str) -> Result<(), assume::Refusal> {
-        if !call.plugin.grants.contains(&Grant::Assume) {
-            return Err(assume::Refusal::Denied("the manifest does not ask for the grant `assume`".into()));
-        }
-        let Serving::Request { caller, peer } = &mut call.serving else {
+        call.check_grant(Grant::Assume).map_err(assume::Refusal::Denied)?;
+        let Serving::Request { peer, .. } = call.serving else {
             return Err(assume::Refusal::Denied("this hook serves no request".into()));
         };
         let rest = self.rest.get().ok_or_else(|| assume::Refusal::Denied("the REST core is still starting".into()))?;
         if !call.states.assume.take(ASSUMED_KEYS_MAX) {
             return Err(assume::Refusal::TooMany);
         }
-        match rest.identify(key, *peer).await {
-            Identified::Known(known) => *caller = Some(known),
+        let known = match call.away(rest.identify(key, peer)).await {
+            Identified::Known(known) => known,
             Identified::Unknown => return Err(assume::Refusal::Unknown),
             Identified::TooMany => return Err(assume::Refusal::TooMany),
-        }
+        };
+        // From here on what the owner's tenant decided about the plugin counts.
+        let tenant = Some(known.tenant());
+        let effective = self.directory.snapshot().effective(tenant, None, &call.effective.plugin);
+        let effective = effective.filter(|effective| effective.is_on());
+        let off = || assume::Refusal::Denied("the plugin is off for the owner of this key".into());
+        call.effective = effective.ok_or_else(off)?;
+        call.owner = Owner::of(tenant, &call.effective);
+        call.serving = Serving::Request { caller: Some(known), peer };
         Ok(())
     }
 
     /// Runs a request of the REST core with the credentials of the caller being served.
     pub(crate) async fn rest(&self, call: &mut CallInfo, request: rest::Request) -> Result<PluginResponse, Refusal> {
-        if !call.plugin.grants.contains(&Grant::Rest) {
-            return Err(Refusal::Denied("the manifest does not ask for the grant `rest`".into()));
-        }
+        call.check_grant(Grant::Rest).map_err(Refusal::Denied)?;
         let Serving::Request { caller, .. } = &call.serving else {
             return Err(Refusal::Denied("this hook serves no caller whose credentials `rest` could use".into()));
         };
+        let caller = caller.clone();
         if !call.states.rest.take(self.limits.rest_calls) {
             return Err(Refusal::TooLarge(format!("one call may make {} requests", self.limits.rest_calls)));
         }
         let rest = self.rest.get().ok_or_else(|| Refusal::Unavailable("the REST core is still starting".into()))?;
-        rest::run(&**rest, caller.clone(), request, self.limits.rest_body_bytes).await
+        call.away(rest::run(&**rest, caller, request, self.limits.rest_body_bytes)).await
+    }
+
+    /// The values that the plugin keeps for the tenant that the call concerns, or for one of its devices.
+    pub(crate) fn kv(
+        &self,
+        call: &mut CallInfo,
+        device: Option<DeviceId>,
+    ) -> Result<(Arc<dyn PluginKv>, KvScope), KvError> {
+        call.check_grant(Grant::Kv).map_err(KvError::Denied)?;
+        if call.pure {
+            return Err(KvError::Denied("this hook is pure: what it needs has to be in its arguments".into()));
+        }
+        let tenant = call.owner.tenant.clone();
+        let tenant = tenant.ok_or_else(|| KvError::Denied("this call concerns no tenant".into()))?;
+        if !call.states.kv.take(self.limits.kv_calls) {
+            return Err(KvError::TooLarge(format!("one call may use `kv` {} times", self.limits.kv_calls)));
+        }
+        let kv = self.kv.clone().ok_or_else(|| KvError::Unavailable("this runtime keeps no values".into()))?;
+        Ok((kv, KvScope { tenant, plugin: call.effective.plugin.clone(), device }))
     }
 }

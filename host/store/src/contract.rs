@@ -9,6 +9,7 @@ mod lane;
 mod message;
 mod open;
 mod outbox;
+mod plugin;
 mod webhook;
 mod webhook_headers;
 
@@ -105,6 +106,11 @@ store_contract! {
         dead_letters_are_replayed_by_span
         a_purged_event_ends_its_delivery
         lists_stats_and_purge;
+    plugin:
+        versions_and_offers_survive_the_round_trip
+        a_tenant_and_each_of_its_devices_decide_once
+        values_are_kept_by_scope_and_listed_by_prefix
+        a_delivery_remembers_what_shaped_it;
     webhook:
         a_webhook_survives_the_round_trip
         a_change_changes_what_it_names

@@ -30,6 +30,7 @@ mod lock;
 mod message;
 mod migrate;
 mod outbox;
+mod plugin;
 mod row;
 mod webhook;
 

@@ -73,24 +73,24 @@ statements! {
     CLAIM =
         "UPDATE deliveries SET due_ms = $2, claimed_ms = $1
              WHERE id IN (SELECT id FROM deliveries WHERE state = 'pending' AND due_ms <= $1 ORDER BY due_ms LIMIT $3)
-             RETURNING id, tenant_id, webhook_id, event_id, attempts, created_ms, event_seq",
+             RETURNING id, tenant_id, webhook_id, event_id, attempts, created_ms, event_seq, shaped_by",
         "WITH chosen AS MATERIALIZED (
                  SELECT id FROM deliveries WHERE state = 'pending' AND due_ms <= $1 ORDER BY due_ms LIMIT $3
                  FOR NO KEY UPDATE SKIP LOCKED)
              UPDATE deliveries SET due_ms = $2, claimed_ms = $1 FROM chosen WHERE deliveries.id = chosen.id
-             RETURNING deliveries.id, tenant_id, webhook_id, event_id, attempts, created_ms, event_seq";
+             RETURNING deliveries.id, tenant_id, webhook_id, event_id, attempts, created_ms, event_seq, shaped_by";
     /// As `CLAIM`, of one webhook.
     CLAIM_OF =
         "UPDATE deliveries SET due_ms = $2, claimed_ms = $1
              WHERE id IN (
                  SELECT id FROM deliveries WHERE webhook_id = $4 AND state = 'pending' AND due_ms <= $1
                  ORDER BY due_ms LIMIT $3)
-             RETURNING id, tenant_id, webhook_id, event_id, attempts, created_ms, event_seq",
+             RETURNING id, tenant_id, webhook_id, event_id, attempts, created_ms, event_seq, shaped_by",
         "WITH chosen AS MATERIALIZED (
                  SELECT id FROM deliveries WHERE webhook_id = $4 AND state = 'pending' AND due_ms <= $1
                  ORDER BY due_ms LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED)
              UPDATE deliveries SET due_ms = $2, claimed_ms = $1 FROM chosen WHERE deliveries.id = chosen.id
-             RETURNING deliveries.id, tenant_id, webhook_id, event_id, attempts, created_ms, event_seq";
+             RETURNING deliveries.id, tenant_id, webhook_id, event_id, attempts, created_ms, event_seq, shaped_by";
     /// One step through the index for each webhook: from one id to the next larger one.
     WAITING =
         "WITH RECURSIVE waiting (webhook_id, place) AS (
@@ -107,7 +107,7 @@ statements! {
     /// What waits behind heads of lanes, `$1` deliveries of each at most. SQLite can't limit a joined part by itself: there
     /// the last one wanted is looked up first.
     BEHIND =
-        "SELECT d.id, d.tenant_id, d.webhook_id, d.event_id, d.attempts, d.created_ms, d.event_seq
+        "SELECT d.id, d.tenant_id, d.webhook_id, d.event_id, d.attempts, d.created_ms, d.event_seq, d.shaped_by
              FROM deliveries h CROSS JOIN deliveries d
              WHERE h.id IN ({$}) AND d.webhook_id = h.webhook_id AND d.lane = h.lane AND d.state = 'pending'
                  AND d.event_seq > h.event_seq AND d.event_seq <= COALESCE((
@@ -115,7 +115,7 @@ statements! {
                      WHERE n.webhook_id = h.webhook_id AND n.lane = h.lane AND n.state = 'pending'
                          AND n.event_seq > h.event_seq
                      ORDER BY n.event_seq LIMIT 1 OFFSET $1 - 1), 9223372036854775807)",
-        "SELECT d.id, d.tenant_id, d.webhook_id, d.event_id, d.attempts, d.created_ms, d.event_seq
+        "SELECT d.id, d.tenant_id, d.webhook_id, d.event_id, d.attempts, d.created_ms, d.event_seq, d.shaped_by
              FROM deliveries h CROSS JOIN LATERAL (
                  SELECT n.* FROM deliveries n
                  WHERE n.webhook_id = h.webhook_id AND n.lane = h.lane AND n.state = 'pending'
@@ -192,6 +192,7 @@ struct ClaimedRow {
     attempts: i64,
     created_ms: i64,
     event_seq: i64,
+    shaped_by: Option<String>,
 }
 
 impl FromRow for ClaimedRow {
@@ -204,6 +205,7 @@ impl FromRow for ClaimedRow {
             attempts: row.get(4)?,
             created_ms: row.get(5)?,
             event_seq: row.get(6)?,
+            shaped_by: row.get::<Option<&str>>(7)?.map(str::to_owned),
         })
     }
 }
@@ -230,13 +232,14 @@ impl ClaimedRow {
             webhook: at.id("webhook_id", &self.webhook_id)?,
             event: event.clone(),
             attempts: at.number("attempts", self.attempts)?,
+            shaped_by: self.shaped_by.clone(),
         })
     }
 
     /// What becomes of a delivery whose event is gone: it was revived in the very moment its event was purged.
     fn without_event(&self, at: UtcMs) -> Result<AttemptResult> {
         let delivery = RowRef::new("deliveries", &self.id).id("id", &self.id)?;
-        Ok(AttemptResult { delivery, attempt: None, state: DeliveryState::Dead, due: None, at })
+        Ok(AttemptResult { delivery, attempt: None, state: DeliveryState::Dead, due: None, at, shaped_by: None })
     }
 }
 

@@ -66,6 +66,9 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Statement> {
         crate::message::ALL,
         crate::outbox::ALL,
         crate::outbox::settle::ALL,
+        crate::plugin::ALL,
+        crate::plugin::enablement::ALL,
+        crate::plugin::kv::ALL,
         crate::webhook::ALL,
     ]
     .into_iter()

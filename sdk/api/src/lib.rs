@@ -2,7 +2,7 @@
 //!
 //! The gateway's listener, its event writer and its clients use the same types, so that the JSON is declared once. Ids are
 //! texts here and points in time are [`Timestamp`]s; what they must look like is checked by the gateway. Invariant: this crate
-//! depends on serde alone, and with the feature `openapi` on utoipa for the schemas.
+//! depends on serde and serde_json alone, and with the feature `openapi` on utoipa for the schemas.
 
 mod bounded;
 mod delivery;
@@ -29,7 +29,11 @@ pub use message::{
     StatusTimes,
 };
 pub use page::Page;
-pub use plugin::{Grant, Granted, Hook, Mount, Plugin};
+pub use plugin::{
+    AUDIENCE_MAX, DecidedBy, EffectiveGrant, EffectivePlugin, GRANTS_MAX, Grant, Granted, Hook, Mount,
+    NewPluginEnablement, Origin, Plugin, PluginEnablement, PluginEnablementPatch, PluginOffer, PluginOfferPatch,
+    PluginVersion, Switch,
+};
 pub use problem::{Problem, ProblemCode};
 pub use server::{Health, Part, PartStatus, Version};
 pub use timestamp::Timestamp;

@@ -1,5 +1,5 @@
 //! From a core module to a component: the world is made of the hooks in the manifest, unused imports fall away, and the
-//! manifest goes into a custom section at the end.
+//! manifest goes into a custom section at the end, and the schema of the settings into another one.
 
 use std::path::Path;
 
@@ -13,11 +13,15 @@ use crate::manifest::Manifest;
 /// The custom section that holds the manifest's text.
 pub const MANIFEST_SECTION: &str = "portico:manifest";
 
+/// The custom section that holds the JSON Schema of the plugin's settings, if it has one.
+pub const SCHEMA_SECTION: &str = "portico:settings-schema";
+
 /// The interfaces, as they were when this packer was built.
-pub const WIT: [(&str, &str); 7] = [
+pub const WIT: [(&str, &str); 8] = [
     ("types.wit", include_str!("../../../wit/gateway/types.wit")),
     ("log.wit", include_str!("../../../wit/gateway/log.wit")),
     ("rest.wit", include_str!("../../../wit/gateway/rest.wit")),
+    ("kv.wit", include_str!("../../../wit/gateway/kv.wit")),
     ("pacing.wit", include_str!("../../../wit/gateway/pacing.wit")),
     ("webhook-format.wit", include_str!("../../../wit/gateway/webhook-format.wit")),
     ("http-handler.wit", include_str!("../../../wit/gateway/http-handler.wit")),
@@ -37,6 +41,9 @@ pub fn encode(module: &[u8], manifest: &Manifest) -> Result<Vec<u8>, PackError> 
         .and_then(|encoder| encoder.encode())
         .map_err(|e| wrong(format!("{e:#}")))?;
     add_section(&mut component, MANIFEST_SECTION, manifest.text.as_bytes());
+    if let Some(schema) = &manifest.settings_schema {
+        add_section(&mut component, SCHEMA_SECTION, schema.as_bytes());
+    }
     Ok(component)
 }
 

@@ -17,7 +17,8 @@ impl Stamp {
     pub fn of(project: &Project) -> Result<Self, PackError> {
         let mut files = vec![project.workspace_dir.join("Cargo.toml"), project.workspace_dir.join("Cargo.lock")];
         for dir in &project.source_dirs {
-            files.extend([dir.join("Cargo.toml"), dir.join(crate::manifest::FILE_NAME)]);
+            let names = ["Cargo.toml", crate::manifest::FILE_NAME, crate::manifest::SCHEMA_FILE_NAME];
+            files.extend(names.map(|name| dir.join(name)));
             collect(&dir.join("src"), &mut files)?;
         }
         files.sort();

@@ -10,6 +10,9 @@ use crate::PackError;
 /// The file's name, beside `Cargo.toml`.
 pub const FILE_NAME: &str = "plugin.toml";
 
+/// The JSON Schema of the plugin's settings, beside it.
+pub const SCHEMA_FILE_NAME: &str = "settings.schema.json";
+
 /// Every hook there is, and the interface that stands for it.
 pub const HOOKS: [&str; 3] = ["webhook-format", "pacing", "http-handler"];
 
@@ -18,6 +21,8 @@ pub const HOOKS: [&str; 3] = ["webhook-format", "pacing", "http-handler"];
 pub struct Manifest {
     /// The text, as it goes into the component.
     pub text: String,
+    /// The JSON Schema of the settings, as it goes into the component, if there is one.
+    pub settings_schema: Option<String>,
     plugin: Plugin,
 }
 
@@ -36,7 +41,13 @@ impl Manifest {
     /// Reads a manifest.
     pub fn read(path: &Path) -> Result<Self, PackError> {
         let text = fs::read_to_string(path).map_err(PackError::io(path))?;
-        Self::parse(text).map_err(|why| PackError::Manifest { path: path.to_owned(), why })
+        let manifest = Self::parse(text).map_err(|why| PackError::Manifest { path: path.to_owned(), why })?;
+        let schema_path = path.with_file_name(SCHEMA_FILE_NAME);
+        if !schema_path.is_file() {
+            return Ok(manifest);
+        }
+        let schema = fs::read_to_string(&schema_path).map_err(PackError::io(&schema_path))?;
+        Ok(Self { settings_schema: Some(schema), ..manifest })
     }
 
     fn parse(text: String) -> Result<Self, String> {
@@ -52,7 +63,7 @@ impl Manifest {
         if plugin.hooks.is_empty() {
             return Err("`hooks` is empty: a plugin without hooks is never called".into());
         }
-        Ok(Self { text, plugin })
+        Ok(Self { text, settings_schema: None, plugin })
     }
 
     /// The plugin's id, which is also the file's name.

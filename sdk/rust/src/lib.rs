@@ -12,6 +12,7 @@ pub mod gateway;
 #[doc(hidden)]
 pub mod glue;
 pub mod http;
+pub mod kv;
 pub mod log;
 pub mod pacing;
 pub mod time;

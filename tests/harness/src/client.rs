@@ -113,6 +113,16 @@ impl Client {
         Self::send(self.request(Method::POST, path).json(&body)).await
     }
 
+    /// `PUT` with a JSON body.
+    pub async fn put(&self, path: &str, body: Value) -> Answer {
+        Self::send(self.request(Method::PUT, path).json(&body)).await
+    }
+
+    /// `PATCH` with a JSON body.
+    pub async fn patch(&self, path: &str, body: Value) -> Answer {
+        Self::send(self.request(Method::PATCH, path).json(&body)).await
+    }
+
     /// `POST` without a body.
     pub async fn act(&self, path: &str) -> Answer {
         Self::send(self.request(Method::POST, path)).await

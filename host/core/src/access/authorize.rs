@@ -5,11 +5,13 @@
 //! belong here as well.
 
 use std::ops::Deref;
+use std::sync::Arc;
 
 use super::Scope;
 use crate::context::Write;
 use crate::context::idempotency::Answer;
 use crate::context::{OpContext, Ports, Services};
+use crate::directory::Offered;
 use crate::error::{Error, Result};
 use crate::id::{DeviceId, TenantId};
 use crate::model::device::Device;
@@ -32,6 +34,10 @@ pub enum Action {
     ManageWebhooks,
     /// Make, see and revoke keys.
     ManageKeys,
+    /// See plugins, and what they are set to.
+    SeePlugins,
+    /// Switch plugins on and off, and change their settings.
+    ManagePlugins,
     /// Run the server.
     RunServer,
 }
@@ -40,8 +46,8 @@ impl Action {
     /// The scope a key needs for it.
     pub fn scope(self) -> Scope {
         match self {
-            Self::SeeDevices => Scope::DevicesRead,
-            Self::ManageDevices => Scope::DevicesWrite,
+            Self::SeeDevices | Self::SeePlugins => Scope::DevicesRead,
+            Self::ManageDevices | Self::ManagePlugins => Scope::DevicesWrite,
             Self::SeeMessages => Scope::MessagesRead,
             Self::Send => Scope::MessagesWrite,
             Self::SeeWebhooks => Scope::WebhooksRead,
@@ -74,6 +80,13 @@ impl OpContext {
     pub(crate) fn require(&self, action: Action) -> Result<TenantAccess<'_>> {
         self.caller().require(action.scope())?;
         Ok(TenantAccess { context: self })
+    }
+
+    /// A plugin that the tenant may use.
+    pub(crate) fn offered(&self, plugin: &str) -> Result<Arc<Offered>> {
+        let snapshot = self.directory().snapshot();
+        let offered = snapshot.offered(Some(self.tenant()), plugin).cloned();
+        offered.ok_or_else(|| Error::not_found("plugin", plugin))
     }
 
     /// Names a device; [`DeviceRequest::require`] gives access to it.

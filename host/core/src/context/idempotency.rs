@@ -146,6 +146,30 @@ impl Answer for crate::model::message::Message {
     }
 }
 
+impl Answer for crate::model::plugin::PluginOffer {
+    fn keep(&self) -> Result<Vec<u8>> {
+        Ok(self.plugin.clone().into_bytes())
+    }
+
+    fn restore(kept: &[u8], tx: &mut dyn Tx, _: &TenantId) -> Result<Self> {
+        let plugin = String::from_utf8_lossy(kept);
+        tx.plugin_offer_find(&plugin)?.ok_or_else(|| Error::not_found("plugin", plugin))
+    }
+}
+
+impl Answer for crate::model::plugin::Enablement {
+    fn keep(&self) -> Result<Vec<u8>> {
+        Ok(format!("{}/{}", self.plugin, self.id).into_bytes())
+    }
+
+    fn restore(kept: &[u8], tx: &mut dyn Tx, tenant: &TenantId) -> Result<Self> {
+        let text = String::from_utf8_lossy(kept);
+        let (plugin, id) = text.split_once('/').unwrap_or_default();
+        let found = tx.enablement_list(tenant, plugin)?.into_iter().find(|row| row.id.as_str() == id);
+        found.ok_or_else(|| Error::not_found("enablement of the plugin", plugin))
+    }
+}
+
 impl Answer for u64 {
     fn keep(&self) -> Result<Vec<u8>> {
         Ok(self.to_string().into_bytes())

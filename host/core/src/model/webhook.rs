@@ -109,6 +109,9 @@ pub struct Claimed {
     pub event: Event,
     /// Attempts made before this one.
     pub attempts: u32,
+    /// The version of the format plugin that shaped it first, by its digest; `default` when it went out in the gateway's own
+    /// format because the plugin failed or was off.
+    pub shaped_by: Option<String>,
 }
 
 #[cfg(test)]

@@ -10,43 +10,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::address::ChatKind;
+use crate::error::Result;
 use crate::id::{DeviceId, TenantId};
 use crate::model::access::Caller;
 use crate::model::event::Event;
+use crate::model::plugin::schema::Schema;
 
+pub use crate::model::plugin::{Grant, Granted, Hook};
 pub use http::{
     Answer, AnswerBody, Handled, Limit, LimitBy, LimitHeaders, Mount, PartValue, PluginRequest, PluginResponse,
     Refusal, RequestContent, RequestPart, RestRequest, Route, Upload,
 };
-
-/// Which hooks a plugin has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Hook {
-    /// Shapes webhook bodies.
-    WebhookFormat,
-    /// Says when a message may go.
-    Pacing,
-    /// Serves HTTP requests.
-    HttpHandler,
-}
-
-impl Hook {
-    /// All there are.
-    pub const ALL: [Self; 3] = [Self::WebhookFormat, Self::Pacing, Self::HttpHandler];
-
-    /// The name of the interface, in manifests, exports, logs, metrics and the API.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::WebhookFormat => "webhook-format",
-            Self::Pacing => "pacing",
-            Self::HttpHandler => "http-handler",
-        }
-    }
-}
 
 /// An installed plugin.
 #[derive(Clone, Debug)]
@@ -65,37 +42,19 @@ pub struct PluginInfo {
     pub mount: Option<Mount>,
     /// What it serves there.
     pub routes: Arc<[Route]>,
-    /// What it asked for and got; what is not listed, it can't do.
+    /// What it asks for and why; what is not listed, it can't be granted.
     pub grants: Vec<Granted>,
 }
 
-/// What can be granted to a plugin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Grant {
-    /// Requests of the REST core with the credentials of the caller being served.
-    Rest,
-    /// Acting for whoever's credentials stand in a request's body or path.
-    Assume,
-}
-
-impl Grant {
-    /// The name in manifests and in the API.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Rest => "rest",
-            Self::Assume => "assume",
-        }
-    }
-}
-
-/// A grant that a plugin was given.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Granted {
-    /// What.
-    pub kind: Grant,
-    /// What for, as its manifest says.
-    pub why: String,
+/// A version that the runtime has loaded.
+#[derive(Debug)]
+pub struct Package {
+    /// What it is.
+    pub info: PluginInfo,
+    /// Its manifest.
+    pub manifest: String,
+    /// The schema of its settings, if it has one.
+    pub schema: Option<Schema>,
 }
 
 /// Why a plugin gave no usable answer. The names are metric labels and log fields.
@@ -140,7 +99,7 @@ pub enum Outcome {
     Busy,
     /// It failed too often lately for this tenant, which leaves it alone for a while.
     Breaker,
-    /// There is no such plugin, or it lacks the hook.
+    /// There is no such plugin, it lacks the hook, or it is off.
     Missing,
 }
 
@@ -151,6 +110,15 @@ pub enum Formatted {
     Send(Parts),
     /// This subscriber gets none of it; why.
     Skip(String),
+}
+
+/// Events as a format plugin shaped them.
+#[derive(Clone, Debug)]
+pub struct FormattedBatch {
+    /// The version that did.
+    pub digest: Arc<str>,
+    /// One answer per event, in order.
+    pub answers: Vec<Formatted>,
 }
 
 /// The HTTP parts of a delivery.
@@ -259,13 +227,37 @@ pub enum Decision {
 /// The plugin runtime.
 #[async_trait]
 pub trait Plugins: Send + Sync {
-    /// What is installed, by id. The same list until something is installed or removed.
+    /// The current version of everything that is installed, by id. The same list until something is installed or removed.
     fn list(&self) -> Arc<[PluginInfo]>;
 
-    /// Shapes events for one subscription: one answer per event, in order.
-    async fn format(&self, plugin: &str, tenant: &TenantId, events: &[Event]) -> Result<Vec<Formatted>, PluginFailure>;
+    /// Checks a component, compiles it, tries it out and keeps its bytes. From then on it can be called by its digest; whether it
+    /// is, is not decided here. Installing the same bytes again changes nothing.
+    ///
+    /// # Errors
+    /// `Invalid` when the component is refused, with what to do about it.
+    async fn install(&self, component: Vec<u8>) -> Result<Arc<Package>>;
 
-    /// Says when messages of one device may go: one answer per query, in order.
+    /// Loads a version whose bytes are kept.
+    ///
+    /// # Errors
+    /// `NotFound` when they are not, `Invalid` when they can't be used any more.
+    async fn load(&self, digest: &str) -> Result<Arc<Package>>;
+
+    /// Forgets a version that nothing names any more, with its bytes.
+    async fn forget(&self, digest: &str);
+
+    /// Shapes events for one subscription: one answer per event, in order. `digest` names the version that shaped them before:
+    /// it does so again although the plugin may be off by now. Where it is not kept any more the current one does.
+    async fn format(
+        &self,
+        plugin: &str,
+        digest: Option<&str>,
+        tenant: &TenantId,
+        events: &[Event],
+    ) -> Result<FormattedBatch, PluginFailure>;
+
+    /// Says when messages of one device may go: one answer per query, in order. Where no plugin with this hook is on, all may go
+    /// at once.
     async fn pace(
         &self,
         tenant: &TenantId,
@@ -274,7 +266,7 @@ pub trait Plugins: Send + Sync {
         queries: Vec<PaceQuery>,
     ) -> Result<Vec<Decision>, PluginFailure>;
 
-    /// Serves a request.
+    /// Serves a request. A plugin that is off for whoever asks passes it on.
     async fn handle(&self, plugin: &str, request: PluginRequest) -> Result<Handled, PluginFailure>;
 
     /// Says what the host refuses in the words of the plugin's API.
@@ -290,6 +282,52 @@ pub enum Identified {
     Unknown,
     /// Not told: too many bad ones came from there lately.
     TooMany,
+}
+
+/// Whose value of a plugin it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KvScope {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The plugin's id.
+    pub plugin: String,
+    /// The device; `None`: the tenant as a whole.
+    pub device: Option<DeviceId>,
+}
+
+/// A value that a plugin keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KvValue {
+    /// The bytes.
+    pub value: Vec<u8>,
+    /// Grows with every write; 1 for the first.
+    pub version: u32,
+}
+
+/// Values that plugins keep: what the `kv` import calls. Limits are checked here.
+#[async_trait]
+pub trait PluginKv: Send + Sync {
+    /// A value, if there is one that has not expired.
+    async fn get(&self, scope: &KvScope, key: &str) -> Result<Option<KvValue>>;
+
+    /// Writes a value and gives its version. `expect` is the version it must have: 0 for none. `None` writes in any case.
+    ///
+    /// # Errors
+    /// `Conflict` when it has another version, `Invalid` and `TooLarge` when key or value break a limit.
+    async fn set(
+        &self,
+        scope: &KvScope,
+        key: &str,
+        value: Vec<u8>,
+        expect: Option<u32>,
+        ttl: Option<Duration>,
+    ) -> Result<u32>;
+
+    /// Removes a value; says whether there was one.
+    async fn delete(&self, scope: &KvScope, key: &str) -> Result<bool>;
+
+    /// Keys that begin with `prefix`, in byte order, beginning after `after`, at most `limit`.
+    async fn list(&self, scope: &KvScope, prefix: &str, after: &str, limit: u32) -> Result<Vec<String>>;
 }
 
 /// The REST core without a socket in between: what a dialect's `rest` import calls.

@@ -10,6 +10,7 @@ mod devices;
 mod events;
 mod messages;
 mod outbox;
+mod plugins;
 mod webhooks;
 
 use async_trait::async_trait;
@@ -19,6 +20,7 @@ pub use devices::{DeviceChange, DeviceTx};
 pub use events::EventTx;
 pub use messages::{MessageFilter, MessageTx};
 pub use outbox::{AttemptResult, DeliveryFilter, LaneResult, NewDelivery, OutboxStats, OutboxTx, WaitingWebhook};
+pub use plugins::{KvEntry, PluginTx};
 pub use webhooks::{WebhookChange, WebhookTx};
 
 use crate::error::{Error, Result};
@@ -90,4 +92,4 @@ fn with_result<T: Send + 'static>(
 }
 
 /// One transaction.
-pub trait Tx: AccessTx + DeviceTx + MessageTx + EventTx + WebhookTx + OutboxTx + Send {}
+pub trait Tx: AccessTx + DeviceTx + MessageTx + EventTx + WebhookTx + OutboxTx + PluginTx + Send {}

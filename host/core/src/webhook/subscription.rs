@@ -80,7 +80,7 @@ pub async fn create(ctx: &OpContext, new: NewWebhook) -> Result<MadeWebhook> {
         device: new.device,
         url: checked_url(access.services(), new.url)?,
         events,
-        format: checked_format(access.services(), new.format)?,
+        format: checked_format(access.services(), ctx.tenant(), new.format)?,
         state: WebhookState::Enabled,
         reason: None,
         failing_since: None,
@@ -128,7 +128,7 @@ pub async fn change(ctx: &OpContext, id: &WebhookId, patch: WebhookPatch) -> Res
         url: patch.url.map(|u| checked_url(access.services(), u)).transpose()?,
         events: patch.events.map(|e| checked_events(&e)).transpose()?,
         headers: patch.headers.map(|h| sealed_headers(access.services(), id, h)).transpose()?,
-        format: patch.format.map(|f| checked_format(access.services(), Some(f))).transpose()?,
+        format: patch.format.map(|f| checked_format(access.services(), ctx.tenant(), Some(f))).transpose()?,
         state: patch.state.map(|s| (s, reason(s))),
         sealed_secret: None,
     };
@@ -219,11 +219,14 @@ fn sealed_headers(services: &Services, id: &WebhookId, headers: Headers) -> Resu
     SealedHeaders::seal(&services.ports.sealer, id, &headers::checked(headers)?)
 }
 
-fn checked_format(services: &Services, format: Option<String>) -> Result<String> {
+fn checked_format(services: &Services, tenant: &TenantId, format: Option<String>) -> Result<String> {
     let format = format.unwrap_or_else(|| super::DEFAULT_FORMAT.to_owned());
-    let plugins = services.plugins.list();
-    let usable: Vec<_> =
-        plugins.iter().filter(|p| p.hooks.contains(&Hook::WebhookFormat)).map(|p| p.id.as_str()).collect();
+    let snapshot = services.ports.directory.snapshot();
+    let usable: Vec<_> = snapshot
+        .all()
+        .filter(|p| p.offer.audience.includes(Some(tenant)) && p.info().hooks.contains(&Hook::WebhookFormat))
+        .map(|p| p.offer.plugin.as_str())
+        .collect();
     if usable.contains(&format.as_str()) {
         return Ok(format);
     }

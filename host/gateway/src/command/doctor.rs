@@ -117,7 +117,7 @@ fn plugins(config: &Config) -> Result<String> {
         bail!("none are built in; build with `make build` or `make release`");
     }
     let runtime = block_on(wiring::runtime(None, sources))?;
-    let ids: Vec<_> = runtime.list().into_iter().map(|p| format!("{} {}", p.id, p.version)).collect();
+    let ids: Vec<_> = runtime.list().iter().map(|p| format!("{} {}", p.id, p.version)).collect();
     Ok(format!("{} in order", ids.join(", ")))
 }
 

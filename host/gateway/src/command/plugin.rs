@@ -1,4 +1,7 @@
-//! `portico plugin …`, and the hidden command that compiles a component apart from the gateway.
+//! `portico plugin …`, and the hidden command that compiles a component apart from the gateway. What asks a running gateway is in
+//! [`remote`].
+
+mod remote;
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -11,6 +14,7 @@ use portico_runtime::{LoadError, check_file};
 
 use super::block_on;
 use crate::{bundle, wiring};
+use remote::{Remote, Target};
 
 #[derive(Subcommand)]
 pub(super) enum Plugin {
@@ -24,6 +28,49 @@ pub(super) enum Plugin {
         /// Folder with further plugins (*.wasm).
         #[arg(long, value_name = "DIR")]
         plugins: Option<PathBuf>,
+        /// List what a running gateway has installed instead.
+        #[arg(long, conflicts_with = "plugins")]
+        running: bool,
+        #[command(flatten)]
+        gateway: Remote,
+    },
+    /// Install a component in a running gateway, or a new version of a plugin.
+    Install {
+        /// The component (*.wasm).
+        file: PathBuf,
+        #[command(flatten)]
+        gateway: Remote,
+    },
+    /// Switch a plugin on, for the tenant or for one device.
+    Enable {
+        #[command(flatten)]
+        target: Target,
+        #[command(flatten)]
+        gateway: Remote,
+    },
+    /// Switch a plugin off, for the tenant or for one device.
+    Disable {
+        #[command(flatten)]
+        target: Target,
+        #[command(flatten)]
+        gateway: Remote,
+    },
+    /// Show what holds of a plugin; with SETTINGS, change its settings first.
+    Settings {
+        #[command(flatten)]
+        target: Target,
+        /// A JSON object: a merge patch over the settings, `null` removes one.
+        #[arg(value_name = "SETTINGS")]
+        patch: Option<String>,
+        #[command(flatten)]
+        gateway: Remote,
+    },
+    /// Go back to the version of a plugin that was current before.
+    Rollback {
+        /// The plugin's id.
+        plugin: String,
+        #[command(flatten)]
+        gateway: Remote,
     },
 }
 
@@ -36,11 +83,17 @@ impl Plugin {
                 print!("{}", describe(&plugin)?);
                 println!("in order");
             }
-            Self::List { plugins } => {
+            Self::List { running: true, gateway, .. } => gateway.list()?,
+            Self::Install { file, gateway } => gateway.install(&file)?,
+            Self::Enable { target, gateway } => gateway.switch(&target, "on")?,
+            Self::Disable { target, gateway } => gateway.switch(&target, "off")?,
+            Self::Settings { target, patch, gateway } => gateway.settings(&target, patch.as_deref())?,
+            Self::Rollback { plugin, gateway } => gateway.roll_back(&plugin)?,
+            Self::List { plugins, .. } => {
                 let sources = bundle::sources(plugins.as_deref())?;
                 let runtime = block_on(wiring::runtime(None, sources))?;
                 for plugin in runtime.list().iter() {
-                    println!("{}", describe(&plugin)?);
+                    println!("{}", describe(plugin)?);
                 }
             }
         }

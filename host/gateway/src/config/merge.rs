@@ -5,7 +5,7 @@ use toml::{Table, Value};
 
 const PREFIX: &str = "PORTICO_";
 /// Variables that are no configuration keys: secrets, and switches with a name of their own.
-const OTHERS: [&str; 7] = [
+const OTHERS: [&str; 9] = [
     "PORTICO_ADMIN_TOKEN",
     "PORTICO_API_TOKEN",
     "PORTICO_MASTER_KEY",
@@ -13,6 +13,8 @@ const OTHERS: [&str; 7] = [
     "PORTICO_LOG",
     "PORTICO_LOG_FORMAT",
     "PORTICO_BUNDLE",
+    "PORTICO_GATEWAY",
+    "PORTICO_KEY",
 ];
 
 /// Settings that were called otherwise before: the old name, and the new ones that take its value.

@@ -59,6 +59,13 @@ paths! {
         id: DeviceId = "device", "The device's id";
         message: MessageId = "message", "The message's id";
     }
+    /// `…/plugins/{id}`
+    PluginPath { id: String = "plugin", "The plugin's id"; }
+    /// `…/devices/{id}/plugins/{plugin}`
+    DevicePluginPath {
+        id: DeviceId = "device", "The device's id";
+        plugin: String = "plugin", "The plugin's id";
+    }
     /// `…/keys/{id}`
     KeyPath { id: KeyId = "key", "The key's id"; }
     /// `…/webhooks/{id}`

@@ -60,7 +60,8 @@ fn the_published_document_is_up_to_date() {
 #[test]
 fn every_route_that_needs_a_key_declares_one_known_scope() {
     for (path, item) in &super::routes().paths.paths {
-        for operation in [&item.get, &item.post, &item.patch, &item.put, &item.delete].into_iter().flatten() {
+        for (at, operation) in [&item.get, &item.post, &item.patch, &item.put, &item.delete].into_iter().enumerate() {
+            let Some(operation) = operation else { continue };
             let declared = operation.security.as_deref().unwrap_or_default();
             let scopes: Vec<_> = declared.iter().filter_map(scopes).flatten().collect();
             assert!(!declared.is_empty(), "{path} says nothing of keys");
@@ -68,7 +69,7 @@ fn every_route_that_needs_a_key_declares_one_known_scope() {
                 scopes.iter().all(|name| portico_core::access::Scope::from_name(name).is_some()),
                 "{path}: {scopes:?}"
             );
-            let any_key = path == "/v1/plugins";
+            let any_key = path == "/v1/plugins" && at == 0;
             let none = declared.iter().all(|requirement| super::scopes(requirement).is_none());
             assert_eq!(scopes.len(), usize::from(!any_key && !none), "{path}: {scopes:?}");
         }

@@ -13,8 +13,8 @@ use portico_core::id::{DeviceId, KeyId, TenantId};
 use portico_core::limits::Limits;
 use portico_core::ports::outbound::{OutboundError, OutboundRequest, OutboundResponse};
 use portico_core::ports::plugins::{
-    Answer, AnswerBody, Decision, Formatted, Handled, Hook, Mount, Outcome, PaceDevice, PaceQuery, PluginFailure,
-    PluginInfo, PluginRequest, Plugins, Refusal, Route,
+    Answer, AnswerBody, Decision, FormattedBatch, Handled, Hook, Mount, Outcome, PaceDevice, PaceQuery, Package,
+    PluginFailure, PluginInfo, PluginRequest, Plugins, Refusal, Route,
 };
 use portico_core::ports::store::Work;
 use portico_core::ports::{Clock, Outbound, Rng, Store, Topic, Waker};
@@ -137,7 +137,23 @@ impl Plugins for Fake {
         }])
     }
 
-    async fn format(&self, _: &str, _: &TenantId, _: &[Event]) -> Result<Vec<Formatted>, PluginFailure> {
+    async fn install(&self, _: Vec<u8>) -> Result<Arc<Package>> {
+        down()
+    }
+
+    async fn load(&self, _: &str) -> Result<Arc<Package>> {
+        down()
+    }
+
+    async fn forget(&self, _: &str) {}
+
+    async fn format(
+        &self,
+        _: &str,
+        _: Option<&str>,
+        _: &TenantId,
+        _: &[Event],
+    ) -> Result<FormattedBatch, PluginFailure> {
         Err(failure(Outcome::Missing))
     }
 
@@ -197,6 +213,7 @@ fn api_over(store: FakeStore, config: HttpConfig) -> (Api, Arc<FakeStore>) {
         limits: Limits::default(),
         ulids: MonotonicUlid::default(),
         queue_lengths: QueueLengths::default(),
+        directory: Arc::default(),
     };
     let services = Services {
         ports: Arc::new(ports),

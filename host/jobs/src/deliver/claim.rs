@@ -204,7 +204,7 @@ fn shares(webhooks: Vec<Arc<Webhook>>, units: usize) -> Vec<(Arc<Webhook>, usize
 
 /// A result without an attempt.
 pub(super) fn without_attempt(claimed: &Claimed, state: DeliveryState, due: Option<UtcMs>, at: UtcMs) -> AttemptResult {
-    AttemptResult { delivery: claimed.id.clone(), attempt: None, state, due, at }
+    AttemptResult { delivery: claimed.id.clone(), attempt: None, state, due, at, shaped_by: None }
 }
 
 #[cfg(test)]

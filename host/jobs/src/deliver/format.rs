@@ -1,85 +1,124 @@
 //! Formats events: asks the webhook's format plugin for what is sent, and makes the default body where the plugin fails.
 //!
 //! A failing plugin must not hold events back, so its events go out in the default format. When a batch fails because of one
-//! of its events, it is halved until that event is alone, so that the others are formatted as usual.
+//! of its events, it is halved until that event is alone, so that the others are formatted as usual. A retry is formatted by the
+//! version that shaped the delivery first, so that its receiver gets the same thing again although the plugin was replaced or
+//! switched off since.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use portico_core::event::Event;
 use portico_core::id::TenantId;
 use portico_core::ports::Plugins;
-use portico_core::ports::plugins::{Formatted, Outcome, Parts, PluginFailure};
+use portico_core::ports::plugins::{Formatted, FormattedBatch, Outcome, Parts, PluginFailure};
+use portico_core::webhook::Claimed;
 
-use super::request::Shape;
+use super::request::{DEFAULT_BODY, Shape};
 
 /// Events given to a plugin at once, as its interface says.
 pub(super) const FORMAT_BATCH: usize = crate::config::LANE_RUN_MAX;
 
 /// One event as it will be sent.
 pub(super) enum Body {
-    /// As the plugin made it.
-    Formatted(Parts),
+    /// As the plugin made it, and the digest of its version.
+    Formatted(Parts, Arc<str>),
     /// As the gateway makes it, because the plugin failed.
     Default(Parts),
     /// Not at all: the plugin says that this subscriber does not get the event.
     Skip,
 }
 
+/// What goes into a request.
+pub(super) struct Shaped {
+    pub(super) parts: Parts,
+    pub(super) shape: Shape,
+    /// The version of the plugin that shaped it, by its digest; `default` for the gateway's own body.
+    pub(super) by: Option<Arc<str>>,
+}
+
 impl Body {
     /// What goes into the request; `None` when there is to be none.
-    pub(super) fn into_request(self) -> Option<(Parts, Shape)> {
+    pub(super) fn into_request(self) -> Option<Shaped> {
         match self {
-            Self::Formatted(parts) => Some((parts, Shape::Wanted)),
-            Self::Default(parts) => Some((parts, Shape::Default)),
+            Self::Formatted(parts, by) => Some(Shaped { parts, shape: Shape::Wanted, by: Some(by) }),
+            Self::Default(parts) => Some(Shaped { parts, shape: Shape::Default, by: Some(DEFAULT_BODY.into()) }),
             Self::Skip => None,
         }
     }
 }
 
-/// Formats at most [`FORMAT_BATCH`] events of one webhook: one answer per event, in order.
-pub(super) async fn format(plugins: &dyn Plugins, format: &str, tenant: &TenantId, events: &[Event]) -> Vec<Body> {
-    let mut bodies = Vec::with_capacity(events.len());
-    // A stack of ranges that are not formatted yet, the first one on top.
-    let mut ranges = Vec::new();
-    ranges.push(0..events.len());
-    while let Some(range) = ranges.pop() {
-        let part = events.get(range.clone()).unwrap_or_default();
-        match ask(plugins, format, tenant, part).await {
-            Ok(answers) => bodies.extend(answers.into_iter().map(|answer| match answer {
-                Formatted::Send(parts) => Body::Formatted(parts),
-                Formatted::Skip(_) => Body::Skip,
-            })),
-            Err(failure) if range.len() > 1 && is_about_content(failure.outcome) => {
-                let (left, right) = halves(range);
-                ranges.push(right);
-                ranges.push(left);
-            }
-            Err(failure) => {
-                tracing::warn!(
-                    plugin.id = format,
-                    outcome = ?failure.outcome,
-                    events = range.len(),
-                    "a webhook format failed; the default body is sent"
-                );
-                bodies.extend(part.iter().map(|event| Body::Default(default_parts(event))));
-            }
+/// Who formats.
+struct Formatter<'a> {
+    plugins: &'a dyn Plugins,
+    plugin: &'a str,
+    /// The version that shaped the events before.
+    digest: Option<&'a str>,
+    tenant: &'a TenantId,
+}
+
+/// Formats at most [`FORMAT_BATCH`] deliveries of one webhook: one answer per delivery, in order.
+pub(super) async fn format(
+    plugins: &dyn Plugins,
+    plugin: &str,
+    tenant: &TenantId,
+    deliveries: &[&Claimed],
+) -> Vec<Body> {
+    let mut bodies = Vec::with_capacity(deliveries.len());
+    for alike in deliveries.chunk_by(|a, b| a.shaped_by == b.shaped_by) {
+        let digest = alike.first().and_then(|claimed| claimed.shaped_by.as_deref());
+        if digest == Some(DEFAULT_BODY) {
+            bodies.extend(alike.iter().map(|claimed| Body::Default(default_parts(&claimed.event))));
+            continue;
         }
+        let events: Vec<_> = alike.iter().map(|claimed| claimed.event.clone()).collect();
+        bodies.extend(Formatter { plugins, plugin, digest, tenant }.format(&events).await);
     }
     bodies
 }
 
-async fn ask(
-    plugins: &dyn Plugins,
-    format: &str,
-    tenant: &TenantId,
-    events: &[Event],
-) -> Result<Vec<Formatted>, PluginFailure> {
-    let answers = plugins.format(format, tenant, events).await?;
-    if answers.len() == events.len() {
-        return Ok(answers);
+impl Formatter<'_> {
+    async fn format(&self, events: &[Event]) -> Vec<Body> {
+        let mut bodies = Vec::with_capacity(events.len());
+        // A stack of ranges that are not formatted yet, the first one on top.
+        let mut ranges = Vec::new();
+        ranges.push(0..events.len());
+        while let Some(range) = ranges.pop() {
+            let part = events.get(range.clone()).unwrap_or_default();
+            match self.ask(part).await {
+                Ok(FormattedBatch { digest, answers }) => {
+                    bodies.extend(answers.into_iter().map(|answer| match answer {
+                        Formatted::Send(parts) => Body::Formatted(parts, Arc::clone(&digest)),
+                        Formatted::Skip(_) => Body::Skip,
+                    }))
+                }
+                Err(failure) if range.len() > 1 && is_about_content(failure.outcome) => {
+                    let (left, right) = halves(range);
+                    ranges.push(right);
+                    ranges.push(left);
+                }
+                Err(failure) => {
+                    tracing::warn!(
+                        plugin.id = self.plugin,
+                        outcome = ?failure.outcome,
+                        events = range.len(),
+                        "a webhook format failed; the default body is sent"
+                    );
+                    bodies.extend(part.iter().map(|event| Body::Default(default_parts(event))));
+                }
+            }
+        }
+        bodies
     }
-    let detail = format!("{} answers for {} events", answers.len(), events.len());
-    Err(PluginFailure { plugin: format.to_owned(), outcome: Outcome::BadAnswer, detail })
+
+    async fn ask(&self, events: &[Event]) -> Result<FormattedBatch, PluginFailure> {
+        let batch = self.plugins.format(self.plugin, self.digest, self.tenant, events).await?;
+        if batch.answers.len() == events.len() {
+            return Ok(batch);
+        }
+        let detail = format!("{} answers for {} events", batch.answers.len(), events.len());
+        Err(PluginFailure { plugin: self.plugin.to_owned(), outcome: Outcome::BadAnswer, detail })
+    }
 }
 
 /// Whether a smaller batch may succeed.
@@ -121,15 +160,39 @@ pub(super) fn default_parts(event: &Event) -> Parts {
 
 #[cfg(test)]
 mod tests {
+    use portico_core::id::{DeliveryId, WebhookId};
+
     use super::*;
     use crate::testing::{self, FakePlugins};
 
-    async fn shapes(plugins: &FakePlugins, count: i64) -> String {
-        let events: Vec<_> = (0..count).map(testing::event).collect();
+    fn claimed(seq: i64, shaped_by: Option<&str>) -> Claimed {
+        let event = testing::event(seq);
+        let (id, webhook) = (DeliveryId::new(1, 1), WebhookId::new(1, 1));
+        let shaped_by = shaped_by.map(str::to_owned);
+        Claimed { id, tenant: testing::tenant(), webhook, event, attempts: 0, shaped_by }
+    }
+
+    #[tokio::test]
+    async fn a_retry_is_formatted_by_the_version_that_was_first() {
+        let deliveries = [claimed(1, None), claimed(2, Some("old")), claimed(3, Some("old")), claimed(4, None)];
+        let plugins = FakePlugins::default();
         let tenant = testing::tenant();
-        let shaped = format(plugins, "some-format", &tenant, &events).await;
+        let bodies = format(&plugins, "some-format", &tenant, &deliveries.iter().collect::<Vec<_>>()).await;
+        let by = bodies.into_iter().map(|body| body.into_request().and_then(|sent| sent.by).expect("formatted"));
+        assert_eq!(by.collect::<Vec<_>>(), ["current", "old", "old", "current"].map(Arc::<str>::from));
+        let first_default = [claimed(1, Some(DEFAULT_BODY))];
+        let plugins = FakePlugins::default();
+        let again = format(&plugins, "some-format", &tenant, &[&first_default[0]]).await;
+        assert!(matches!(again.as_slice(), [Body::Default(_)]));
+        assert_eq!(plugins.calls_made(), 0);
+    }
+
+    async fn shapes(plugins: &FakePlugins, count: i64) -> String {
+        let deliveries: Vec<_> = (0..count).map(|seq| claimed(seq, None)).collect();
+        let tenant = testing::tenant();
+        let shaped = format(plugins, "some-format", &tenant, &deliveries.iter().collect::<Vec<_>>()).await;
         let letter = |s: &Body| match s {
-            Body::Formatted(_) => 'w',
+            Body::Formatted(..) => 'w',
             Body::Default(_) => 'd',
             Body::Skip => 's',
         };

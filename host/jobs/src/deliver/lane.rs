@@ -12,7 +12,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use portico_core::Result;
-use portico_core::event::Event;
 use portico_core::id::DeliveryId;
 use portico_core::ports::store::AttemptResult;
 use portico_core::webhook::delivery::AttemptEnd;
@@ -90,8 +89,8 @@ impl Lane {
         1 + self.behind.len()
     }
 
-    fn events(&self) -> impl Iterator<Item = &Event> {
-        std::iter::once(&self.first).chain(&self.behind).map(|claimed| &claimed.event)
+    fn deliveries(&self) -> impl Iterator<Item = &Claimed> {
+        std::iter::once(&self.first).chain(&self.behind)
     }
 }
 
@@ -110,8 +109,8 @@ impl Poster {
             }
         };
         for batch in format_batches(lanes) {
-            let events: Vec<_> = batch.iter().flat_map(Lane::events).cloned().collect();
-            let mut bodies = self.format(&webhook, &events).await.into_iter();
+            let deliveries: Vec<_> = batch.iter().flat_map(Lane::deliveries).collect();
+            let mut bodies = self.format(&webhook, &deliveries).await.into_iter();
             for lane in batch {
                 let bodies = bodies.by_ref().take(lane.len()).collect();
                 self.tasks.spawn(self.clone().deliver_lane(lane, opened.clone(), bodies));
@@ -202,8 +201,7 @@ impl Poster {
         });
         let claimed = read.ok().filter(|claimed| !claimed.is_empty())?;
         let id = claimed.first()?.id.clone();
-        let events: Vec<_> = claimed.iter().map(|c| c.event.clone()).collect();
-        let bodies = self.format(webhook, &events).await;
+        let bodies = self.format(webhook, &claimed.iter().collect::<Vec<_>>()).await;
         Some((Part { deliveries: claimed.into_iter().zip(bodies).collect(), followers: Some(followers) }, id))
     }
 
@@ -212,8 +210,8 @@ impl Poster {
         self.services.ports.read(move |tx| tx.delivery_followers(&[last], count)).await
     }
 
-    async fn format(&self, webhook: &Webhook, events: &[Event]) -> Vec<Body> {
-        format::format(&*self.services.plugins, &webhook.format, &webhook.tenant, events).await
+    async fn format(&self, webhook: &Webhook, deliveries: &[&Claimed]) -> Vec<Body> {
+        format::format(&*self.services.plugins, &webhook.format, &webhook.tenant, deliveries).await
     }
 
     async fn record(

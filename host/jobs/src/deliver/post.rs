@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portico_core::ports::outbound::{OutboundError, OutboundResponse};
-use portico_core::ports::plugins::Parts;
 use portico_core::ports::store::AttemptResult;
 use portico_core::time::UtcMs;
 use portico_core::webhook::delivery::{AttemptEnd, Next};
@@ -14,6 +13,7 @@ use portico_core::{Result, Services};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::format::Shaped;
 use super::lane::PartResult;
 use super::record::Outcome;
 use super::request::{self, DEFAULT_BODY, Opened, Shape};
@@ -35,6 +35,7 @@ struct Request {
     at: UtcMs,
     duration: Duration,
     shape: Shape,
+    shaped_by: Option<String>,
     answer: Result<OutboundResponse, OutboundError>,
 }
 
@@ -45,19 +46,21 @@ impl Poster {
         webhook: &Webhook,
         opened: &Opened,
         claimed: &Claimed,
-        (parts, shape): (Parts, Shape),
+        Shaped { parts, shape, by }: Shaped,
     ) -> PartResult {
         let (at, began) = (self.now(), Instant::now());
         let request = request::build(webhook, opened, &claimed.event, (parts, shape), (at, self.config.timeout));
         let answer = self.services.outbound.send(request).await;
-        self.outcome(webhook, claimed, &Request { at, duration: began.elapsed(), shape, answer })
+        let shaped_by = by.map(|digest| digest.to_string());
+        self.outcome(webhook, claimed, &Request { at, duration: began.elapsed(), shape, shaped_by, answer })
     }
 
     /// The failed attempt of a webhook whose sealed values can't be opened.
     pub(super) fn unopened(&self, webhook: &Webhook, claimed: &Claimed) -> PartResult {
         let why = "the signing key or the headers can't be opened; make the webhook anew".to_owned();
         let answer = Err(OutboundError::Other(why));
-        let request = Request { at: self.now(), duration: Duration::ZERO, shape: Shape::Wanted, answer };
+        let shape = Shape::Wanted;
+        let request = Request { at: self.now(), duration: Duration::ZERO, shape, shaped_by: None, answer };
         self.outcome(webhook, claimed, &request)
     }
 
@@ -101,7 +104,9 @@ impl Poster {
                 Shape::Default => DEFAULT_BODY.to_owned(),
             },
         };
-        (AttemptResult { delivery: claimed.id.clone(), attempt: Some(attempt), state, due, at: now }, Some(end))
+        let shaped_by = request.shaped_by.clone();
+        let delivery = claimed.id.clone();
+        (AttemptResult { delivery, attempt: Some(attempt), state, due, at: now, shaped_by }, Some(end))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The import `log`: lines of guests in the gateway's own log, cut and counted.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use crate::bindings::log as wit;
 use crate::bindings::log::Level;
 use crate::guest::Guest;
 use crate::limits::LOG_LINE_BYTES_MAX;
+use crate::owner::Owner;
 use crate::services::CallInfo;
 
 const WINDOW: Duration = Duration::from_secs(60);
@@ -42,9 +44,12 @@ pub(crate) struct Line {
     pub(crate) fields: Vec<(String, String)>,
 }
 
-/// Limits the lines that a plugin may log per minute.
+/// Enablements whose lines are counted separately; with more of them, those that have not logged for a minute are forgotten.
+const OWNERS_MAX: usize = 1_024;
+
+/// Limits the lines that a plugin may log per minute, for each enablement.
 #[derive(Default)]
-pub(crate) struct LogQuota(Mutex<Option<Window>>);
+pub(crate) struct LogQuotas(Mutex<HashMap<Owner, Window>>);
 
 #[derive(Clone, Copy)]
 struct Window {
@@ -53,11 +58,11 @@ struct Window {
     dropped: u32,
 }
 
-impl LogQuota {
+impl LogQuotas {
     /// Writes a line unless `per_minute` are written already; says once a minute how many were dropped.
     pub(crate) fn write(&self, call: &CallInfo, line: &Line, per_minute: u32) {
-        let (admitted, dropped) = self.admit(Instant::now(), per_minute);
-        let plugin = call.plugin.id.as_str();
+        let (admitted, dropped) = self.admit(&call.owner, Instant::now(), per_minute);
+        let (plugin, tenant) = (call.effective.plugin.as_str(), call.owner.name());
         if dropped > 0 {
             tracing::warn!(plugin.id = plugin, dropped, "a plugin logged more lines than it may; some were dropped");
         }
@@ -67,19 +72,32 @@ impl LogQuota {
         let text = line.text();
         let (hook, call_id) = (call.hook.as_str(), call.call_id.as_str());
         match line.level {
-            Level::Trace => tracing::trace!(plugin.id = plugin, plugin.hook = hook, call.id = call_id, "{text}"),
-            Level::Debug => tracing::debug!(plugin.id = plugin, plugin.hook = hook, call.id = call_id, "{text}"),
-            Level::Info => tracing::info!(plugin.id = plugin, plugin.hook = hook, call.id = call_id, "{text}"),
-            Level::Warn => tracing::warn!(plugin.id = plugin, plugin.hook = hook, call.id = call_id, "{text}"),
-            Level::Error => tracing::error!(plugin.id = plugin, plugin.hook = hook, call.id = call_id, "{text}"),
+            Level::Trace => {
+                tracing::trace!(plugin.id = plugin, tenant.id = tenant, plugin.hook = hook, call.id = call_id, "{text}")
+            }
+            Level::Debug => {
+                tracing::debug!(plugin.id = plugin, tenant.id = tenant, plugin.hook = hook, call.id = call_id, "{text}")
+            }
+            Level::Info => {
+                tracing::info!(plugin.id = plugin, tenant.id = tenant, plugin.hook = hook, call.id = call_id, "{text}")
+            }
+            Level::Warn => {
+                tracing::warn!(plugin.id = plugin, tenant.id = tenant, plugin.hook = hook, call.id = call_id, "{text}")
+            }
+            Level::Error => {
+                tracing::error!(plugin.id = plugin, tenant.id = tenant, plugin.hook = hook, call.id = call_id, "{text}")
+            }
         }
     }
 
     /// Whether a line may be written, and how many were dropped in a minute that just ended.
-    fn admit(&self, now: Instant, per_minute: u32) -> (bool, u32) {
+    fn admit(&self, owner: &Owner, now: Instant, per_minute: u32) -> (bool, u32) {
         let mut guard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = Window { start: now, written: 0, dropped: 0 };
-        let mut window = guard.unwrap_or(fresh);
+        if guard.len() >= OWNERS_MAX && !guard.contains_key(owner) {
+            guard.retain(|_, window| now.saturating_duration_since(window.start) < WINDOW);
+        }
+        let mut window = guard.get(owner).copied().unwrap_or(fresh);
         let mut dropped = 0;
         if now.saturating_duration_since(window.start) >= WINDOW {
             dropped = window.dropped;
@@ -91,7 +109,7 @@ impl LogQuota {
         } else {
             window.dropped = window.dropped.saturating_add(1);
         }
-        *guard = Some(window);
+        guard.insert(owner.clone(), window);
         (admitted, dropped)
     }
 }
@@ -118,15 +136,19 @@ pub(crate) fn cut(text: &str, bytes: usize) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use portico_core::id::TenantId;
+
     use super::*;
 
     #[test]
     fn only_so_many_lines_a_minute_are_written_and_the_rest_is_counted() {
-        let quota = LogQuota::default();
-        let now = Instant::now();
-        let admitted = (0..10).filter(|_| quota.admit(now, 4).0).count();
+        let quotas = LogQuotas::default();
+        let (now, owner) = (Instant::now(), Owner::default());
+        let admitted = (0..10).filter(|_| quotas.admit(&owner, now, 4).0).count();
         assert_eq!(admitted, 4);
-        assert_eq!(quota.admit(now + WINDOW, 4), (true, 6));
+        let other = Owner { tenant: Some(TenantId::new(1, 1)), device: None };
+        assert_eq!(quotas.admit(&other, now, 4), (true, 0), "others have lines of their own");
+        assert_eq!(quotas.admit(&owner, now + WINDOW, 4), (true, 6));
     }
 
     #[test]

@@ -10,7 +10,6 @@ use super::{GuestResult, HookCall, HookKind};
 use crate::bindings::http_handler as wit;
 use crate::bindings::types::Context;
 use crate::breaker::FailureMode;
-use crate::call::CallScope;
 use crate::guest::Guest;
 use crate::limits::{
     HEADER_BYTES_MAX, HookLimits, Limits, RESPONSE_BODY_BYTES_MAX, RESPONSE_HEADERS_MAX, ROUTE_HEADERS_MAX,
@@ -97,7 +96,7 @@ pub(crate) struct Handle(wit::Request);
 
 impl Handle {
     /// The request as the guest sees it, and on whose behalf it is handled.
-    pub(crate) fn new(request: PluginRequest) -> (Self, CallScope) {
+    pub(crate) fn new(request: PluginRequest) -> (Self, Serving) {
         let PluginRequest { route, params, path, query, headers, content, caller, peer } = request;
         let route = u32::try_from(route).unwrap_or(u32::MAX);
         let who = caller.as_ref().map_or(wit::Caller::Nobody, |caller| wit::Caller::Known(identity(caller)));
@@ -119,9 +118,8 @@ impl Handle {
                 wit::Content::Parts(parts.into_iter().map(part).collect())
             }
         };
-        let tenant = caller.as_ref().map(|caller| caller.tenant().clone());
-        let scope = CallScope { tenant, device: None, serving: Serving::Request { caller, peer } };
-        (Self(wit::Request { route, params, path, query, headers, content, caller: who }), scope)
+        let request = wit::Request { route, params, path, query, headers, content, caller: who };
+        (Self(request), Serving::Request { caller, peer })
     }
 }
 

@@ -73,7 +73,7 @@ async fn its_webhooks_have_its_own_shape() {
     let runtime = runtime("plugins/dialect-instances").await;
     let state = event(EventKind::DeviceState, json!({ "state": "connected" }));
     let test = event(EventKind::WebhookTest, json!({}));
-    let formatted = runtime.format(PLUGIN, &tenant(), &[state, test]).await.expect("formatted");
+    let formatted = runtime.format(PLUGIN, None, &tenant(), &[state, test]).await.expect("formatted").answers;
     let [Formatted::Send(parts), Formatted::Skip(_)] = formatted.as_slice() else { panic!("one body, one skipped") };
     let body: Value = serde_json::from_slice(&parts.body).expect("JSON");
     assert_eq!((&body["event"], &body["timestamp"]), (&json!("connection.open"), &json!("2026-01-01T00:00:00.000Z")));

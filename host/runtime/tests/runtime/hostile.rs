@@ -24,7 +24,9 @@ const IN_TIME: Duration = Duration::from_secs(10);
 
 async fn format(runtime: &Runtime, misdeed: &str) -> Result<Vec<Formatted>, PluginFailure> {
     let events = [event(EventKind::MessageReceived, json!({ "do": misdeed }))];
-    tokio::time::timeout(IN_TIME, runtime.format("hostile", &tenant(), &events)).await.expect("in time")
+    let (tenant, events) = (tenant(), &events);
+    let formatted = tokio::time::timeout(IN_TIME, runtime.format("hostile", None, &tenant, events));
+    Ok(formatted.await.expect("in time")?.answers)
 }
 
 async fn pace(runtime: &Runtime, misdeed: &str) -> Result<(), PluginFailure> {
@@ -112,7 +114,7 @@ async fn others_are_served_while_a_guest_loops() {
     let started = Instant::now();
     let mut served = 0;
     while !looping.is_finished() {
-        runtime.format("webhook-format", &tenant(), &events).await.expect("served");
+        runtime.format("webhook-format", None, &tenant(), &events).await.expect("served");
         served += 1;
         tokio::task::yield_now().await;
     }
@@ -147,12 +149,12 @@ async fn a_tenant_whose_events_make_it_fail_mutes_it_for_nobody_else() {
     assert_eq!(handle(&runtime, "hello").await.expect_err("left alone").outcome, Outcome::Breaker);
     let other = TenantId::new(NOW.0, 9);
     let events = [event(EventKind::MessageReceived, json!({ "do": "behave" }))];
-    assert!(runtime.format("hostile", &other, &events).await.is_ok(), "another tenant's webhooks");
+    assert!(runtime.format("hostile", None, &other, &events).await.is_ok(), "another tenant's webhooks");
     let request = PluginRequest { caller: Some(caller(other)), ..request(0, "/hello", None) };
     assert!(runtime.handle("hostile", request).await.is_ok(), "what visitors without a key did");
 }
 
-fn caller(tenant: TenantId) -> Caller {
+pub(crate) fn caller(tenant: TenantId) -> Caller {
     Caller::of(AccessKey {
         id: KeyId::new(NOW.0, 4),
         tenant,

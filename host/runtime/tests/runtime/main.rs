@@ -3,6 +3,7 @@
 //! Components are built on demand by `portico-pack` from the sources in this tree, so the tests always run what is written.
 
 mod dialect;
+mod enablements;
 mod hostile;
 mod install;
 mod own_plugins;

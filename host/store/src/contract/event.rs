@@ -184,6 +184,7 @@ pub(super) async fn old_events_go_unless_a_delivery_needs_them(fx: &'static Fixt
             state: DeliveryState::Skipped,
             due: None,
             at,
+            shaped_by: None,
         };
         tx.delivery_finish(&[done.into()], fx.now()).unwrap();
         assert_eq!(tx.event_purge(needed.timestamp, 10).unwrap(), 1);

@@ -29,7 +29,7 @@ pub(super) fn result(
         error: Some("a\u{0}b".to_owned()),
         format: "default".to_owned(),
     };
-    AttemptResult { delivery: delivery.clone(), attempt: Some(attempt), state, due, at }
+    AttemptResult { delivery: delivery.clone(), attempt: Some(attempt), state, due, at, shaped_by: None }
 }
 
 pub(super) async fn claim(fx: &'static Fixture, now: UtcMs, limit: u32) -> Vec<Claimed> {
@@ -149,6 +149,7 @@ pub(super) async fn finishing_records_attempts(fx: &'static Fixture) {
         state: DeliveryState::Skipped,
         due: None,
         at: fx.now(),
+        shaped_by: None,
     };
     let retry_at = fx.now();
     let retried = result(&claimed[2].id, 1, DeliveryState::Pending, Some(retry_at), fx.now());

@@ -24,8 +24,10 @@ statements! {
                  WHERE o.webhook_id = deliveries.webhook_id AND o.lane = deliveries.lane AND o.state = 'pending'
                      AND o.event_seq < deliveries.event_seq
              ) THEN v.column4 ELSE NULL END,
-             finished_ms = CASE WHEN v.column2 = 'pending' THEN NULL ELSE v.column5 END
-         FROM (VALUES {(CAST($ AS TEXT), CAST($ AS TEXT), CAST($ AS BIGINT), CAST($ AS BIGINT), CAST($ AS BIGINT))}) AS v
+             finished_ms = CASE WHEN v.column2 = 'pending' THEN NULL ELSE v.column5 END,
+             shaped_by = COALESCE(v.column6, deliveries.shaped_by)
+         FROM (VALUES {(CAST($ AS TEXT), CAST($ AS TEXT), CAST($ AS BIGINT), CAST($ AS BIGINT), CAST($ AS BIGINT),
+             CAST($ AS TEXT))}) AS v
          WHERE deliveries.id = v.column1 AND deliveries.state = 'pending'
          RETURNING deliveries.id";
     /// Claims what the worker of a lane goes on with.
@@ -40,9 +42,10 @@ statements! {
                      WHERE n.webhook_id = f.webhook_id AND n.lane = f.lane AND n.state = 'pending'
                      ORDER BY n.event_seq LIMIT 1)
              FROM deliveries f WHERE f.id IN ({$}))";
-    /// Only while the event is there: it may have been purged since.
+    /// Only while the event is there: it may have been purged since. It is shaped anew, by what is current then.
     REPLAY =
-        "UPDATE deliveries SET state = 'pending', attempts = 0, due_ms = NULL, claimed_ms = NULL, finished_ms = NULL
+        "UPDATE deliveries SET state = 'pending', attempts = 0, due_ms = NULL, claimed_ms = NULL, finished_ms = NULL,
+             shaped_by = NULL
          WHERE tenant_id = $1 AND id = $2 AND state <> 'pending'
              AND EXISTS (SELECT 1 FROM events e WHERE e.id = deliveries.event_id)
          RETURNING webhook_id, lane";
@@ -67,7 +70,8 @@ statements! {
         "SELECT id FROM deliveries
          WHERE webhook_id = $1 AND lane = $2 AND state = 'pending' AND +due_ms IS NOT NULL LIMIT 1";
     REPLAY_DEAD =
-        "UPDATE deliveries SET state = 'pending', attempts = 0, due_ms = NULL, claimed_ms = NULL, finished_ms = NULL
+        "UPDATE deliveries SET state = 'pending', attempts = 0, due_ms = NULL, claimed_ms = NULL, finished_ms = NULL,
+             shaped_by = NULL
          WHERE tenant_id = $1 AND webhook_id = $2 AND state = 'dead' AND created_ms >= $3 AND created_ms <= $4
              AND EXISTS (SELECT 1 FROM events e WHERE e.id = deliveries.event_id)";
     DEMOTE_WEBHOOK =
@@ -135,6 +139,7 @@ fn record(tx: &mut DbTx<'_>, piece: &[&AttemptResult]) -> Result<()> {
         r.attempt.as_ref().map(|a| i64::from(a.number)),
         r.due.unwrap_or(r.at).0,
         r.at.0,
+        r.shaped_by.as_deref(),
     ])?;
     // Only of deliveries that are there: a subscription may have been removed while its delivery was under way.
     let changed: BTreeSet<String> = changed.into_iter().map(|(id,)| id).collect();

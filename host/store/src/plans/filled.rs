@@ -53,7 +53,7 @@ impl Table {
     }
 }
 
-const TABLES: [Table; 10] = [
+const TABLES: [Table; 14] = [
     Table { rows: 1_000, columns: "tenants (id, name, event_seq, created_ms)", values: "[t: i], [n: i], 0, i" },
     Table {
         rows: 10_000,
@@ -112,5 +112,29 @@ const TABLES: [Table; 10] = [
         columns: "key_records (device_id, kind, id, value, expires_ms)",
         values: "[d: i % 2000 + 1], CASE WHEN i % 3 = 0 THEN 'session' ELSE 'pre_key' END, [r: i],
              CAST('x' AS BLOB), CASE WHEN i % 3 = 0 THEN i END",
+    },
+    Table {
+        rows: 10_000,
+        columns: "plugin_versions (digest, plugin, version, origin, manifest, created_ms)",
+        values: "[x: i], [p: i % 1000 + 1], '1.0.0', 'uploaded', '', i",
+    },
+    Table {
+        rows: 1_000,
+        columns: "plugin_offers (plugin, digest, default_state, revision, changed_ms)",
+        values: "[p: i], [x: i], 'on', 1, i",
+    },
+    Table {
+        rows: 100_000,
+        columns:
+            "plugin_enablements (id, tenant_id, plugin, device_id, state, settings, secret_names, position, revision,
+             changed_ms)",
+        values:
+            "[b: i], [t: i % 1000 + 1], [p: i / 1000 + 1], CASE WHEN i % 2 = 0 THEN [d: i % 2000 + 1] END, 'on', '{}',
+             '[]', 0, 1, i",
+    },
+    Table {
+        rows: 200_000,
+        columns: "plugin_kv (tenant_id, plugin, key, value, version, expires_ms)",
+        values: "[t: i % 1000 + 1], [p: i % 7 + 1], [k: i], CAST('x' AS BLOB), 1, CASE WHEN i % 3 = 0 THEN i END",
     },
 ];

@@ -28,7 +28,8 @@ const fn pin(statement: &'static str, indexes: &'static [&'static str], binds: &
 }
 
 /// Statements that may read a table whole, each for the reason given where it is declared.
-const MAY_SCAN: [&str; 4] = ["access::KEY_ANY", "db::CHECK", "db::STEPS_DONE", "device::COUNT_BY_STATE"];
+const MAY_SCAN: [&str; 5] =
+    ["access::KEY_ANY", "db::CHECK", "db::STEPS_DONE", "device::COUNT_BY_STATE", "plugin::OFFER_LIST"];
 
 /// Statements whose plan for any values may read a table whole on Postgres: it has to suppose that `LIMIT $2` lets a tenth of
 /// the table through. The plan for real values costs far less, so Postgres goes on making that one.
@@ -136,7 +137,7 @@ const PINS: &[Pin] = &[
     pin(
         "outbox::settle::FINISH",
         &["deliveries_pkey", "deliveries_lane"],
-        "'v1000100', 'delivered', 1, 1, 1, 'v1000200', 'pending', 1, 1, 1",
+        "'v1000100', 'delivered', 1, 1, 1, 'x', 'v1000200', 'pending', 1, 1, 1, NULL",
     ),
     pin("outbox::settle::HOLD", &["deliveries_pkey"], "3000, 2000, 'v1000100', 'v1000200'"),
     pin("outbox::settle::LOG_ATTEMPT", &[], ""),
@@ -154,6 +155,25 @@ const PINS: &[Pin] = &[
     pin("outbox::settle::DEMOTE_WEBHOOK", &["deliveries_lane"], "'h1000101'"),
     pin("outbox::settle::DEMOTE_ALL", &["deliveries_due", "deliveries_lane"], ""),
     pin("outbox::settle::PROMOTE_WEBHOOK", &["deliveries_lane"], "'h1000101', 1"),
+    pin("plugin::VERSION_INSERT", &[], ""),
+    pin("plugin::VERSION_LIST", &["plugin_versions_plugin"], "'p1000005'"),
+    pin("plugin::VERSION_FIND", &["plugin_versions_pkey"], "'x1000005'"),
+    pin("plugin::VERSION_DELETE", &["plugin_versions_pkey"], "'x1000005'"),
+    pin("plugin::OFFER_PUT", &[], ""),
+    pin("plugin::OFFER_FIND", &["plugin_offers_pkey"], "'p1000005'"),
+    pin("plugin::OFFER_LIST", &[], ""),
+    pin("plugin::OFFER_DELETE", &["plugin_offers_pkey"], "'p1000005'"),
+    pin("plugin::enablement::PUT", &[], ""),
+    pin("plugin::enablement::LIST", &["plugin_enablements_place"], "'t1000006', 'p1000005'"),
+    pin("plugin::enablement::OF_TENANT", &["plugin_enablements_place"], "'t1000006'"),
+    pin("plugin::enablement::OF_ALL", &["plugin_enablements_pkey"], "'b1000005', 20"),
+    pin("plugin::enablement::DELETE", &["plugin_enablements_place"], "'t1000006', 'p1000005', 'd1000100'"),
+    pin("plugin::kv::GET", &["plugin_kv_key"], "'t1000006', 'p1000005', '', 'k1000005', 1"),
+    pin("plugin::kv::PUT", &[], ""),
+    pin("plugin::kv::DELETE", &["plugin_kv_key"], "'t1000006', 'p1000005', '', 'k1000005'"),
+    pin("plugin::kv::LIST", &["plugin_kv_key"], "'t1000006', 'p1000005', '', 'k1', '', 'k2', 1, 20"),
+    pin("plugin::kv::SIZE", &["plugin_kv_key"], "'t1000006', 'p1000005', ''"),
+    pin("plugin::kv::PURGE", &["plugin_kv_expiry|plugin_kv_key"], "'t1000006', 'p1000005', '', 1"),
     pin("webhook::INSERT", &[], ""),
     pin("webhook::FIND", &["webhooks_pkey|webhooks_page"], "'t1000001', 'h1000100'"),
     pin("webhook::LOAD_MANY", &["webhooks_pkey"], "'h1000100', 'h1000101'"),

@@ -83,6 +83,11 @@ codes! {
         "The key was forgotten just now; send the request again.";
     Conflict = "conflict", 409, "Changed by somebody else":
         "Another request changed the same thing at the same moment; look at it and send the request again.";
+    RevisionConflict = "revision_conflict", 409, "There is a newer revision":
+        "Somebody changed it since `revision` was read; look at it and send the change again.";
+    PluginInUse = "plugin_in_use", 409, "The plugin can't be removed or changed like that":
+        "`detail` says what is in the way and what to do first.";
+    TooManyPlugins = "too_many_plugins", 409, "Limit of plugins reached": "Remove a plugin first, or raise the limit.";
     DeliveryNotReplayable = "delivery_not_replayable", 409, "The delivery can't be sent again":
         "`detail` says what is in the way: an older delivery of its chat, or an event that is no longer kept.";
     TooLarge = "too_large", 413, "Too large": "Send less; `detail` names the limit in bytes.";

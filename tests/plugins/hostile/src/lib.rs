@@ -6,6 +6,7 @@
 use portico_sdk::bindings::portico::plugin::rest;
 use portico_sdk::format::{Event, Outcome, Parts, WebhookFormat};
 use portico_sdk::http::{Host, HttpHandler, Outcome as HttpOutcome, Refusal, Request, Response, Route, Transport};
+use portico_sdk::kv::{self, Kv, Scope};
 use portico_sdk::pacing::{Decision, DeviceState, Hold, Pacing, Plan, Query};
 use portico_sdk::{Context, HookError, log};
 
@@ -42,7 +43,7 @@ fn recurse(depth: u64) -> u64 {
 }
 
 impl WebhookFormat for Hostile {
-    fn format(_: &Context, events: Vec<Event>) -> Result<Vec<Outcome>, HookError> {
+    fn format(ctx: &Context, events: Vec<Event>) -> Result<Vec<Outcome>, HookError> {
         let mut outcomes = Vec::new();
         for event in &events {
             let data = event.data()?;
@@ -62,6 +63,11 @@ impl WebhookFormat for Hostile {
                     let refused = Host.call(devices());
                     parts = Parts::json(&format!("{refused:?}"))?;
                 }
+                "kv" => {
+                    let refused = kv::Host.get(&Scope::Tenant, "count");
+                    parts = Parts::json(&format!("{refused:?}"))?;
+                }
+                "tell-settings" => parts = Parts::json(&ctx.settings)?,
                 _ => {}
             }
             outcomes.push(Outcome::Send(parts));
@@ -111,6 +117,11 @@ impl HttpHandler for Hostile {
                 let refused = (0..1_000).find_map(|_| core.call(devices()).err());
                 Response::json(200, &format!("{refused:?}"))
             }
+            "kv" => Response::json(200, &counted()),
+            "kv-often" => {
+                let refused = (0..1_000).find_map(|_| kv::Host.get(&Scope::Tenant, "count").err());
+                Response::json(200, &format!("{refused:?}"))
+            }
             "status" => Response::json(99, &()),
             "split-header" => {
                 let mut answer = Response::json(200, &());
@@ -128,6 +139,20 @@ impl HttpHandler for Hostile {
     fn refuse(_: &Context, why: Refusal) -> Result<Response, HookError> {
         misbehave(&why.code);
         Ok(Response::json(why.status, &why.code))
+    }
+}
+
+/// Counts its own calls in a value.
+fn counted() -> String {
+    let before = match kv::Host.get(&Scope::Tenant, "count") {
+        Ok(before) => before,
+        Err(refused) => return format!("{refused:?}"),
+    };
+    let count = before.as_ref().and_then(|entry| entry.value.first().copied()).unwrap_or(0) + 1;
+    let expect = before.map_or(0, |entry| entry.version);
+    match kv::Host.set(&Scope::Tenant, "count", &[count], Some(expect), None) {
+        Ok(version) => format!("{count} at version {version}"),
+        Err(refused) => format!("{refused:?}"),
     }
 }
 

@@ -44,6 +44,8 @@ pub struct AttemptResult {
     pub due: Option<UtcMs>,
     /// When this was decided.
     pub at: UtcMs,
+    /// The version of the format plugin that shaped it, by its digest; `None` changes nothing.
+    pub shaped_by: Option<String>,
 }
 
 /// What came of deliveries of one lane.

@@ -34,7 +34,7 @@ impl Outbound for Receiver {
 fn claimed_in(seq: i64, lane: &str) -> Claimed {
     let event = Event { lane: lane.into(), ..testing::event(seq) };
     let id = DeliveryId::new(1, u128::try_from(seq).unwrap_or_default());
-    Claimed { id, tenant: testing::tenant(), webhook: WebhookId::new(1, 1), event, attempts: 0 }
+    Claimed { id, tenant: testing::tenant(), webhook: WebhookId::new(1, 1), event, attempts: 0, shaped_by: None }
 }
 
 fn claimed(seq: i64) -> Claimed {
