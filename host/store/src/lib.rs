@@ -8,7 +8,7 @@
 //! # Row locks
 //!
 //! SQLite has one writer at a time, so nothing needs a lock. On Postgres a writing transaction takes its row locks in this
-//! order: device, messages, tenant, subscriptions, deliveries. Transactions that keep to it never wait for each other in a
+//! order: counters, device, messages, tenant, subscriptions, deliveries. Transactions that keep to it never wait for each other in a
 //! circle.
 
 #[macro_use]
@@ -31,6 +31,7 @@ mod message;
 mod migrate;
 mod outbox;
 mod row;
+mod user;
 mod webhook;
 
 #[cfg(test)]

@@ -66,6 +66,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Statement> {
         crate::message::ALL,
         crate::outbox::ALL,
         crate::outbox::settle::ALL,
+        crate::user::ALL,
         crate::webhook::ALL,
     ]
     .into_iter()

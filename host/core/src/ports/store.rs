@@ -10,15 +10,17 @@ mod devices;
 mod events;
 mod messages;
 mod outbox;
+mod users;
 mod webhooks;
 
 use async_trait::async_trait;
 
 pub use access::{AccessTx, IdempotencyEntry};
-pub use devices::{DeviceChange, DeviceTx};
+pub use devices::{DeviceChange, DeviceFilter, DeviceTx};
 pub use events::EventTx;
 pub use messages::{MessageFilter, MessageTx};
 pub use outbox::{AttemptResult, DeliveryFilter, LaneResult, NewDelivery, OutboxStats, OutboxTx, WaitingWebhook};
+pub use users::UserTx;
 pub use webhooks::{WebhookChange, WebhookTx};
 
 use crate::error::{Error, Result};
@@ -90,4 +92,4 @@ fn with_result<T: Send + 'static>(
 }
 
 /// One transaction.
-pub trait Tx: AccessTx + DeviceTx + MessageTx + EventTx + WebhookTx + OutboxTx + Send {}
+pub trait Tx: AccessTx + UserTx + DeviceTx + MessageTx + EventTx + WebhookTx + OutboxTx + Send {}

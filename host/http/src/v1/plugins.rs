@@ -21,5 +21,5 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     responses((status = 200, description = "Plugins", body = Page<Plugin>)))]
 pub(super) async fn list(State(app): State<App>, Auth(_): Auth) -> HandlerResult<Json<Page<Plugin>>> {
     let items = app.services.plugins.list().iter().map(Into::into).collect();
-    Ok(Json(Page { items, next: None }))
+    Ok(Json(Page { items, next: None, total: None }))
 }
