@@ -12,8 +12,9 @@ use crate::id::TenantId;
 use crate::limits::Limits;
 use crate::model::access::Caller;
 use crate::ports::store::Tx;
-use crate::ports::{Clock, Outbound, Plugins, Rng, Store, Waker, WhatsApp};
+use crate::ports::{Clock, Compute, Outbound, Plugins, Rng, Store, Waker, WhatsApp};
 use crate::seal::Sealer;
+use crate::throttle::Throttle;
 use crate::time::UtcMs;
 use idempotency::Idempotency;
 use queue_length::QueueLengths;
@@ -29,6 +30,10 @@ pub struct Ports {
     pub rng: Arc<dyn Rng>,
     /// Wakes waiting tasks.
     pub waker: Arc<dyn Waker>,
+    /// Hashes passwords.
+    pub compute: Arc<dyn Compute>,
+    /// Counts failed logins and the like.
+    pub throttle: Throttle,
     /// Seals secrets.
     pub sealer: Sealer,
     /// Limits of the rules.

@@ -70,6 +70,8 @@ ids! {
     MessageId = "msg";
     /// One access key (not the secret itself).
     KeyId = "key";
+    /// One person who logs in.
+    UserId = "usr";
     /// One webhook subscription.
     WebhookId = "wh";
     /// One event; the same for every repetition of the same fact.

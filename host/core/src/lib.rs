@@ -27,6 +27,7 @@ pub mod seal;
 pub mod setting;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod throttle;
 pub mod time;
 pub mod webhook;
 

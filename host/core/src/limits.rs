@@ -12,11 +12,20 @@ pub struct Limits {
     /// Devices of one tenant.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub devices_per_tenant: u32,
-    /// Access keys of one tenant; revoked ones are not counted.
+    /// Access keys of one tenant, on top of `keys_per_device` for each of its devices; revoked ones are not counted.
     #[schemars(range(min = 1))]
     pub keys_per_tenant: u32,
-    /// Webhook subscriptions of one tenant.
+    /// Access keys that each device allows its tenant.
+    #[schemars(range(max = 1_000))]
+    pub keys_per_device: u32,
+    /// Webhook subscriptions of one tenant, on top of `webhooks_per_device` for each of its devices.
     pub webhooks_per_tenant: u32,
+    /// Webhook subscriptions that each device allows its tenant.
+    #[schemars(range(max = 1_000))]
+    pub webhooks_per_device: u32,
+    /// Users of one tenant.
+    #[schemars(range(min = 1))]
+    pub users_per_tenant: u32,
     /// Messages of one device that wait to be sent.
     #[schemars(range(min = 1))]
     pub queued_per_device: u32,
@@ -32,6 +41,12 @@ pub struct Limits {
     /// Rows of a page at most.
     #[schemars(range(min = 1, max = 10_000))]
     pub page_max: u32,
+    /// Rows that `offset` may pass over. Each costs the database some time; a cursor costs none.
+    #[schemars(range(max = 10_000_000))]
+    pub page_offset_max: u32,
+    /// Rows that are counted for the `total` of a list; a total as large as this says that there may be more.
+    #[schemars(range(min = 1, max = 10_000_000))]
+    pub page_total_max: u32,
     /// Maximum payload bytes of a page of messages or events, which ends early at it; at least one row is always returned.
     #[schemars(range(min = 1))]
     pub page_bytes: u64,
@@ -53,6 +68,27 @@ pub struct Limits {
     /// Values that one plugin keeps for one tenant or one device.
     #[schemars(range(min = 1))]
     pub kv_keys: u32,
+    /// How long a login lasts, in seconds.
+    #[serde(rename = "login_ttl_s", with = "crate::setting::Seconds")]
+    #[schemars(range(min = 60))]
+    pub login_ttl: Duration,
+    /// How long failed logins and sign-ups are counted, in seconds; then counting begins anew.
+    #[serde(rename = "login_window_s", with = "crate::setting::Seconds")]
+    #[schemars(range(min = 1))]
+    pub login_window: Duration,
+    /// Failed logins from one address (IPv6: one /64 network) within `login_window_s`, and keys that came in bodies or paths
+    /// and were not valid; further ones are refused with 429.
+    #[schemars(range(min = 1))]
+    pub login_failures_per_address: u32,
+    /// Failed logins on one account within `login_window_s`; further ones are refused with 429, good ones too.
+    #[schemars(range(min = 1))]
+    pub login_failures_per_account: u32,
+    /// Sign-ups from one address within `login_window_s`; further ones are refused with 429.
+    #[schemars(range(min = 1))]
+    pub sign_ups_per_address: u32,
+    /// Characters of a password at least.
+    #[schemars(range(min = 1, max = 128))]
+    pub password_chars_min: usize,
     /// How long an `Idempotency-Key` is remembered, in seconds.
     #[serde(rename = "idempotency_ttl_s", with = "crate::setting::Seconds")]
     #[schemars(range(min = 60))]
@@ -74,12 +110,17 @@ impl Default for Limits {
         Self {
             devices_per_tenant: 1_000,
             keys_per_tenant: 200,
+            keys_per_device: 5,
             webhooks_per_tenant: 100,
+            webhooks_per_device: 5,
+            users_per_tenant: 100,
             queued_per_device: 10_000,
             text_chars_max: 65_536,
             name_chars_max: 120,
             page_default: 50,
             page_max: 200,
+            page_offset_max: 100_000,
+            page_total_max: 100_000,
             page_bytes: 1 << 20,
             plugin_settings_bytes: 64 << 10,
             plugins_max: 100,
@@ -87,6 +128,12 @@ impl Default for Limits {
             kv_value_bytes: 64 << 10,
             kv_bytes: 1 << 20,
             kv_keys: 10_000,
+            login_ttl: minutes(24 * 60),
+            login_window: minutes(15),
+            login_failures_per_address: 20,
+            login_failures_per_account: 10,
+            sign_ups_per_address: 10,
+            password_chars_min: 8,
             idempotency_ttl: minutes(24 * 60),
             delivery_schedule: vec![
                 Duration::from_secs(5),

@@ -5,6 +5,7 @@ pub mod device;
 pub mod event;
 pub mod message;
 mod name;
+pub mod number;
 pub mod plugin;
 pub mod webhook;
 

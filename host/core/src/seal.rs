@@ -4,8 +4,12 @@
 
 use std::sync::Arc;
 
-use aes_gcm::aead::{Aead, KeyInit, Payload};
+use aes_gcm::aead::{Aead, Payload};
 use aes_gcm::{Aes256Gcm, Key, Nonce};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 use crate::rng::Rng;
@@ -13,11 +17,14 @@ use crate::rng::Rng;
 /// Bytes of a master key.
 pub const MASTER_KEY_BYTES: usize = 32;
 const NONCE_BYTES: usize = 12;
+/// Bytes of a block of SHA-256.
+const BLOCK_BYTES: usize = 64;
 
 /// Opens and closes sealed values. Cheap to clone; never prints its key.
 #[derive(Clone)]
 pub struct Sealer {
     cipher: Arc<Aes256Gcm>,
+    derivation: Arc<Hmac<Sha256>>,
     rng: Arc<dyn Rng>,
 }
 
@@ -27,10 +34,25 @@ impl std::fmt::Debug for Sealer {
     }
 }
 
+/// HMAC fills a key up with zeros to a whole block of the hash; here it is done before, as a key of that length always fits.
+fn hmac_under(key: &[u8; MASTER_KEY_BYTES]) -> Hmac<Sha256> {
+    let mut block = Zeroizing::new([0; BLOCK_BYTES]);
+    block[..MASTER_KEY_BYTES].copy_from_slice(key);
+    <Hmac<Sha256> as KeyInit>::new(&(*block).into())
+}
+
 impl Sealer {
     /// A sealer under `key`.
     pub fn new(key: &[u8; MASTER_KEY_BYTES], rng: Arc<dyn Rng>) -> Self {
-        Self { cipher: Arc::new(Aes256Gcm::new(&Key::<Aes256Gcm>::from(*key))), rng }
+        let derivation = hmac_under(key);
+        Self { cipher: Arc::new(Aes256Gcm::new(&Key::<Aes256Gcm>::from(*key))), derivation: Arc::new(derivation), rng }
+    }
+
+    /// HMAC-SHA256 under a key of its own for `purpose`, always the same under one master key.
+    pub fn mac(&self, purpose: &str) -> Hmac<Sha256> {
+        let mut derivation = Hmac::clone(&self.derivation);
+        derivation.update(purpose.as_bytes());
+        hmac_under(&Zeroizing::new(derivation.finalize().into_bytes().into()))
     }
 
     /// Seals `plain` for the place named by `place`; the answer is nonce ‖ ciphertext ‖ tag.

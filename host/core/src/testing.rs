@@ -8,7 +8,20 @@ use crate::address::{Party, PhoneNumber, Recipient};
 use crate::error::{Error, Result};
 use crate::id::DeviceId;
 use crate::model::device::Device;
+use crate::ports::Compute;
 use crate::ports::whatsapp::{Contacts, DeviceLock, Messages, Outgoing, PairingCode, QrCode, Resources, Sessions};
+
+/// Computes at once, on the thread that asks.
+#[derive(Debug, Default)]
+pub struct ComputeHere;
+
+#[async_trait]
+impl Compute for ComputeHere {
+    async fn run(&self, work: Box<dyn FnOnce() + Send>) -> Result<()> {
+        work();
+        Ok(())
+    }
+}
 
 /// WhatsApp without a network. Sessions open and close at once; what is sent is kept; questions to WhatsApp find it
 /// unreachable.

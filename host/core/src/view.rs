@@ -42,6 +42,10 @@ impl From<UtcMs> for Timestamp {
 impl<T> Page<T> {
     /// The page as the REST core shows it.
     pub fn view<V: for<'t> From<&'t T>>(&self) -> portico_api::Page<V> {
-        portico_api::Page { items: self.items.iter().map(V::from).collect(), next: self.next.clone() }
+        portico_api::Page {
+            items: self.items.iter().map(V::from).collect(),
+            next: self.next.clone(),
+            total: self.total,
+        }
     }
 }

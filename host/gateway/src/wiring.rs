@@ -19,6 +19,7 @@ use portico_core::intake::Intake;
 use portico_core::plugin::kv::Kv;
 use portico_core::plugin::start;
 use portico_core::ports::{Clock, Rng};
+use portico_core::throttle::Throttle;
 use portico_core::{Ports, Services};
 use portico_http::{Live, Part, PartStatus, ServeLimits};
 use portico_jobs::{JobState, JobStatus, Jobs, LocalWaker};
@@ -32,8 +33,8 @@ use tokio::time::timeout;
 
 use crate::bundle;
 use crate::config::{Config, MasterKey, Secrets};
-use crate::machine::{SystemClock, SystemRng};
-use settings::{http_config, net_config};
+use crate::machine::{BlockingThreads, SystemClock, SystemRng};
+use settings::{http_config, limits, net_config};
 
 /// How long transactions that are under way may take when the gateway stops at once.
 const ABANDON_TIMEOUT: Duration = Duration::from_secs(3);
@@ -74,8 +75,10 @@ impl Running {
             clock: Arc::clone(&clock),
             rng: Arc::clone(&rng),
             waker: Arc::clone(&waker) as _,
+            compute: Arc::new(BlockingThreads::new(config.server.password_hashes)),
+            throttle: Throttle::default(),
             sealer: secrets.master_key.sealer(),
-            limits: config.limits.clone(),
+            limits: limits(&config),
             ulids: MonotonicUlid::default(),
             queue_lengths: QueueLengths::default(),
             directory: Arc::default(),
@@ -252,7 +255,7 @@ async fn refuse_strangers(ports: &Ports, config: &Config, preset: &PresetKeys) -
         .collect();
     let Some(address) = open.first() else { return Ok(()) };
     let now = ports.now();
-    if preset.admin.is_some() || preset.api.is_some() || ports.read(move |tx| tx.key_any(now)).await? {
+    if !preset.is_empty() || ports.read(move |tx| tx.key_any(now)).await? {
         return Ok(());
     }
     bail!(

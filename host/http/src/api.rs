@@ -6,7 +6,8 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::middleware::from_fn_with_state;
 use portico_core::Services;
-use portico_core::id::{KeyId, TenantId};
+use portico_core::access::Credential;
+use portico_core::id::TenantId;
 use portico_core::ports::plugins::Rest;
 use tokio::sync::Semaphore;
 use utoipa_axum::router::OpenApiRouter;
@@ -37,7 +38,7 @@ pub(crate) struct Shared {
     /// Administrative requests of each tenant that are not answered yet.
     pub(crate) reserved_tenant_requests: Quota<TenantId>,
     /// Requests of each key whose bodies are still coming.
-    pub(crate) key_bodies: Quota<KeyId>,
+    pub(crate) key_bodies: Quota<Credential>,
     /// Permits for requests that run at once.
     pub(crate) requests: Arc<Semaphore>,
     /// Permits for administrative requests that run at once.

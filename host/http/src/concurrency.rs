@@ -12,7 +12,8 @@ use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use portico_core::Error;
-use portico_core::id::{KeyId, TenantId};
+use portico_core::access::Credential;
+use portico_core::id::TenantId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
 
@@ -88,7 +89,7 @@ async fn prepare(app: &App, request: Request) -> Result<(Request, Held), Problem
         _ => None,
     };
     let tenant = key.as_ref().map(|key| tenant_permit(app, key.caller.tenant(), share)).transpose()?;
-    let reading = key.as_ref().map(|key| body_permit(app, key.caller.key())).transpose()?;
+    let reading = key.as_ref().map(|key| body_permit(app, key.caller.credential())).transpose()?;
     let shared = key.is_none().then_some(&app.anonymous_bytes);
     let (mut request, bytes) = body::buffered(request, &limits, shared).await?;
     drop(reading);
@@ -125,7 +126,7 @@ fn tenant_permit(app: &App, tenant: &TenantId, share: Share) -> Result<Permit<Te
 }
 
 /// Counts one more request of the key whose body is still coming, or refuses it.
-fn body_permit(app: &App, key: &KeyId) -> Result<Permit<KeyId>, Problem> {
+fn body_permit(app: &App, key: &Credential) -> Result<Permit<Credential>, Problem> {
     let limit = app.config.bodies_per_key.max(1);
     let permit = app.key_bodies.acquire(key, limit);
     permit.ok_or_else(|| busy(format!("the bodies of {limit} requests with this key are still coming, the limit")))

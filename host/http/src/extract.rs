@@ -7,19 +7,21 @@ pub(crate) mod path;
 pub(crate) mod query;
 mod wording;
 
-use std::str::FromStr;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::Method;
 use axum::http::request::Parts;
-use portico_core::access::Caller;
+use portico_core::access::{Caller, resolve};
 use portico_core::context::idempotency::Idempotency;
+use portico_core::id::DeviceId;
 use portico_core::{Error, OpContext};
 
 use crate::api::App;
 use crate::body::{Fingerprint, IDEMPOTENCY_KEY};
 use crate::credentials::Principal;
+use crate::peer::{self, Peer};
 use crate::problem::Problem;
 
 pub(crate) use component::Component;
@@ -49,6 +51,18 @@ impl FromRequestParts<App> for OptionalAuth {
     }
 }
 
+/// The address a request came from, as attempts are counted by: an IPv4 address or an IPv6 network; `None` within the
+/// process.
+pub(crate) struct Address(pub(crate) Option<IpAddr>);
+
+impl FromRequestParts<App> for Address {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
+        Ok(Self(parts.extensions.get::<Peer>().map(|peer| peer::network(peer.0))))
+    }
+}
+
 /// Who the authentication middleware found; nobody on routes without it.
 fn principal(parts: &Parts) -> &Principal {
     parts.extensions.get().unwrap_or(&Principal::Anonymous)
@@ -67,7 +81,18 @@ fn idempotency(parts: &Parts) -> Result<Option<Idempotency>, Problem> {
     Ok(Some(Idempotency::new(key, print.clone())?))
 }
 
-/// An id in a body or a query; `field` names it in the error.
-pub(crate) fn id<T: FromStr>(field: &str, text: &str) -> Result<T, Error> {
-    text.parse().map_err(|_| Error::invalid(field, "is not an id"))
+/// The device that a body or a query names by its id, `no:<number>` or `ref:<namespace>:<value>`; one that there is not is told
+/// of as `field`, apart from ids, which the operation looks at.
+pub(crate) async fn device(
+    ctx: &OpContext,
+    app: &App,
+    field: &str,
+    text: Option<String>,
+) -> Result<Option<DeviceId>, Error> {
+    let Some(text) = text else { return Ok(None) };
+    match resolve(&app.services.ports, ctx.tenant(), &text).await {
+        Ok(id) => Ok(Some(id)),
+        Err(Error::NotFound { .. }) => Err(Error::invalid(field, "is not the id, the number or a ref of a device")),
+        Err(other) => Err(other),
+    }
 }

@@ -10,7 +10,7 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::v1;
 
 /// Groups, in the order in which they are shown.
-const GROUPS: [(&str, &str); 8] = [
+const GROUPS: [(&str, &str); 10] = [
     ("devices", "Linked companion devices, from creation over pairing to logout."),
     ("sessions", "Connecting devices: QR code, pairing code, connect, disconnect, log out."),
     ("messages", "Sending messages and finding them again."),
@@ -18,11 +18,15 @@ const GROUPS: [(&str, &str); 8] = [
     ("webhooks", "Who gets which events posted."),
     ("deliveries", "One event on its way to one webhook: attempts, dead letters, replays."),
     ("keys", "Who may do what."),
+    ("users", "Signing up, logging in, and who can."),
+    ("tenants", "Customers of the server, for its operator."),
     ("plugins", "What extends the gateway."),
 ];
 
 const INTRODUCTION: &str = "The one complete API of the gateway. Send a key as `Authorization: Bearer …` or `X-API-Key`. \
-Errors are `application/problem+json` with a stable `code`; lists are paged with `limit` and `cursor`; times are ISO 8601 in \
+Errors are `application/problem+json` with a stable `code`; lists are paged with `limit` and `cursor`, or with `limit` \
+and `offset`, and count their rows with `total=true`; a number (`no:7`) or a ref (`ref:shop:1001`) may stand where a path has \
+the id of a device; times are ISO 8601 in \
 UTC. A POST that makes something takes an `Idempotency-Key`.";
 
 /// The name under which routes declare in `security` which scope a key needs for them.

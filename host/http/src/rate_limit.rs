@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use portico_core::id::{KeyId, TenantId};
+use portico_core::access::Credential;
+use portico_core::id::TenantId;
 
 use crate::api::App;
 use crate::concurrency::Share;
@@ -25,8 +26,8 @@ use crate::problem::Problem;
 /// Whose requests are counted together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Subject {
-    /// Those with one key.
-    Key(KeyId),
+    /// Those with one key or login.
+    Credential(Credential),
     /// Those with any key of one tenant.
     Tenant(TenantId),
     /// Those without a good key of one peer; `None` when its address is not known.
@@ -87,7 +88,8 @@ impl Limiter {
         let Some(caller) = principal.caller() else {
             return self.take(&[Subject::Address(address.map(peer::network))], now);
         };
-        let (key, tenant) = (Subject::Key(caller.key().clone()), Subject::Tenant(caller.tenant().clone()));
+        let (key, tenant) =
+            (Subject::Credential(caller.credential().clone()), Subject::Tenant(caller.tenant().clone()));
         match share {
             Share::Common => self.take(&[key, tenant], now),
             Share::Reserved => self.take(&[key], now),
@@ -118,7 +120,7 @@ impl Limiter {
 
     fn rate(&self, who: &Subject) -> Option<Rate> {
         match who {
-            Subject::Key(_) => self.per_key,
+            Subject::Credential(_) => self.per_key,
             Subject::Tenant(_) => self.per_tenant,
             Subject::Address(_) => self.anonymous,
         }
@@ -193,6 +195,8 @@ fn left(tokens: f64, rate: Rate, allowed: bool) -> Left {
 
 #[cfg(test)]
 mod tests {
+    use portico_core::id::KeyId;
+
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -209,7 +213,7 @@ mod tests {
 
     /// A key of a tenant.
     fn key(n: u128, tenant: u128) -> [Subject; 2] {
-        [Subject::Key(KeyId::new(1, n)), Subject::Tenant(TenantId::new(1, tenant))]
+        [Subject::Credential(Credential::Key(KeyId::new(1, n))), Subject::Tenant(TenantId::new(1, tenant))]
     }
 
     #[test]

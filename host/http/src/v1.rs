@@ -15,6 +15,8 @@ mod plugins;
 mod qr;
 mod server;
 mod sessions;
+mod tenants;
+mod users;
 mod webhooks;
 
 use axum::http::header::LOCATION;
@@ -37,6 +39,8 @@ const REPLAY: HeaderName = HeaderName::from_static("idempotent-replay");
 pub(crate) fn keyed() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(keys::routes())
+        .merge(users::routes())
+        .merge(tenants::routes())
         .merge(devices::routes())
         .merge(sessions::routes())
         .merge(qr::routes())
@@ -49,9 +53,13 @@ pub(crate) fn keyed() -> OpenApiRouter<App> {
         .merge(streams())
 }
 
-/// Routes that look at keys and serve some requests without one: a sign-up, a page, the same machine.
+/// Routes that look at keys and serve some requests without one: a sign-up, a login, a page, the same machine.
 pub(crate) fn optional() -> OpenApiRouter<App> {
-    OpenApiRouter::new().merge(keys::optional_routes()).merge(qr::optional_routes()).merge(server::optional_routes())
+    OpenApiRouter::new()
+        .merge(keys::optional_routes())
+        .merge(users::optional_routes())
+        .merge(qr::optional_routes())
+        .merge(server::optional_routes())
 }
 
 /// The event streams alone, for a second listener.

@@ -10,7 +10,7 @@ use portico_core::access::secret::KeyHash;
 use portico_core::address::Party;
 use portico_core::context::MonotonicUlid;
 use portico_core::context::queue_length::QueueLengths;
-use portico_core::device::{Device, DeviceState, Wanted};
+use portico_core::device::{Device, DeviceState, Refs, Settings, Wanted};
 use portico_core::event::{Event, EventKind};
 use portico_core::id::{DeliveryId, DeviceId, EventId, MessageId, TenantId, WebhookId};
 use portico_core::limits::Limits;
@@ -23,9 +23,12 @@ use portico_core::ports::plugins::{
 use portico_core::ports::store::{AttemptResult, Work};
 use portico_core::ports::{Clock, Outbound, Plugins, Rng, Store};
 use portico_core::seal::Sealer;
-use portico_core::testing::FakeWhatsApp;
+use portico_core::testing::{ComputeHere, FakeWhatsApp};
+use portico_core::throttle::Throttle;
 use portico_core::time::UtcMs;
-use portico_core::webhook::{DEFAULT_FORMAT, DeliveryState, EventFilter, SealedHeaders, Webhook, WebhookState};
+use portico_core::webhook::{
+    DEFAULT_FORMAT, DeliveryState, EventFilter, SealedHeaders, SecretForm, Webhook, WebhookState,
+};
 use portico_core::{Error, Ports, Result, Services};
 
 use crate::waker::LocalWaker;
@@ -37,6 +40,7 @@ pub(crate) fn tenant() -> TenantId {
 pub(crate) fn device() -> Device {
     Device {
         id: DeviceId::new(1, 1),
+        number: 1,
         tenant: tenant(),
         name: "sales".into(),
         state: DeviceState::Connected,
@@ -47,6 +51,8 @@ pub(crate) fn device() -> Device {
         jid: None,
         lid: None,
         push_name: None,
+        refs: Refs::default(),
+        settings: Settings::default(),
         created_at: UtcMs(0),
     }
 }
@@ -73,17 +79,20 @@ pub(crate) fn message(n: u128, chat: &str) -> Message {
 pub(crate) fn webhook(n: u128) -> Webhook {
     Webhook {
         id: WebhookId::new(1, n),
+        number: 1,
         tenant: tenant(),
         device: None,
         url: "https://hook.example/in".into(),
         events: EventFilter::parse("*").into_iter().collect(),
         headers: SealedHeaders::default(),
         format: DEFAULT_FORMAT.into(),
+        format_data: None,
         state: WebhookState::Enabled,
         reason: None,
         failing_since: None,
         created_at: UtcMs(0),
         sealed_secret: Vec::new(),
+        secret_form: SecretForm::Whsec,
     }
 }
 
@@ -249,6 +258,8 @@ pub(crate) fn services() -> Arc<Services> {
         clock: Arc::new(Nothing),
         rng: Arc::new(Nothing),
         waker: Arc::new(LocalWaker::new()),
+        compute: Arc::new(ComputeHere),
+        throttle: Throttle::default(),
         sealer: Sealer::new(&[7; 32], Arc::new(Nothing)),
         limits: Limits::default(),
         ulids: MonotonicUlid::default(),

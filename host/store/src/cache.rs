@@ -28,6 +28,8 @@ pub(crate) struct Touched {
     pub(crate) keys: Vec<KeyId>,
     /// Devices.
     pub(crate) devices: Vec<DeviceId>,
+    /// Those of them that are gone, and with them the keys that were bound to them.
+    pub(crate) devices_deleted: Vec<DeviceId>,
 }
 
 impl Touched {
@@ -35,6 +37,7 @@ impl Touched {
     pub(crate) fn append(&mut self, mut other: Self) {
         self.keys.append(&mut other.keys);
         self.devices.append(&mut other.devices);
+        self.devices_deleted.append(&mut other.devices_deleted);
     }
 }
 
@@ -47,8 +50,9 @@ impl Caches {
     /// Drops rows. To be called after a transaction's commit and before anybody is told of it, and also when it failed:
     /// what became of a commit that failed may not be known.
     pub(crate) fn forget(&self, touched: &Touched) {
-        if !touched.keys.is_empty() {
-            self.keys.forget(|_, key| touched.keys.contains(&key.id));
+        if !touched.keys.is_empty() || !touched.devices_deleted.is_empty() {
+            let is_gone = |device: &DeviceId| touched.devices_deleted.contains(device);
+            self.keys.forget(|_, key| touched.keys.contains(&key.id) || key.device.as_ref().is_some_and(is_gone));
         }
         if !touched.devices.is_empty() {
             self.devices.forget(|id, _| touched.devices.contains(id));

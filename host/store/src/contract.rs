@@ -10,6 +10,7 @@ mod message;
 mod open;
 mod outbox;
 mod plugin;
+mod user;
 mod webhook;
 mod webhook_headers;
 
@@ -40,7 +41,11 @@ store_contract! {
         nothing_of_another_tenant_is_found
         an_idempotency_key_stands_for_its_first_use
         rivals_with_one_idempotency_key_make_one_thing
-        a_revoked_key_is_not_answered_from_memory;
+        a_revoked_key_is_not_answered_from_memory
+        a_key_of_a_device_goes_with_it
+        numbers_count_up_for_each_kind_and_tenant
+        preset_keys_are_told_apart_until_they_are_revoked
+        tenants_are_listed;
     device:
         a_device_survives_the_round_trip
         a_change_keeps_what_it_does_not_name
@@ -49,7 +54,9 @@ store_contract! {
         a_loaded_device_is_locked_until_the_end
         deleting_takes_everything_but_events
         an_unknown_state_is_an_error_that_names_the_row
-        a_device_is_answered_from_memory_as_it_is;
+        a_device_is_answered_from_memory_as_it_is
+        refs_are_unique_and_find_their_device
+        lists_pass_over_rows_and_count_them;
     event:
         numbers_have_no_gaps_under_rivalry
         what_was_undone_burns_no_number
@@ -85,7 +92,8 @@ store_contract! {
         a_list_tells_the_bytes_of_its_contents
         steps_set_their_time_and_clear_nothing
         the_queue_keeps_its_order
-        text_that_postgres_refuses_is_cleaned;
+        text_that_postgres_refuses_is_cleaned
+        messages_are_found_by_whatsapps_id;
     open:
         rows_survive_closing
         a_database_of_a_newer_version_is_refused
@@ -111,6 +119,10 @@ store_contract! {
         a_tenant_and_each_of_its_devices_decide_once
         values_are_kept_by_scope_and_listed_by_prefix
         a_delivery_remembers_what_shaped_it;
+    user:
+        users_are_found_by_what_they_log_in_with
+        an_account_is_one_users_only
+        a_change_sets_what_may_change;
     webhook:
         a_webhook_survives_the_round_trip
         a_change_changes_what_it_names

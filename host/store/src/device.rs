@@ -1,20 +1,22 @@
 //! Devices.
 
-use portico_core::device::{Device, DeviceState, StateReason, Wanted};
+use portico_core::device::{Device, DeviceState, Refs, Settings, StateReason, Wanted};
 use portico_core::error::Result;
 use portico_core::id::{DeviceId, TenantId};
 use portico_core::page::PageRequest;
-use portico_core::ports::store::{DeviceChange, DeviceTx};
+use portico_core::ports::store::{DeviceChange, DeviceFilter, DeviceTx};
 use portico_core::time::UtcMs;
 
 use crate::db::{DbTx, Mode};
 use crate::row::{self, RowRef, ms};
+use crate::statement::pieces;
 use crate::table;
 
 table! {
     /// A device as stored.
     devices: DeviceRow<'r> => Device {
         id: &'r str,
+        number: i64,
         tenant_id: &'r str,
         name: &'r str,
         state: &'r str,
@@ -26,6 +28,8 @@ table! {
         jid: Option<&'r str>,
         lid: Option<&'r str>,
         push_name: Option<&'r str>,
+        refs: &'r str,
+        settings: &'r str,
         created_ms: i64,
     }
 }
@@ -42,7 +46,28 @@ statements! {
     LOCK_FOR_DELETE =
         "SELECT id FROM devices WHERE tenant_id = $1 AND id = $2",
         "SELECT id FROM devices WHERE tenant_id = $1 AND id = $2 FOR UPDATE";
-    LIST = devices!(page);
+    LIST = concat!(devices!(page "AND (CAST($5 AS TEXT) IS NULL OR id = $5)"), " OFFSET $4");
+    /// Those to which a namespace gives a name, or one name. They are found by it first: few devices have one.
+    LIST_NAMED = concat!(
+        devices!(page "AND (CAST($5 AS TEXT) IS NULL OR id = $5)
+             AND id IN (SELECT device_id FROM device_refs WHERE tenant_id = $1 AND namespace = $6
+                 AND (CAST($7 AS TEXT) IS NULL OR value = $7))"),
+        " OFFSET $4"
+    );
+    TOTAL =
+        "SELECT COUNT(*) FROM (
+             SELECT id FROM devices WHERE tenant_id = $1 AND (CAST($3 AS TEXT) IS NULL OR id = $3) LIMIT $2) AS counted";
+    TOTAL_NAMED =
+        "SELECT COUNT(*) FROM (
+             SELECT device_id FROM device_refs WHERE tenant_id = $1 AND namespace = $4
+                 AND (CAST($3 AS TEXT) IS NULL OR device_id = $3) AND (CAST($5 AS TEXT) IS NULL OR value = $5)
+             LIMIT $2) AS counted";
+    REFS_FORGET = "DELETE FROM device_refs WHERE device_id = $1";
+    REFS_INSERT =
+        "INSERT INTO device_refs (tenant_id, namespace, value, device_id) VALUES {($, $, $, $)} ON CONFLICT DO NOTHING";
+    REFS_SET = "UPDATE devices SET refs = $3 WHERE tenant_id = $1 AND id = $2";
+    BY_REF = "SELECT device_id FROM device_refs WHERE tenant_id = $1 AND namespace = $2 AND value = $3";
+    SETTINGS_SET = "UPDATE devices SET settings = $3 WHERE tenant_id = $1 AND id = $2";
     COUNT = "SELECT COUNT(*) FROM devices WHERE tenant_id = $1";
     /// Reads all devices: there are thousands at most, and metrics ask seldom.
     COUNT_BY_STATE = "SELECT state, COUNT(*) FROM devices GROUP BY state";
@@ -63,10 +88,12 @@ statements! {
 }
 
 impl<'r> DeviceRow<'r> {
-    fn of(device: &'r Device) -> Self {
+    /// `refs` and `settings` are those of the device, as JSON.
+    fn of(device: &'r Device, refs: &'r str, settings: &'r str) -> Self {
         let reason = device.reason.as_ref();
         Self {
             id: device.id.as_str(),
+            number: i64::from(device.number),
             tenant_id: device.tenant.as_str(),
             name: &device.name,
             state: device.state.as_str(),
@@ -78,6 +105,8 @@ impl<'r> DeviceRow<'r> {
             jid: device.jid.as_deref(),
             lid: device.lid.as_deref(),
             push_name: device.push_name.as_deref(),
+            refs,
+            settings,
             created_ms: device.created_at.0,
         }
     }
@@ -86,6 +115,7 @@ impl<'r> DeviceRow<'r> {
         let at = self.at();
         Ok(Device {
             id: at.id("id", self.id)?,
+            number: at.number("number", self.number)?,
             tenant: at.id("tenant_id", self.tenant_id)?,
             state: at.name("state", self.state, DeviceState::from_name)?,
             reason: self.reason_code.map(|code| StateReason::new(code, self.reason_text.unwrap_or_default())),
@@ -97,6 +127,8 @@ impl<'r> DeviceRow<'r> {
             jid: self.jid.map(str::to_owned),
             lid: self.lid.map(str::to_owned),
             push_name: self.push_name.map(str::to_owned),
+            refs: Refs::stored(at.json("refs", self.refs)?),
+            settings: Settings::stored(at.json("settings", self.settings)?),
         })
     }
 }
@@ -114,8 +146,37 @@ fn wanted_from(name: &str) -> Option<Wanted> {
 
 impl DeviceTx for DbTx<'_> {
     fn device_insert(&mut self, device: &Device) -> Result<()> {
-        self.conn().run(&INSERT, 1, &table::binds(&[DeviceRow::of(device)]))?;
+        let (refs, settings) = (row::json(device.refs.as_map())?, row::json(device.settings.as_map())?);
+        self.conn().run(&INSERT, 1, &table::binds(&[DeviceRow::of(device, &refs, &settings)]))?;
         Ok(())
+    }
+
+    fn device_refs_set(&mut self, tenant: &TenantId, id: &DeviceId, refs: &Refs) -> Result<bool> {
+        self.touched.devices.push(id.clone());
+        run!(self.conn(), REFS_FORGET, [id.as_str()])?;
+        let pairs: Vec<_> = refs.as_map().iter().collect();
+        let mut added = 0;
+        for piece in pieces(&pairs) {
+            added += run_many!(self.conn(), REFS_INSERT, [], piece, |(namespace, value)| [
+                tenant.as_str(),
+                *namespace,
+                *value,
+                id.as_str(),
+            ])?;
+        }
+        run!(self.conn(), REFS_SET, [tenant.as_str(), id.as_str(), &row::json(refs.as_map())?])?;
+        Ok(added == pairs.len() as u64)
+    }
+
+    fn device_settings_set(&mut self, tenant: &TenantId, id: &DeviceId, settings: &Settings) -> Result<()> {
+        self.touched.devices.push(id.clone());
+        run!(self.conn(), SETTINGS_SET, [tenant.as_str(), id.as_str(), &row::json(settings.as_map())?])?;
+        Ok(())
+    }
+
+    fn device_id_by_ref(&mut self, tenant: &TenantId, namespace: &str, value: &str) -> Result<Option<String>> {
+        let row = rows!(self.conn(), (String,), BY_REF, [tenant.as_str(), namespace, value], fetch_optional)?;
+        Ok(row.map(|(id,)| id))
     }
 
     fn device_find(&mut self, tenant: &TenantId, id: &DeviceId) -> Result<Option<Device>> {
@@ -129,9 +190,30 @@ impl DeviceTx for DbTx<'_> {
         }
     }
 
-    fn device_list(&mut self, tenant: &TenantId, page: &PageRequest) -> Result<Vec<Device>> {
-        let binds = (row::cursor(page), row::page_rows(page));
-        rows!(self.conn(), Device, LIST, [tenant.as_str(), binds.0, binds.1], fetch_all)
+    fn device_list(&mut self, tenant: &TenantId, filter: &DeviceFilter, page: &PageRequest) -> Result<Vec<Device>> {
+        let (tenant, only) = (tenant.as_str(), filter.only.as_ref().map(DeviceId::as_str));
+        let (before, limit, offset) = (row::cursor(page), row::page_rows(page), row::offset(page));
+        match &filter.named {
+            None => rows!(self.conn(), Device, LIST, [tenant, before, limit, offset, only], fetch_all),
+            Some((namespace, value)) => {
+                let named = (namespace, value.as_deref());
+                let conn = self.conn();
+                rows!(conn, Device, LIST_NAMED, [tenant, before, limit, offset, only, named.0, named.1], fetch_all)
+            }
+        }
+    }
+
+    fn device_total(&mut self, tenant: &TenantId, filter: &DeviceFilter, most: u32) -> Result<u64> {
+        let (tenant, most) = (tenant.as_str(), i64::from(most));
+        let only = filter.only.as_ref().map(DeviceId::as_str);
+        let (number,) = match &filter.named {
+            None => rows!(self.conn(), (i64,), TOTAL, [tenant, most, only], fetch_one)?,
+            Some((namespace, value)) => {
+                let value = value.as_deref();
+                rows!(self.conn(), (i64,), TOTAL_NAMED, [tenant, most, only, namespace, value], fetch_one)?
+            }
+        };
+        Ok(row::count(number))
     }
 
     fn device_count(&mut self, tenant: &TenantId) -> Result<u32> {
@@ -194,6 +276,7 @@ impl DeviceTx for DbTx<'_> {
             return Ok(false);
         }
         self.touched.devices.push(id.clone());
+        self.touched.devices_deleted.push(id.clone());
         self.subscriptions_changed();
         run!(self.conn(), DELETE_MESSAGES, [id.as_str()])?;
         self.lock_outbox(std::slice::from_ref(tenant))?;

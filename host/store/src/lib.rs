@@ -8,7 +8,7 @@
 //! # Row locks
 //!
 //! SQLite has one writer at a time, so nothing needs a lock. On Postgres a writing transaction takes its row locks in this
-//! order: device, messages, tenant, subscriptions, deliveries. Transactions that keep to it never wait for each other in a
+//! order: counters, device, messages, tenant, subscriptions, deliveries. Transactions that keep to it never wait for each other in a
 //! circle.
 
 #[macro_use]
@@ -32,6 +32,7 @@ mod migrate;
 mod outbox;
 mod plugin;
 mod row;
+mod user;
 mod webhook;
 
 #[cfg(test)]

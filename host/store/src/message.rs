@@ -23,23 +23,51 @@ macro_rules! page_of {
             " FROM messages WHERE tenant_id = $1 AND device_id = $2 AND id < $3 AND (device_id, id) < ($2, $3)
                  AND (CAST($5 AS TEXT) IS NULL OR direction = $5) AND (CAST($6 AS TEXT) IS NULL OR status = $6) ",
             $chat,
-            " ORDER BY id DESC LIMIT $4"
+            " ORDER BY id DESC LIMIT $4 OFFSET $7"
         )
     };
 }
 
-/// Runs one of two statements over a page of messages: that for all chats, or that for the one the filter names.
+/// As [`page_of`], of the few messages with one id of WhatsApp's. Sorted by an expression, so that they are looked up by that
+/// id and not looked for among all.
+macro_rules! page_of_whatsapp_id {
+    () => {
+        " FROM messages WHERE tenant_id = $1 AND device_id = $2 AND id < $3
+             AND (CAST($5 AS TEXT) IS NULL OR direction = $5) AND (CAST($6 AS TEXT) IS NULL OR status = $6)
+             AND (CAST($8 AS TEXT) IS NULL OR chat_id = $8) AND whatsapp_id = $9
+         ORDER BY id || '' DESC LIMIT $4 OFFSET $7"
+    };
+}
+
+/// Counts the messages of such pages, up to a limit ($3).
+macro_rules! total_of {
+    ($more:literal) => {
+        concat!(
+            "SELECT COUNT(*) FROM (SELECT id FROM messages WHERE tenant_id = $1 AND device_id = $2
+                 AND (CAST($4 AS TEXT) IS NULL OR direction = $4) AND (CAST($5 AS TEXT) IS NULL OR status = $5) ",
+            $more,
+            " LIMIT $3) AS counted"
+        )
+    };
+}
+
+/// Runs one of three statements over a page of messages: that for all chats, that for the one the filter names, or that for
+/// an id of WhatsApp's.
 macro_rules! paged {
-    ($tx:expr, $row:ty, $all:expr, $one:expr, $device:expr, $filter:expr, $page:expr) => {{
+    ($tx:expr, $row:ty, [$all:expr, $one:expr, $id:expr], $device:expr, $filter:expr, $page:expr) => {{
         let (tenant, device): (&TenantId, &DeviceId) = $device;
-        let (tenant, device) = (tenant.as_str(), device.as_str());
-        let (before, limit) = (row::cursor($page), row::page_rows($page));
+        let (t, d) = (tenant.as_str(), device.as_str());
+        let (before, limit, offset) = (row::cursor($page), row::page_rows($page), row::offset($page));
         let direction = $filter.direction.map(direction_name);
         let status = $filter.status.map(MessageStatus::as_str);
-        match $filter.chat.as_deref() {
-            None => rows!($tx.conn(), $row, $all, [tenant, device, before, limit, direction, status], fetch_all),
-            Some(chat) => {
-                rows!($tx.conn(), $row, $one, [tenant, device, before, limit, direction, status, chat], fetch_all)
+        let conn = $tx.conn();
+        match ($filter.whatsapp_id.as_deref(), $filter.chat.as_deref()) {
+            (None, None) => rows!(conn, $row, $all, [t, d, before, limit, direction, status, offset], fetch_all),
+            (None, Some(chat)) => {
+                rows!(conn, $row, $one, [t, d, before, limit, direction, status, offset, chat], fetch_all)
+            }
+            (Some(id), chat) => {
+                rows!(conn, $row, $id, [t, d, before, limit, direction, status, offset, chat, id], fetch_all)
             }
         }
     }};
@@ -78,10 +106,26 @@ statements! {
     INSERT = concat!(messages!(insert), " ON CONFLICT DO NOTHING RETURNING id");
     FIND = concat!("SELECT ", messages!(columns), " FROM messages WHERE tenant_id = $1 AND device_id = $2 AND id = $3");
     LIST = concat!("SELECT ", messages!(columns), page_of!(""));
-    LIST_CHAT = concat!("SELECT ", messages!(columns), page_of!("AND chat_id = $7"));
+    LIST_CHAT = concat!("SELECT ", messages!(columns), page_of!("AND chat_id = $8"));
+    LIST_ID = concat!("SELECT ", messages!(columns), page_of_whatsapp_id!());
     /// Neither database reads a text to tell its length.
     LIST_BYTES = concat!("SELECT CAST(OCTET_LENGTH(content) AS BIGINT)", page_of!(""));
-    LIST_CHAT_BYTES = concat!("SELECT CAST(OCTET_LENGTH(content) AS BIGINT)", page_of!("AND chat_id = $7"));
+    LIST_CHAT_BYTES = concat!("SELECT CAST(OCTET_LENGTH(content) AS BIGINT)", page_of!("AND chat_id = $8"));
+    LIST_ID_BYTES = concat!("SELECT CAST(OCTET_LENGTH(content) AS BIGINT)", page_of_whatsapp_id!());
+    TOTAL = total_of!("");
+    TOTAL_CHAT = total_of!("AND chat_id = $6");
+    TOTAL_ID = total_of!("AND (CAST($6 AS TEXT) IS NULL OR chat_id = $6) AND whatsapp_id = $7");
+    FIND_ANYWHERE = concat!("SELECT ", messages!(columns), " FROM messages WHERE tenant_id = $1 AND id = $2");
+    /// By the tenant's devices, of which there are far fewer than messages.
+    BY_WHATSAPP_ID = concat!(
+        "SELECT ", messages!(columns), " FROM messages
+         WHERE device_id IN (SELECT id FROM devices WHERE tenant_id = $1) AND whatsapp_id = $2
+         ORDER BY id || '' DESC LIMIT $3"
+    );
+    BY_WHATSAPP_ID_DEVICE = concat!(
+        "SELECT ", messages!(columns), " FROM messages
+         WHERE tenant_id = $1 AND device_id = $4 AND whatsapp_id = $2 ORDER BY id || '' DESC LIMIT $3"
+    );
     /// Sorted by an expression: ordering by the bare `id` makes SQLite walk all messages of the device by the index that has
     /// them in that order, instead of looking the few up by their WhatsApp ids.
     SENT = concat!(
@@ -214,7 +258,7 @@ impl MessageTx for DbTx<'_> {
         filter: &MessageFilter,
         page: &PageRequest,
     ) -> Result<Vec<Message>> {
-        paged!(self, Message, LIST, LIST_CHAT, (tenant, device), filter, page)
+        paged!(self, Message, [LIST, LIST_CHAT, LIST_ID], (tenant, device), filter, page)
     }
 
     fn message_list_bytes(
@@ -224,8 +268,47 @@ impl MessageTx for DbTx<'_> {
         filter: &MessageFilter,
         page: &PageRequest,
     ) -> Result<Vec<u64>> {
-        let rows = paged!(self, (i64,), LIST_BYTES, LIST_CHAT_BYTES, (tenant, device), filter, page)?;
+        let rows = paged!(self, (i64,), [LIST_BYTES, LIST_CHAT_BYTES, LIST_ID_BYTES], (tenant, device), filter, page)?;
         Ok(rows.into_iter().map(|(bytes,)| row::count(bytes)).collect())
+    }
+
+    fn message_total(
+        &mut self,
+        tenant: &TenantId,
+        device: &DeviceId,
+        filter: &MessageFilter,
+        most: u32,
+    ) -> Result<u64> {
+        let (t, d, most) = (tenant.as_str(), device.as_str(), i64::from(most));
+        let (direction, status) = (filter.direction.map(direction_name), filter.status.map(MessageStatus::as_str));
+        let conn = self.conn();
+        let (number,) = match (filter.whatsapp_id.as_deref(), filter.chat.as_deref()) {
+            (None, None) => rows!(conn, (i64,), TOTAL, [t, d, most, direction, status], fetch_one)?,
+            (None, Some(chat)) => rows!(conn, (i64,), TOTAL_CHAT, [t, d, most, direction, status, chat], fetch_one)?,
+            (Some(id), chat) => rows!(conn, (i64,), TOTAL_ID, [t, d, most, direction, status, chat, id], fetch_one)?,
+        };
+        Ok(row::count(number))
+    }
+
+    fn message_find_anywhere(&mut self, tenant: &TenantId, id: &MessageId) -> Result<Option<Message>> {
+        rows!(self.conn(), Message, FIND_ANYWHERE, [tenant.as_str(), id.as_str()], fetch_optional)
+    }
+
+    fn message_by_whatsapp_id(
+        &mut self,
+        tenant: &TenantId,
+        device: Option<&DeviceId>,
+        whatsapp_id: &str,
+        limit: u32,
+    ) -> Result<Vec<Message>> {
+        let (tenant, limit) = (tenant.as_str(), i64::from(limit));
+        match device {
+            None => rows!(self.conn(), Message, BY_WHATSAPP_ID, [tenant, whatsapp_id, limit], fetch_all),
+            Some(device) => {
+                let device = device.as_str();
+                rows!(self.conn(), Message, BY_WHATSAPP_ID_DEVICE, [tenant, whatsapp_id, limit, device], fetch_all)
+            }
+        }
     }
 
     fn message_find_sent(&mut self, device: &DeviceId, whatsapp_ids: &[String]) -> Result<Vec<Message>> {

@@ -133,13 +133,33 @@ statements! {
          WHERE state = 'pending' AND due_ms IS NOT NULL AND due_ms > $1 AND claimed_ms IS NOT NULL";
     FIND = deliveries!(find);
     /// The comparison of pairs says nothing new. Without it Postgres may go through the deliveries of all tenants, newest first.
-    LIST = deliveries!(page "AND (tenant_id, id) < ($1, $2) AND (CAST($4 AS TEXT) IS NULL OR state = $4)");
+    LIST = concat!(
+        deliveries!(page "AND (tenant_id, id) < ($1, $2) AND (CAST($5 AS TEXT) IS NULL OR state = $5)"),
+        " OFFSET $4"
+    );
     /// As `LIST`, within one subscription.
-    LIST_WEBHOOK = deliveries!(
-        page "AND webhook_id = $5 AND (webhook_id, id) < ($5, $2) AND (CAST($4 AS TEXT) IS NULL OR state = $4)"
+    LIST_WEBHOOK = concat!(
+        deliveries!(
+            page "AND webhook_id = $6 AND (webhook_id, id) < ($6, $2) AND (CAST($5 AS TEXT) IS NULL OR state = $5)"
+        ),
+        " OFFSET $4"
     );
     /// Dead letters are few among many; they have an index of their own.
-    LIST_DEAD = deliveries!(page "AND state = 'dead' AND (CAST($4 AS TEXT) IS NULL OR webhook_id = $4)");
+    LIST_DEAD = concat!(
+        deliveries!(page "AND state = 'dead' AND (CAST($5 AS TEXT) IS NULL OR webhook_id = $5)"),
+        " OFFSET $4"
+    );
+    TOTAL =
+        "SELECT COUNT(*) FROM (
+             SELECT id FROM deliveries WHERE tenant_id = $1 AND (CAST($3 AS TEXT) IS NULL OR state = $3) LIMIT $2) AS counted";
+    TOTAL_WEBHOOK =
+        "SELECT COUNT(*) FROM (
+             SELECT id FROM deliveries
+             WHERE tenant_id = $1 AND webhook_id = $4 AND (CAST($3 AS TEXT) IS NULL OR state = $3) LIMIT $2) AS counted";
+    TOTAL_DEAD =
+        "SELECT COUNT(*) FROM (
+             SELECT id FROM deliveries
+             WHERE tenant_id = $1 AND state = 'dead' AND (CAST($3 AS TEXT) IS NULL OR webhook_id = $3) LIMIT $2) AS counted";
     ATTEMPTS = concat!(
         "SELECT ", delivery_attempts!(columns), " FROM delivery_attempts WHERE delivery_id = $1 ORDER BY at_ms, number"
     );
@@ -361,18 +381,32 @@ impl OutboxTx for DbTx<'_> {
         page: &PageRequest,
     ) -> Result<Vec<Delivery>> {
         let tenant = tenant.as_str();
-        let (before, limit) = (row::cursor(page), row::page_rows(page));
+        let (before, limit, offset) = (row::cursor(page), row::page_rows(page), row::offset(page));
         let state = filter.state.map(DeliveryState::as_str);
         let webhook = filter.webhook.as_ref().map(WebhookId::as_str);
         match (filter.state, webhook) {
-            (Some(DeliveryState::Dead), _) => {
-                rows!(self.conn(), Delivery, LIST_DEAD, [tenant, before, limit, webhook], fetch_all)
+            (Some(DeliveryState::Dead), webhook) => {
+                rows!(self.conn(), Delivery, LIST_DEAD, [tenant, before, limit, offset, webhook], fetch_all)
             }
-            (_, None) => rows!(self.conn(), Delivery, LIST, [tenant, before, limit, state], fetch_all),
+            (_, None) => rows!(self.conn(), Delivery, LIST, [tenant, before, limit, offset, state], fetch_all),
             (_, Some(webhook)) => {
-                rows!(self.conn(), Delivery, LIST_WEBHOOK, [tenant, before, limit, state, webhook], fetch_all)
+                rows!(self.conn(), Delivery, LIST_WEBHOOK, [tenant, before, limit, offset, state, webhook], fetch_all)
             }
         }
+    }
+
+    fn delivery_total(&mut self, tenant: &TenantId, filter: &DeliveryFilter, most: u32) -> Result<u64> {
+        let (tenant, most) = (tenant.as_str(), i64::from(most));
+        let state = filter.state.map(DeliveryState::as_str);
+        let webhook = filter.webhook.as_ref().map(WebhookId::as_str);
+        let (number,) = match (filter.state, webhook) {
+            (Some(DeliveryState::Dead), webhook) => {
+                rows!(self.conn(), (i64,), TOTAL_DEAD, [tenant, most, webhook], fetch_one)?
+            }
+            (_, None) => rows!(self.conn(), (i64,), TOTAL, [tenant, most, state], fetch_one)?,
+            (_, Some(webhook)) => rows!(self.conn(), (i64,), TOTAL_WEBHOOK, [tenant, most, state, webhook], fetch_one)?,
+        };
+        Ok(row::count(number))
     }
 
     fn delivery_attempts(&mut self, id: &DeliveryId) -> Result<Vec<Attempt>> {

@@ -213,6 +213,11 @@ pub(crate) fn cursor(page: &portico_core::page::PageRequest) -> &str {
     page.before.as_deref().unwrap_or(AFTER_ALL)
 }
 
+/// The rows of a list that a page passes over, as bound.
+pub(crate) fn offset(page: &portico_core::page::PageRequest) -> i64 {
+    i64::from(page.offset)
+}
+
 /// Rows to fetch for a page: one more than asked for, so that a further row shows.
 pub(crate) fn page_rows(page: &portico_core::page::PageRequest) -> i64 {
     i64::from(page.limit) + 1

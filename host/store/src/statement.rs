@@ -69,6 +69,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Statement> {
         crate::plugin::ALL,
         crate::plugin::enablement::ALL,
         crate::plugin::kv::ALL,
+        crate::user::ALL,
         crate::webhook::ALL,
     ]
     .into_iter()

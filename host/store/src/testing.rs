@@ -9,14 +9,15 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use portico_core::Error;
 use portico_core::address::Party;
-use portico_core::device::{Device, DeviceState, Wanted};
+use portico_core::device::{Device, DeviceState, Refs, Settings, Wanted};
 use portico_core::event::{Event, EventKind, NewEvent};
 use portico_core::id::{DeliveryId, DeviceId, EventId, MessageId, TenantId, WebhookId};
 use portico_core::message::{Content, Direction, Message, MessageStatus, StatusTimes};
+use portico_core::model::number::Numbered;
 use portico_core::page::PageRequest;
 use portico_core::ports::store::{AccessTx, DeviceTx, EventTx, MessageTx, NewDelivery, OutboxTx, WebhookTx};
 use portico_core::time::UtcMs;
-use portico_core::webhook::{EventFilter, SealedHeaders, Webhook, WebhookState};
+use portico_core::webhook::{EventFilter, SealedHeaders, SecretForm, Webhook, WebhookState};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
 
@@ -120,7 +121,7 @@ fn server() -> PgConnectOptions {
 
 /// The first page.
 pub(crate) fn page(limit: u32) -> PageRequest {
-    PageRequest { limit, before: None }
+    PageRequest::first(limit)
 }
 
 impl Fixture {
@@ -178,10 +179,18 @@ impl Fixture {
         id
     }
 
+    /// The next number of a kind of thing.
+    pub(crate) async fn number_of(&self, tenant: &TenantId, kind: Numbered) -> u32 {
+        let tenant = tenant.clone();
+        self.write(move |tx| tx.number_next(&tenant, kind).unwrap()).await
+    }
+
     pub(crate) async fn device(&self, tenant: &TenantId) -> &'static Device {
         let at = self.now();
+        let number = self.number_of(tenant, Numbered::Device).await;
         let device = leak(Device {
             id: DeviceId::new(at.0, rand::random()),
+            number,
             tenant: tenant.clone(),
             name: "sales".to_owned(),
             state: DeviceState::Created,
@@ -192,6 +201,8 @@ impl Fixture {
             jid: None,
             lid: None,
             push_name: None,
+            refs: Refs::default(),
+            settings: Settings::default(),
             created_at: at,
         });
         self.write(move |tx| tx.device_insert(device).unwrap()).await;
@@ -236,19 +247,23 @@ impl Fixture {
         events: &[&str],
     ) -> &'static Webhook {
         let at = self.now();
+        let number = self.number_of(tenant, Numbered::Webhook).await;
         let webhook = leak(Webhook {
             id: WebhookId::new(at.0, rand::random()),
+            number,
             tenant: tenant.clone(),
             device: device.map(|d| d.id.clone()),
             url: "https://hooks.example.com/portico".to_owned(),
             events: events.iter().map(|e| EventFilter::parse(e).unwrap()).collect(),
             headers: SealedHeaders { names: vec!["X-Shop".to_owned()], sealed: vec![3, 0, 255] },
             format: "webhook-format".to_owned(),
+            format_data: serde_json::json!({ "version": 2 }).as_object().cloned(),
             state: WebhookState::Enabled,
             reason: None,
             failing_since: None,
             created_at: at,
             sealed_secret: vec![0, 1, 2, 255],
+            secret_form: SecretForm::Text,
         });
         self.write(move |tx| tx.webhook_insert(webhook).unwrap()).await;
         webhook

@@ -7,7 +7,7 @@ use portico_core::id::{DeviceId, TenantId, WebhookId};
 use portico_core::page::PageRequest;
 use portico_core::ports::store::{WebhookChange, WebhookTx};
 use portico_core::time::UtcMs;
-use portico_core::webhook::{EventFilter, Headers, SealedHeaders, Webhook, WebhookState};
+use portico_core::webhook::{EventFilter, Headers, SealedHeaders, SecretForm, Webhook, WebhookState};
 
 use crate::db::DbTx;
 use crate::row::{self, RowRef, ms};
@@ -18,6 +18,7 @@ table! {
     /// A subscription as stored.
     webhooks: WebhookRow<'r> => Webhook {
         id: &'r str,
+        number: i64,
         tenant_id: &'r str,
         device_id: Option<&'r str>,
         url: &'r str,
@@ -26,12 +27,21 @@ table! {
         header_names: Option<&'r str>,
         sealed_headers: Option<&'r [u8]>,
         format: &'r str,
+        format_data: Option<&'r str>,
         state: &'r str,
         reason: Option<&'r str>,
         failing_since_ms: Option<i64>,
         created_ms: i64,
         sealed_secret: &'r [u8],
+        secret_form: &'r str,
     }
+}
+
+/// The columns of a subscription that are JSON.
+struct WebhookJson {
+    events: String,
+    header_names: String,
+    format_data: Option<String>,
 }
 
 /// The column `headers` of a row whose headers are sealed.
@@ -41,8 +51,11 @@ statements! {
     INSERT = webhooks!(insert);
     FIND = webhooks!(find);
     LOAD_MANY = concat!("SELECT ", webhooks!(columns), " FROM webhooks WHERE id IN ({$})");
-    LIST = webhooks!(page);
-    LIST_DEVICE = webhooks!(page "AND device_id = $4");
+    LIST = concat!(webhooks!(page), " OFFSET $4");
+    LIST_DEVICE = concat!(webhooks!(page "AND device_id = $5"), " OFFSET $4");
+    TOTAL = "SELECT COUNT(*) FROM (SELECT id FROM webhooks WHERE tenant_id = $1 LIMIT $2) AS counted";
+    TOTAL_DEVICE =
+        "SELECT COUNT(*) FROM (SELECT id FROM webhooks WHERE tenant_id = $1 AND device_id = $3 LIMIT $2) AS counted";
     /// The enabled ones of a tenant. They can't be removed before the transaction ends.
     ENABLED =
         concat!("SELECT ", webhooks!(columns), " FROM webhooks WHERE tenant_id = $1 AND state = 'enabled' ORDER BY id"),
@@ -57,7 +70,8 @@ statements! {
              headers = CASE WHEN $5 IS NULL THEN headers ELSE '{}' END, format = COALESCE($6, format), state = COALESCE($7, state),
              reason = CASE WHEN $7 IS NULL THEN reason ELSE $8 END,
              failing_since_ms = CASE WHEN $7 = 'enabled' THEN NULL ELSE failing_since_ms END,
-             sealed_secret = COALESCE($9, sealed_secret)
+             sealed_secret = COALESCE($9, sealed_secret), secret_form = COALESCE($11, secret_form),
+             format_data = COALESCE($12, format_data)
          WHERE tenant_id = $1 AND id = $2";
     /// Those whose headers were stored in the clear; the index on them is empty once all are sealed.
     UNSEALED = "SELECT tenant_id, id, headers FROM webhooks WHERE headers <> '{}' ORDER BY id LIMIT $1";
@@ -68,23 +82,26 @@ statements! {
 }
 
 impl<'r> WebhookRow<'r> {
-    /// `events` and `header_names` are those of the subscription, as JSON.
-    fn of(webhook: &'r Webhook, events: &'r str, header_names: &'r str) -> Self {
+    /// `json` has the subscription's events, names of headers and format data.
+    fn of(webhook: &'r Webhook, json: &'r WebhookJson) -> Self {
         Self {
             id: webhook.id.as_str(),
+            number: i64::from(webhook.number),
             tenant_id: webhook.tenant.as_str(),
             device_id: webhook.device.as_ref().map(|d| d.as_str()),
             url: &webhook.url,
-            events,
+            events: &json.events,
             headers: NONE_IN_THE_CLEAR,
-            header_names: Some(header_names),
+            header_names: Some(&json.header_names),
             sealed_headers: Some(&webhook.headers.sealed),
             format: &webhook.format,
+            format_data: json.format_data.as_deref(),
             state: state_name(webhook.state),
             reason: webhook.reason.as_deref(),
             failing_since_ms: ms(webhook.failing_since),
             created_ms: webhook.created_at.0,
             sealed_secret: &webhook.sealed_secret,
+            secret_form: webhook.secret_form.as_str(),
         }
     }
 
@@ -93,6 +110,7 @@ impl<'r> WebhookRow<'r> {
         let filters: Vec<String> = at.json("events", self.events)?;
         Ok(Webhook {
             id: at.id("id", self.id)?,
+            number: at.number("number", self.number)?,
             tenant: at.id("tenant_id", self.tenant_id)?,
             device: at.id_option("device_id", self.device_id)?,
             events: filters.iter().map(|f| at.name("events", f, EventFilter::parse)).collect::<Result<_>>()?,
@@ -105,8 +123,10 @@ impl<'r> WebhookRow<'r> {
             created_at: UtcMs(self.created_ms),
             url: self.url.to_owned(),
             format: self.format.to_owned(),
+            format_data: self.format_data.map(|data| at.json("format_data", data)).transpose()?,
             reason: self.reason.map(str::to_owned),
             sealed_secret: self.sealed_secret.to_owned(),
+            secret_form: at.name("secret_form", self.secret_form, SecretForm::from_name)?,
         })
     }
 }
@@ -139,9 +159,12 @@ impl DbTx<'_> {
 impl WebhookTx for DbTx<'_> {
     fn webhook_insert(&mut self, webhook: &Webhook) -> Result<()> {
         self.subscriptions_changed();
-        let events = row::json(&webhook.events)?;
-        let header_names = row::json(&webhook.headers.names)?;
-        self.conn().run(&INSERT, 1, &table::binds(&[WebhookRow::of(webhook, &events, &header_names)]))?;
+        let json = WebhookJson {
+            events: row::json(&webhook.events)?,
+            header_names: row::json(&webhook.headers.names)?,
+            format_data: webhook.format_data.as_ref().map(row::json).transpose()?,
+        };
+        self.conn().run(&INSERT, 1, &table::binds(&[WebhookRow::of(webhook, &json)]))?;
         Ok(())
     }
 
@@ -169,13 +192,23 @@ impl WebhookTx for DbTx<'_> {
         page: &PageRequest,
     ) -> Result<Vec<Webhook>> {
         let tenant = tenant.as_str();
-        let (before, limit) = (row::cursor(page), row::page_rows(page));
+        let (before, limit, offset) = (row::cursor(page), row::page_rows(page), row::offset(page));
         match device {
-            None => rows!(self.conn(), Webhook, LIST, [tenant, before, limit], fetch_all),
+            None => rows!(self.conn(), Webhook, LIST, [tenant, before, limit, offset], fetch_all),
             Some(device) => {
-                rows!(self.conn(), Webhook, LIST_DEVICE, [tenant, before, limit, device.as_str()], fetch_all)
+                let device = device.as_str();
+                rows!(self.conn(), Webhook, LIST_DEVICE, [tenant, before, limit, offset, device], fetch_all)
             }
         }
+    }
+
+    fn webhook_total(&mut self, tenant: &TenantId, device: Option<&DeviceId>, most: u32) -> Result<u64> {
+        let (tenant, most) = (tenant.as_str(), i64::from(most));
+        let (number,) = match device {
+            None => rows!(self.conn(), (i64,), TOTAL, [tenant, most], fetch_one)?,
+            Some(device) => rows!(self.conn(), (i64,), TOTAL_DEVICE, [tenant, most, device.as_str()], fetch_one)?,
+        };
+        Ok(row::count(number))
     }
 
     fn webhook_count(&mut self, tenant: &TenantId) -> Result<u32> {
@@ -187,6 +220,7 @@ impl WebhookTx for DbTx<'_> {
         self.subscriptions_changed();
         let events = change.events.as_ref().map(row::json).transpose()?;
         let header_names = change.headers.as_ref().map(|h| row::json(&h.names)).transpose()?;
+        let format_data = change.format_data.as_ref().map(row::json).transpose()?;
         let (state, reason) = match &change.state {
             Some((state, reason)) => (Some(state_name(*state)), reason.as_deref()),
             None => (None, None),
@@ -203,8 +237,10 @@ impl WebhookTx for DbTx<'_> {
                 change.format.as_deref(),
                 state,
                 reason,
-                change.sealed_secret.as_deref(),
+                change.secret.as_ref().map(|(sealed, _)| &sealed[..]),
                 change.headers.as_ref().map(|h| &h.sealed[..]),
+                change.secret.as_ref().map(|(_, form)| form.as_str()),
+                format_data.as_deref(),
             ]
         )?;
         Ok(changed > 0)

@@ -1,8 +1,14 @@
 //! Devices and their sessions.
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
-use crate::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{BoundedMap, BoundedVec, EVENTS_MAX, HEADERS_MAX, MadeWebhook, Timestamp};
+
+/// Names that other systems give to one device at most.
+pub const REFS_MAX: usize = 16;
 
 /// Where a device stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +60,8 @@ pub struct StateReason {
 pub struct Device {
     /// Its id.
     pub id: String,
+    /// Its number within the tenant; `no:<number>` stands for the id in paths.
+    pub number: u32,
     /// The name the owner gave it.
     pub name: String,
     /// Where it stands.
@@ -77,18 +85,95 @@ pub struct Device {
     /// The account's own name, once known.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub push_name: Option<String>,
+    /// What other systems call it, by namespace; `ref:<namespace>:<value>` stands for the id in paths.
+    #[serde(default)]
+    pub refs: BTreeMap<String, String>,
+    /// What its owner keeps with it.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub settings: Map<String, Value>,
     /// When it was created.
     pub created_at: Timestamp,
 }
 
-/// A device's name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What a device is to be.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
-pub struct DeviceName {
+pub struct NewDevice {
     /// What you call it.
     #[cfg_attr(feature = "openapi", schema(example = "sales"))]
     pub name: String,
+    /// What other systems call it, by namespace. A value is unique within the tenant and its namespace.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, String>, example = json!({ "shop": "1001" })))]
+    pub refs: BoundedMap<String, REFS_MAX>,
+    /// A JSON object to be kept with it.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub settings: Map<String, Value>,
+    /// A webhook for its events, made with it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub webhook: Option<NewDeviceWebhook>,
+}
+
+/// A webhook that is made with its device.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct NewDeviceWebhook {
+    /// Where deliveries go.
+    #[cfg_attr(feature = "openapi", schema(example = "https://example.com/hook"))]
+    pub url: String,
+    /// Names of events, `<noun>.*` or `*`.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>, max_items = 100, example = json!(["message.*"])))]
+    pub events: BoundedVec<String, EVENTS_MAX>,
+    /// Sent along with every delivery.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, String>))]
+    pub headers: BoundedMap<String, HEADERS_MAX>,
+    /// The plugin that shapes the body; absent: the default one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub format: Option<String>,
+    /// A JSON object that the plugin is told with each event.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
+    pub format_data: Option<Map<String, Value>>,
+    /// `whsec_` and the base64 of 24 to 64 random bytes, or any other text of up to 256 characters, whose bytes are the key
+    /// then; absent: one is made.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub secret: Option<String>,
+}
+
+/// A device, and the webhook that was made with it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct MadeDevice {
+    /// The device.
+    #[serde(flatten)]
+    pub device: Device,
+    /// The webhook.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub webhook: Option<MadeWebhook>,
+}
+
+/// What is to change of a device; what is absent stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct DevicePatch {
+    /// What you call it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "openapi", schema(example = "sales"))]
+    pub name: Option<String>,
+    /// What other systems call it, by namespace: each set anew, or removed with `null`; those not named stay.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<BTreeMap<String, Option<String>>>))]
+    pub refs: Option<BoundedMap<Option<String>, REFS_MAX>>,
+    /// A merge patch (RFC 7396) of its settings: `null` removes, objects are merged, the rest is replaced.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
+    pub settings: Option<Map<String, Value>>,
 }
 
 /// What one session costs and how it fares.

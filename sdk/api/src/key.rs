@@ -26,7 +26,7 @@ pub enum Scope {
     /// Make, change, test and replay webhooks.
     #[serde(rename = "webhooks:write")]
     WebhooksWrite,
-    /// Make and revoke keys of the tenant.
+    /// Make and revoke keys of the tenant, and see its users.
     #[serde(rename = "keys:write")]
     KeysWrite,
     /// Run the server: plugins, all tenants.
@@ -42,7 +42,7 @@ pub const SCOPES_MAX: usize = 32;
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum KeyFormat {
-    /// `portico_` and 43 characters: 256 random bits.
+    /// `portico_`, or the prefix that was chosen, and 43 characters: 256 random bits.
     #[default]
     Portico,
     /// A random UUID: 122 random bits, for clients that insist on one.
@@ -55,6 +55,11 @@ pub enum KeyFormat {
 pub struct AccessKey {
     /// Its id.
     pub id: String,
+    /// Its number within the tenant; `no:<number>` stands for the id in paths.
+    pub number: u32,
+    /// The one device it reaches; absent: all of the tenant's, and the tenant's own things.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub device: Option<String>,
     /// What the owner calls it.
     pub name: String,
     /// What it may do.
@@ -67,6 +72,8 @@ pub struct AccessKey {
     /// When it was revoked.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub revoked_at: Option<Timestamp>,
+    /// Whether its text can be shown again.
+    pub revealable: bool,
 }
 
 /// What a key is to be.
@@ -81,9 +88,19 @@ pub struct NewKey {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Vec<Scope>>, max_items = 32))]
     pub scopes: Option<BoundedVec<Scope, SCOPES_MAX>>,
+    /// The one device it is to reach; absent: all of the tenant's, and the tenant's own things.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub device: Option<String>,
     /// How its text is spelled.
     #[serde(default)]
     pub format: KeyFormat,
+    /// What its text begins with, instead of what `format` says: 1 to 16 letters, digits, `_` and `-`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "openapi", schema(example = "api_"))]
+    pub prefix: Option<String>,
+    /// Whether its text is kept, sealed, to be shown again.
+    #[serde(default)]
+    pub revealable: bool,
     /// Days until it stops working; absent: never.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub expires_in_days: Option<u32>,
@@ -96,7 +113,16 @@ pub struct MadeKey {
     /// The key.
     #[serde(flatten)]
     pub key: AccessKey,
-    /// Its text, shown this once; absent when the request only repeated an earlier one.
+    /// Its text: there when the key was just made and the request did not only repeat an earlier one, or when the key is
+    /// revealable and it was asked for.
     #[serde(rename = "key", skip_serializing_if = "Option::is_none", default)]
     pub secret: Option<String>,
+}
+
+/// The text of a key that may be shown again.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct KeyText {
+    /// The text.
+    pub key: String,
 }

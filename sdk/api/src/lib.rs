@@ -15,15 +15,17 @@ mod plugin;
 pub mod problem;
 mod server;
 mod timestamp;
+mod user;
 mod webhook;
 
 pub use bounded::{BoundedMap, BoundedVec};
 pub use delivery::{Attempt, Delivery, DeliveryState, DeliveryWithAttempts, ReplaySpan, Replayed};
 pub use device::{
-    Device, DeviceName, DeviceState, PairingCode, PairingPhone, QrCode, QrFormat, Resources, StateReason, Wanted,
+    Device, DevicePatch, DeviceState, MadeDevice, NewDevice, NewDeviceWebhook, PairingCode, PairingPhone, QrCode,
+    QrFormat, REFS_MAX, Resources, StateReason, Wanted,
 };
 pub use event::{Event, EventPage, EventType, TestEvent, WebhookDisabled, WebhookTest};
-pub use key::{AccessKey, KeyFormat, MadeKey, NewKey, SCOPES_MAX, Scope};
+pub use key::{AccessKey, KeyFormat, KeyText, MadeKey, NewKey, SCOPES_MAX, Scope};
 pub use message::{
     CONTENT_FIELDS_MAX, Content, Direction, Message, MessageStatus, NewContent, NewMessage, Party, SendFailure,
     StatusTimes,
@@ -37,4 +39,5 @@ pub use plugin::{
 pub use problem::{Problem, ProblemCode};
 pub use server::{Health, Part, PartStatus, Version};
 pub use timestamp::Timestamp;
+pub use user::{LoggedIn, Login, MadeTenant, NewTenant, Role, SignUp, SignedUp, Tenant, User, UserPatch};
 pub use webhook::{EVENTS_MAX, HEADERS_MAX, MadeWebhook, NewWebhook, Webhook, WebhookPatch, WebhookState};

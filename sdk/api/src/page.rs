@@ -11,4 +11,7 @@ pub struct Page<T> {
     /// Pass as `cursor` for the rows after these; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub next: Option<String>,
+    /// The number of rows of the whole list, counted up to a limit; there if `total=true` was asked for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub total: Option<u64>,
 }

@@ -1,6 +1,7 @@
 //! Webhooks: who gets which events posted.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::{BoundedMap, BoundedVec, Timestamp};
 
@@ -27,6 +28,8 @@ pub enum WebhookState {
 pub struct Webhook {
     /// Its id.
     pub id: String,
+    /// Its number within the tenant; `no:<number>` stands for the id in paths.
+    pub number: u32,
     /// Only events of this device; absent: of all the tenant's.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub device: Option<String>,
@@ -38,6 +41,10 @@ pub struct Webhook {
     pub header_names: Vec<String>,
     /// The plugin that shapes the body.
     pub format: String,
+    /// A JSON object that the plugin is told with each event.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
+    pub format_data: Option<Map<String, Value>>,
     /// Whether it gets deliveries.
     pub state: WebhookState,
     /// Why it is disabled.
@@ -72,7 +79,12 @@ pub struct NewWebhook {
     /// The plugin that shapes the body; absent: the default one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub format: Option<String>,
-    /// `whsec_` and the base64 of 24 to 64 random bytes; absent: one is made.
+    /// A JSON object that the plugin is told with each event.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
+    pub format_data: Option<Map<String, Value>>,
+    /// `whsec_` and the base64 of 24 to 64 random bytes, or any other text of up to 256 characters, whose bytes are the key
+    /// then; absent: one is made.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub secret: Option<String>,
 }
@@ -90,7 +102,7 @@ pub struct MadeWebhook {
 }
 
 /// What is to change; what is absent stays.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct WebhookPatch {
@@ -108,6 +120,13 @@ pub struct WebhookPatch {
     /// The plugin that shapes the body.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub format: Option<String>,
+    /// Replaces the JSON object that the plugin is told with each event.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
+    pub format_data: Option<Map<String, Value>>,
+    /// Another signing key.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub secret: Option<String>,
     /// `enabled` gives it the events stored from then on.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub state: Option<WebhookState>,

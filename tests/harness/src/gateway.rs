@@ -60,21 +60,27 @@ impl TestGateway {
         config.sandbox.bind = any;
         config.whatsapp.pre_key_count = 30;
         change(&mut config);
-        let running = Self::run(&config).await;
+        let running = Self::run(&config, |_| {}).await;
         let key = running.first_key.as_ref().expect("the first start makes a key").reveal().to_owned();
         let api = Client::new(format!("http://{}", running.http), Some(key.clone()));
         Self { api, key, running: Some(running), config, folder, numbers: AtomicU32::new(1), _database: database }
     }
 
-    async fn run(config: &Config) -> Running {
-        let secrets = Secrets::load(&config.storage.data).expect("secrets");
+    async fn run(config: &Config, change: impl FnOnce(&mut Secrets)) -> Running {
+        let mut secrets = Secrets::load(&config.storage.data).expect("secrets");
+        change(&mut secrets);
         Running::start(config.clone(), secrets).await.expect("the gateway starts")
     }
 
     /// Stops it and starts it again on the same data. Clients made before speak to the old port.
     pub async fn restart(&mut self) {
+        self.restart_with(|_| {}).await;
+    }
+
+    /// As [`Self::restart`], with other secrets.
+    pub async fn restart_with(&mut self, change: impl FnOnce(&mut Secrets)) {
         self.stop().await;
-        let running = Self::run(&self.config).await;
+        let running = Self::run(&self.config, change).await;
         self.api = Client::new(format!("http://{}", running.http), Some(self.key.clone()));
         self.running = Some(running);
     }

@@ -21,3 +21,8 @@ pub use wait::{DEADLINE, wait_until};
 pub fn closed_sign_up() -> portico::config::SignUpPolicy {
     portico::config::SignUpPolicy::Closed
 }
+
+/// The setting under which requests and logins are counted.
+pub fn rate_limits_on() -> portico::config::RateLimits {
+    portico::config::RateLimits::On
+}

@@ -44,10 +44,11 @@ impl Delivered {
         self.headers.get(name).map_or("", String::as_str)
     }
 
-    /// Whether the Standard Webhooks signature is right under a `whsec_…` secret.
+    /// Whether the Standard Webhooks signature is right under a secret: `whsec_…`, or a text whose bytes are the key.
     pub fn is_signed_with(&self, secret: &str) -> bool {
-        let Some(key) = secret.strip_prefix("whsec_").and_then(|b| BASE64_STANDARD.decode(b).ok()) else {
-            return false;
+        let key = match secret.strip_prefix("whsec_") {
+            Some(encoded) => BASE64_STANDARD.decode(encoded).unwrap_or_default(),
+            None => secret.as_bytes().to_vec(),
         };
         let Ok(mut mac) = <Hmac<Sha256> as KeyInit>::new_from_slice(&key) else { return false };
         mac.update(format!("{}.{}.", self.header("webhook-id"), self.header("webhook-timestamp")).as_bytes());

@@ -91,7 +91,8 @@ fn every_operation_asks_whether_the_caller_may() {
             }
             operations += 1;
             let name = body.split(['(', '<']).next().unwrap_or_default();
-            let asks = body.contains(".require(Action::") || body.contains("lock(ctx, id)");
+            let ways = [".require(Action::", ".require_within(Action::", ".own_user()", "lock(ctx, id)"];
+            let asks = ways.iter().any(|way| body.contains(way));
             assert!(asks, "the operation {name} in {file} touches things without asking for access");
         }
     }

@@ -1,8 +1,8 @@
 //! Authorization: what a caller may do, and the only way from an operation to rows and sessions.
 //!
 //! An operation names an [`Action`] and gets access in return: `OpContext::require` for the tenant's own things,
-//! `OpContext::device` for one device. Key scopes are decided here and nowhere else; roles and scopes of devices and chats
-//! belong here as well.
+//! `OpContext::device` for one device. Scopes and the device that a key is bound to are decided here and nowhere else; scopes
+//! of chats belong here as well.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::context::idempotency::Answer;
 use crate::context::{OpContext, Ports, Services};
 use crate::directory::Offered;
 use crate::error::{Error, Result};
-use crate::id::{DeviceId, TenantId};
+use crate::id::{DeviceId, TenantId, UserId};
 use crate::model::device::Device;
 use crate::ports::store::Tx;
 
@@ -38,6 +38,10 @@ pub enum Action {
     SeePlugins,
     /// Switch plugins on and off, and change their settings.
     ManagePlugins,
+    /// See the tenant's users.
+    SeeUsers,
+    /// Make and see tenants.
+    ManageTenants,
     /// Run the server.
     RunServer,
 }
@@ -52,8 +56,8 @@ impl Action {
             Self::Send => Scope::MessagesWrite,
             Self::SeeWebhooks => Scope::WebhooksRead,
             Self::ManageWebhooks => Scope::WebhooksWrite,
-            Self::ManageKeys => Scope::KeysWrite,
-            Self::RunServer => Scope::ServerAdmin,
+            Self::ManageKeys | Self::SeeUsers => Scope::KeysWrite,
+            Self::ManageTenants | Self::RunServer => Scope::ServerAdmin,
         }
     }
 }
@@ -76,8 +80,21 @@ pub struct DeviceAccess<'c> {
 }
 
 impl OpContext {
-    /// Access to the tenant's own things, for a caller who may do `action`.
+    /// Access to the tenant's own things, for a caller who may do `action`. One who is bound to a device is refused.
     pub(crate) fn require(&self, action: Action) -> Result<TenantAccess<'_>> {
+        let access = self.require_within(action)?;
+        match access.only_device() {
+            None => Ok(access),
+            Some(device) => {
+                let why = format!("this key reaches the device `{device}` only; use a key of the whole tenant");
+                Err(Error::Forbidden { why })
+            }
+        }
+    }
+
+    /// As [`Self::require`], also for a caller who is bound to a device: the operation itself has to keep within
+    /// [`TenantAccess::only_device`].
+    pub(crate) fn require_within(&self, action: Action) -> Result<TenantAccess<'_>> {
         self.caller().require(action.scope())?;
         Ok(TenantAccess { context: self })
     }
@@ -89,6 +106,14 @@ impl OpContext {
         offered.ok_or_else(|| Error::not_found("plugin", plugin))
     }
 
+    /// Access for the user who logged in to what is the user's own.
+    pub(crate) fn own_user(&self) -> Result<(TenantAccess<'_>, &UserId)> {
+        match self.caller().user() {
+            Some(user) => Ok((TenantAccess { context: self }, user)),
+            None => Err(Error::Forbidden { why: "a key is no user; log in and send the token you get".to_owned() }),
+        }
+    }
+
     /// Names a device; [`DeviceRequest::require`] gives access to it.
     pub(crate) fn device<'c>(&'c self, id: &'c DeviceId) -> DeviceRequest<'c> {
         DeviceRequest { context: self, id }
@@ -98,7 +123,8 @@ impl OpContext {
 impl<'c> DeviceRequest<'c> {
     /// Access to the device, for a caller who may do `action` and whose tenant owns it.
     pub(crate) async fn require(self, action: Action) -> Result<DeviceAccess<'c>> {
-        let tenant = self.context.require(action)?;
+        let tenant = self.context.require_within(action)?;
+        tenant.require_reached(self.id)?;
         let device = self.context.services.ports.store.device(tenant.id(), self.id).await?;
         let device = device.ok_or_else(|| Error::not_found("device", self.id))?;
         Ok(DeviceAccess { tenant, device })
@@ -109,6 +135,27 @@ impl<'c> TenantAccess<'c> {
     /// The tenant.
     pub(crate) fn id(&self) -> &'c TenantId {
         self.context.tenant()
+    }
+
+    /// The one device that the caller reaches; `None`: all of the tenant's, and the tenant's own things.
+    pub(crate) fn only_device(&self) -> Option<&'c DeviceId> {
+        self.context.caller().device()
+    }
+
+    /// Refuses a device that the caller does not reach, as if it were not there.
+    pub(crate) fn require_reached(&self, device: &DeviceId) -> Result<()> {
+        match self.only_device() {
+            Some(only) if only != device => Err(Error::not_found("device", device)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The device that a list is narrowed to: the one that was asked for, or the only one that the caller reaches.
+    pub(crate) fn narrowed(&self, asked: Option<DeviceId>) -> Result<Option<DeviceId>> {
+        match asked {
+            Some(device) => self.require_reached(&device).map(|()| Some(device)),
+            None => Ok(self.only_device().cloned()),
+        }
     }
 
     /// What the gateway is made of.

@@ -116,6 +116,7 @@ macro_rules! answers_by_id {
 
 answers_by_id! {
     crate::model::access::AccessKey, "key": |tx, tenant, id| tx.key_find(tenant, id);
+    crate::model::access::User, "user": |tx, tenant, id| tx.user_find(tenant, id);
     crate::model::device::Device, "device": |tx, tenant, id| tx.device_find(tenant, id);
     crate::model::event::Event, "event": |tx, tenant, id| tx.event_find(tenant, id);
     crate::model::webhook::Delivery, "delivery": |tx, tenant, id| tx.delivery_find(tenant, id);

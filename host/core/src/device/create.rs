@@ -1,21 +1,74 @@
-//! Making, renaming and deleting devices.
+//! Making, changing and deleting devices.
 
-use super::{Device, DeviceState, Wanted, session};
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::{Device, DeviceState, Refs, Settings, Wanted, session};
 use crate::access::authorize::Action;
 use crate::context::OpContext;
 use crate::context::Write;
+use crate::context::idempotency::Answer;
 use crate::error::{Error, Result};
 use crate::id::{DeviceId, TenantId};
 use crate::model::checked_name;
+use crate::model::number::Numbered;
+use crate::ports::Tx;
+use crate::webhook::Webhook;
+use crate::webhook::subscription::{self, MadeWebhook, NewWebhook};
 
-/// Makes a device. It has no session until somebody connects it.
-pub async fn create(ctx: &OpContext, name: &str) -> Result<Device> {
+/// What a device is to be.
+#[derive(Clone, Default)]
+pub struct NewDevice {
+    /// What the owner calls it.
+    pub name: String,
+    /// What other systems call it, by namespace.
+    pub refs: BTreeMap<String, String>,
+    /// What the owner wants to be kept with it.
+    pub settings: Map<String, Value>,
+    /// A subscription to its events, made with it.
+    pub webhook: Option<NewWebhook>,
+}
+
+/// A device, and the subscription that was made with it.
+pub struct MadeDevice {
+    /// The device.
+    pub device: Device,
+    /// The subscription.
+    pub webhook: Option<MadeWebhook>,
+}
+
+/// What is to change of a device; what is `None` stays.
+#[derive(Clone, Default)]
+pub struct DevicePatch {
+    /// Another name.
+    pub name: Option<String>,
+    /// Names that other systems give it: each set anew, or removed where there is none.
+    pub refs: Option<BTreeMap<String, Option<String>>>,
+    /// A merge patch (RFC 7396) of its settings.
+    pub settings: Option<Map<String, Value>>,
+}
+
+/// What is stored of a device that was made.
+struct Stored {
+    device: Device,
+    webhook: Option<Webhook>,
+}
+
+/// Makes a device, and a subscription to its events if one is wanted. It has no session until somebody connects it.
+///
+/// # Errors
+/// [`Error::Conflict`] with `ref_taken` when another device of the tenant has one of the names, with `too_many_devices` or
+/// `too_many_webhooks` at a limit.
+pub async fn create(ctx: &OpContext, new: NewDevice) -> Result<MadeDevice> {
     let access = ctx.require(Action::ManageDevices)?;
     let now = ctx.now();
     let device = Device {
         id: access.ports().fresh(DeviceId::new),
+        // Given when it is stored.
+        number: 0,
         tenant: ctx.tenant().clone(),
-        name: checked_name(ctx.limits(), name)?,
+        name: checked_name(ctx.limits(), &new.name)?,
         state: DeviceState::Created,
         reason: None,
         state_since: now,
@@ -24,31 +77,83 @@ pub async fn create(ctx: &OpContext, name: &str) -> Result<Device> {
         jid: None,
         lid: None,
         push_name: None,
+        refs: Refs::new(new.refs)?,
+        settings: Settings::new(new.settings)?,
         created_at: now,
     };
-    let insert = move |tx: &mut Write<'_>, tenant: &TenantId| {
-        let limit = tx.limits().devices_per_tenant;
-        if tx.device_count(tenant)? >= limit {
-            let why = format!(
-                "this tenant has {limit} devices, the limit; delete one first or raise `limits.devices_per_tenant`"
-            );
-            return Err(Error::Conflict { code: "too_many_devices", why });
-        }
-        tx.device_insert(&device)?;
-        Ok(device)
+    let webhook = new.webhook.map(|webhook| NewWebhook { device: Some(device.id.clone()), ..webhook });
+    let (webhook, secret) = match webhook.map(|webhook| subscription::draft(ctx, webhook)).transpose()? {
+        Some((webhook, secret)) => (Some(webhook), Some(secret)),
+        None => (None, None),
     };
-    access.write(insert).await
+    let insert = move |tx: &mut Write<'_>, _: &TenantId| {
+        let device = insert(tx, device)?;
+        let webhook = webhook.map(|webhook| subscription::insert(tx, webhook)).transpose()?;
+        Ok(Stored { device, webhook })
+    };
+    let Stored { device, webhook } = access.write(insert).await?;
+    let secret = secret.filter(|_| !ctx.was_repeated());
+    Ok(MadeDevice { device, webhook: webhook.map(|webhook| MadeWebhook { webhook, secret }) })
 }
 
-/// Gives a device another name.
-pub async fn rename(ctx: &OpContext, id: &DeviceId, name: &str) -> Result<Device> {
+fn insert(tx: &mut Write<'_>, mut device: Device) -> Result<Device> {
+    device.number = tx.number_next(&device.tenant, Numbered::Device)?;
+    let limit = tx.limits().devices_per_tenant;
+    if tx.device_count(&device.tenant)? >= limit {
+        let why = format!(
+            "this tenant has {limit} devices, the limit; delete one first or raise `limits.devices_per_tenant`"
+        );
+        return Err(Error::Conflict { code: "too_many_devices", why });
+    }
+    tx.device_insert(&device)?;
+    set_refs(tx, &device)?;
+    Ok(device)
+}
+
+fn set_refs(tx: &mut Write<'_>, device: &Device) -> Result<()> {
+    if tx.device_refs_set(&device.tenant, &device.id, &device.refs)? {
+        return Ok(());
+    }
+    let why = "another device of this tenant has one of these refs; a ref is unique within its namespace".to_owned();
+    Err(Error::Conflict { code: "ref_taken", why })
+}
+
+impl Answer for Stored {
+    fn keep(&self) -> Result<Vec<u8>> {
+        let webhook = self.webhook.as_ref().map_or("", |webhook| webhook.id.as_str());
+        Ok(format!("{}/{webhook}", self.device.id).into_bytes())
+    }
+
+    fn restore(kept: &[u8], tx: &mut dyn Tx, tenant: &TenantId) -> Result<Self> {
+        let text = String::from_utf8_lossy(kept);
+        let (id, webhook) = text.split_once('/').unwrap_or((&*text, ""));
+        let device = tx.device_find(tenant, &id.parse()?)?.ok_or_else(|| Error::not_found("device", id))?;
+        let webhook = if webhook.is_empty() { None } else { tx.webhook_find(tenant, &webhook.parse()?)? };
+        Ok(Self { device, webhook })
+    }
+}
+
+/// Changes a device's name, its refs and its settings.
+pub async fn change(ctx: &OpContext, id: &DeviceId, patch: DevicePatch) -> Result<Device> {
     let access = ctx.device(id).require(Action::ManageDevices).await?;
-    let name = checked_name(ctx.limits(), name)?;
-    let rename = move |tx: &mut Write<'_>, device: &Device| {
-        tx.device_rename(&device.tenant, &device.id, &name)?;
-        Ok(Device { name, ..device.clone() })
+    let name = patch.name.map(|name| checked_name(ctx.limits(), &name)).transpose()?;
+    let change = move |tx: &mut Write<'_>, device: &Device| {
+        let mut device = device.clone();
+        if let Some(name) = name {
+            tx.device_rename(&device.tenant, &device.id, &name)?;
+            device.name = name;
+        }
+        if let Some(refs) = patch.refs {
+            device.refs = device.refs.changed(refs)?;
+            set_refs(tx, &device)?;
+        }
+        if let Some(settings) = patch.settings {
+            device.settings = device.settings.changed(settings)?;
+            tx.device_settings_set(&device.tenant, &device.id, &device.settings)?;
+        }
+        Ok(device)
     };
-    access.write(rename).await
+    access.write(change).await
 }
 
 /// Deletes a device: unlinks it at WhatsApp when it is linked, ends its session, removes its rows and keys.

@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::id::{DeviceId, TenantId};
 use crate::page::{Page, PageRequest};
 use crate::ports::Tx;
+use crate::ports::store::DeviceFilter;
 use crate::ports::whatsapp::Resources;
 
 /// A device of the caller.
@@ -14,12 +15,15 @@ pub async fn get(ctx: &OpContext, id: &DeviceId) -> Result<Device> {
     Ok(ctx.device(id).require(Action::SeeDevices).await?.clone())
 }
 
-/// The caller's devices, newest first.
-pub async fn list(ctx: &OpContext, page: PageRequest) -> Result<Page<Device>> {
-    let access = ctx.require(Action::SeeDevices)?;
+/// The caller's devices, newest first; with `named` only those to which a namespace gives a name, or one name.
+pub async fn list(ctx: &OpContext, named: Option<(String, Option<String>)>, page: PageRequest) -> Result<Page<Device>> {
+    let access = ctx.require_within(Action::SeeDevices)?;
     page.by::<DeviceId>()?;
+    let filter = DeviceFilter { only: access.only_device().cloned(), named };
     let list = move |tx: &mut dyn Tx, tenant: &TenantId| {
-        Ok(Page::cut(tx.device_list(tenant, &page)?, &page, |d| d.id.to_string()))
+        let rows = tx.device_list(tenant, &filter, &page)?;
+        let total = page.total(|most| tx.device_total(tenant, &filter, most))?;
+        Ok(Page::cut(rows, &page, |d| d.id.to_string()).of_total(total))
     };
     access.read(list).await
 }

@@ -39,9 +39,11 @@ impl Wanted {
     }
 }
 
-/// Where a feed begins: after `after`, or with what comes next when it is `None`.
-pub async fn start(ctx: &OpContext, wanted: &Wanted, after: Option<i64>) -> Result<i64> {
-    let access = ctx.require(Action::SeeMessages)?;
+/// Where a feed begins: after `after`, or with what comes next when it is `None`. A caller who is bound to a device wants
+/// nothing but its events from then on.
+pub async fn start(ctx: &OpContext, wanted: &mut Wanted, after: Option<i64>) -> Result<i64> {
+    let access = ctx.require_within(Action::SeeMessages)?;
+    wanted.device = access.narrowed(wanted.device.take())?;
     if let Some(device) = &wanted.device {
         ctx.device(device).require(Action::SeeMessages).await?;
     }
@@ -64,9 +66,10 @@ pub struct Batch {
     pub more: bool,
 }
 
-/// Events after `after`: at most `limit`, and no more than a page may hold.
+/// Events of the tenant after `after`: at most `limit`, and no more than a page may hold. They are not narrowed to what was
+/// wanted in [`start`]; [`Wanted::takes`] does that.
 pub async fn next(ctx: &OpContext, after: i64, limit: u32) -> Result<Batch> {
-    let access = ctx.require(Action::SeeMessages)?;
+    let access = ctx.require_within(Action::SeeMessages)?;
     let (caller, now, bytes_max) = (ctx.caller().clone(), ctx.now(), ctx.limits().page_bytes);
     let next = move |tx: &mut dyn Tx, tenant: &TenantId| {
         keys::check_still_valid(tx, &caller, now)?;

@@ -1,14 +1,28 @@
-//! Access: keys, what they may do, and who a request comes from.
+//! Access: tenants, users, keys, what they may do, and who a request comes from.
 //!
-//! A key is shown once. What is stored is the SHA-256 of the whole key: keys carry at least 122 random bits, so a slow hash
-//! would buy nothing.
+//! A key is looked up by the SHA-256 of its text: keys carry at least 122 random bits, so a slow hash would buy nothing. Its
+//! text is shown once, unless the owner asked to have it kept, sealed.
 
 pub mod secret;
+mod user;
 mod view;
 
 use crate::error::{Error, Result};
-use crate::id::{KeyId, TenantId};
+use crate::id::{DeviceId, KeyId, TenantId, UserId};
 use crate::time::UtcMs;
+
+pub use user::{Role, User};
+
+/// A customer: the owner of devices, keys, users and webhooks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tenant {
+    /// Its id.
+    pub id: TenantId,
+    /// Its name, unique on the server.
+    pub name: String,
+    /// When it was made.
+    pub created_at: UtcMs,
+}
 
 /// What a key may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,7 +39,7 @@ pub enum Scope {
     WebhooksRead,
     /// Make, change, test and replay webhooks.
     WebhooksWrite,
-    /// Make and revoke keys of the tenant.
+    /// Make and revoke keys of the tenant, and see its users.
     KeysWrite,
     /// Run the server: plugins, all tenants.
     ServerAdmin,
@@ -54,6 +68,17 @@ impl Scope {
         Self::WebhooksWrite,
     ];
 
+    /// What may be done for a whole tenant: all but running the server.
+    pub const TENANT: [Self; 7] = [
+        Self::DevicesRead,
+        Self::DevicesWrite,
+        Self::MessagesRead,
+        Self::MessagesWrite,
+        Self::WebhooksRead,
+        Self::WebhooksWrite,
+        Self::KeysWrite,
+    ];
+
     /// The name in the API and in storage.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -79,8 +104,12 @@ impl Scope {
 pub struct AccessKey {
     /// Its id.
     pub id: KeyId,
+    /// Its number within the tenant.
+    pub number: u32,
     /// Whose it is.
     pub tenant: TenantId,
+    /// The one device it reaches; absent: all of the tenant's, and the tenant's own things.
+    pub device: Option<DeviceId>,
     /// What the owner calls it.
     pub name: String,
     /// What it may do.
@@ -91,20 +120,62 @@ pub struct AccessKey {
     pub expires_at: Option<UtcMs>,
     /// When it was revoked.
     pub revoked_at: Option<UtcMs>,
+    /// Its text, sealed, where the owner wants to see it again.
+    pub sealed_secret: Option<Vec<u8>>,
+}
+
+impl AccessKey {
+    /// The place its sealed text is bound to.
+    pub fn seal_place(id: &KeyId) -> String {
+        format!("key/{id}")
+    }
+
+    /// Whether it is neither revoked nor expired.
+    pub fn is_valid(&self, now: UtcMs) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| end > now)
+    }
+}
+
+/// What a caller came with.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Credential {
+    /// An access key.
+    Key(KeyId),
+    /// A login.
+    Login {
+        /// Who logged in.
+        user: UserId,
+        /// The user's logins at that time; see [`User::login_version`].
+        version: i64,
+    },
 }
 
 /// Who a request comes from. Requests get theirs from [`crate::access::keys::authenticate`].
 #[derive(Clone, Debug)]
 pub struct Caller {
     tenant: TenantId,
-    key: KeyId,
+    credential: Credential,
+    device: Option<DeviceId>,
     scopes: Vec<Scope>,
+    expires_at: Option<UtcMs>,
 }
 
 impl Caller {
     /// Whoever comes with this key. Whether the key still works is not asked here.
     pub fn of(key: AccessKey) -> Self {
-        Self { tenant: key.tenant, key: key.id, scopes: key.scopes }
+        let AccessKey { id, tenant, device, scopes, expires_at, .. } = key;
+        Self { tenant, credential: Credential::Key(id), device, scopes, expires_at }
+    }
+
+    /// A user who logged in, until the login ends. Whether the login still counts is not asked here.
+    pub fn logged_in(user: &User, expires_at: UtcMs) -> Self {
+        Self {
+            tenant: user.tenant.clone(),
+            credential: Credential::Login { user: user.id.clone(), version: user.login_version },
+            device: None,
+            scopes: user.role.scopes(),
+            expires_at: Some(expires_at),
+        }
     }
 
     /// The tenant the caller acts for.
@@ -112,9 +183,32 @@ impl Caller {
         &self.tenant
     }
 
-    /// The key the caller came with.
-    pub fn key(&self) -> &KeyId {
-        &self.key
+    /// What the caller came with.
+    pub fn credential(&self) -> &Credential {
+        &self.credential
+    }
+
+    /// The user, if one logged in.
+    pub fn user(&self) -> Option<&UserId> {
+        match &self.credential {
+            Credential::Login { user, .. } => Some(user),
+            Credential::Key(_) => None,
+        }
+    }
+
+    /// The one device the caller reaches; `None`: all of the tenant's, and the tenant's own things.
+    pub fn device(&self) -> Option<&DeviceId> {
+        self.device.as_ref()
+    }
+
+    /// What the caller may do.
+    pub fn scopes(&self) -> &[Scope] {
+        &self.scopes
+    }
+
+    /// When the credential stops working by itself.
+    pub fn expires_at(&self) -> Option<UtcMs> {
+        self.expires_at
     }
 
     /// What the caller may do.

@@ -2,9 +2,13 @@
 //!
 //! The noun is here, the machine of its states in [`state`], the operations one per file.
 
+pub mod refs;
+pub mod settings;
 pub mod state;
 mod view;
 
+pub use refs::Refs;
+pub use settings::Settings;
 pub use state::{DeviceState, Signal, StateReason};
 
 use crate::error::{Error, Result};
@@ -25,6 +29,8 @@ pub enum Wanted {
 pub struct Device {
     /// Its id.
     pub id: DeviceId,
+    /// Its number within the tenant.
+    pub number: u32,
     /// Who owns it.
     pub tenant: TenantId,
     /// The name the owner gave it.
@@ -45,6 +51,10 @@ pub struct Device {
     pub lid: Option<String>,
     /// The account's own name, once known.
     pub push_name: Option<String>,
+    /// What other systems call it.
+    pub refs: Refs,
+    /// What its owner wants to be kept with it.
+    pub settings: Settings,
     /// When it was created.
     pub created_at: UtcMs,
 }

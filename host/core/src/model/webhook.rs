@@ -6,6 +6,7 @@ pub mod signature;
 mod view;
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::id::{DeliveryId, DeviceId, TenantId, WebhookId};
 use crate::model::event::{Event, EventKind};
@@ -13,6 +14,7 @@ use crate::time::UtcMs;
 
 pub use delivery::{Attempt, Delivery, DeliveryState};
 pub use headers::{Headers, SealedHeaders};
+pub use signature::SecretForm;
 
 /// The plugin that shapes bodies when a subscription names none.
 pub const DEFAULT_FORMAT: &str = "webhook-format";
@@ -31,6 +33,8 @@ pub enum WebhookState {
 pub struct Webhook {
     /// Its id.
     pub id: WebhookId,
+    /// Its number within the tenant.
+    pub number: u32,
     /// Who owns it.
     pub tenant: TenantId,
     /// Only events of this device; absent: of all the tenant's.
@@ -43,6 +47,8 @@ pub struct Webhook {
     pub headers: SealedHeaders,
     /// The plugin that shapes the body.
     pub format: String,
+    /// What the plugin is told with each event, as a JSON object.
+    pub format_data: Option<Map<String, Value>>,
     /// Whether it gets deliveries.
     pub state: WebhookState,
     /// Why it is disabled.
@@ -53,6 +59,8 @@ pub struct Webhook {
     pub created_at: UtcMs,
     /// The signing key, sealed; opened only to sign.
     pub sealed_secret: Vec<u8>,
+    /// How the signing key is written.
+    pub secret_form: SecretForm,
 }
 
 impl Webhook {

@@ -11,16 +11,18 @@ mod events;
 mod messages;
 mod outbox;
 mod plugins;
+mod users;
 mod webhooks;
 
 use async_trait::async_trait;
 
 pub use access::{AccessTx, IdempotencyEntry};
-pub use devices::{DeviceChange, DeviceTx};
+pub use devices::{DeviceChange, DeviceFilter, DeviceTx};
 pub use events::EventTx;
 pub use messages::{MessageFilter, MessageTx};
 pub use outbox::{AttemptResult, DeliveryFilter, LaneResult, NewDelivery, OutboxStats, OutboxTx, WaitingWebhook};
 pub use plugins::{KvEntry, PluginTx};
+pub use users::UserTx;
 pub use webhooks::{WebhookChange, WebhookTx};
 
 use crate::error::{Error, Result};
@@ -92,4 +94,4 @@ fn with_result<T: Send + 'static>(
 }
 
 /// One transaction.
-pub trait Tx: AccessTx + DeviceTx + MessageTx + EventTx + WebhookTx + OutboxTx + PluginTx + Send {}
+pub trait Tx: AccessTx + UserTx + DeviceTx + MessageTx + EventTx + WebhookTx + OutboxTx + PluginTx + Send {}

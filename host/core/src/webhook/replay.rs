@@ -1,11 +1,11 @@
 //! The outbox as the owner of subscriptions sees it: deliveries, their attempts, and sending them again.
 
-use super::{Attempt, Delivery, DeliveryState};
+use super::{Attempt, Delivery, DeliveryState, subscription};
 use crate::access::authorize::Action;
 use crate::context::OpContext;
 use crate::context::Write;
 use crate::error::{Error, Result};
-use crate::id::{DeliveryId, TenantId, WebhookId};
+use crate::id::{DeliveryId, DeviceId, TenantId, WebhookId};
 use crate::page::{Page, PageRequest};
 use crate::ports::store::DeliveryFilter;
 use crate::ports::{Topic, Tx};
@@ -13,34 +13,47 @@ use crate::time::UtcMs;
 
 /// Deliveries, newest first.
 pub async fn list(ctx: &OpContext, filter: DeliveryFilter, page: PageRequest) -> Result<Page<Delivery>> {
-    let access = ctx.require(Action::SeeWebhooks)?;
+    let access = ctx.require_within(Action::SeeWebhooks)?;
     page.by::<DeliveryId>()?;
+    let only = access.only_device().cloned();
+    if only.is_some() && filter.webhook.is_none() {
+        return Err(Error::invalid("webhook", "must be named with a key that reaches one device only"));
+    }
     let list = move |tx: &mut dyn Tx, tenant: &TenantId| {
+        if let Some(webhook) = &filter.webhook {
+            subscription::find(tx, tenant, only.as_ref(), webhook)?;
+        }
         let rows = tx.delivery_list(tenant, &filter, &page)?;
-        Ok(Page::cut(rows, &page, |d| d.id.to_string()))
+        let total = page.total(|most| tx.delivery_total(tenant, &filter, most))?;
+        Ok(Page::cut(rows, &page, |d| d.id.to_string()).of_total(total))
     };
     access.read(list).await
 }
 
 /// A delivery with its attempts.
 pub async fn get(ctx: &OpContext, id: &DeliveryId) -> Result<(Delivery, Vec<Attempt>)> {
-    let access = ctx.require(Action::SeeWebhooks)?;
-    let id = id.clone();
-    let get = move |tx: &mut dyn Tx, tenant: &TenantId| Ok((find(tx, tenant, &id)?, tx.delivery_attempts(&id)?));
+    let access = ctx.require_within(Action::SeeWebhooks)?;
+    let (id, only) = (id.clone(), access.only_device().cloned());
+    let get = move |tx: &mut dyn Tx, tenant: &TenantId| {
+        Ok((find(tx, tenant, only.as_ref(), &id)?, tx.delivery_attempts(&id)?))
+    };
     access.read(get).await
 }
 
 /// Sends a finished delivery again, with the same event id; a retry that waits its time goes at once.
 pub async fn one(ctx: &OpContext, id: &DeliveryId) -> Result<Delivery> {
-    let access = ctx.require(Action::ManageWebhooks)?;
-    let id = id.clone();
-    access.write(move |tx, tenant| one_in(tx, tenant, &id)).await
+    let access = ctx.require_within(Action::ManageWebhooks)?;
+    let (id, only) = (id.clone(), access.only_device().cloned());
+    access.write(move |tx, tenant| one_in(tx, tenant, only.as_ref(), &id)).await
 }
 
-fn one_in(tx: &mut Write<'_>, tenant: &TenantId, id: &DeliveryId) -> Result<Delivery> {
+fn one_in(tx: &mut Write<'_>, tenant: &TenantId, only: Option<&DeviceId>, id: &DeliveryId) -> Result<Delivery> {
+    if only.is_some() {
+        find(&mut **tx, tenant, only, id)?;
+    }
     let now = tx.now();
     let replayed = tx.delivery_replay(tenant, id, now)?;
-    let delivery = find(&mut **tx, tenant, id)?;
+    let delivery = find(&mut **tx, tenant, only, id)?;
     if replayed {
         tx.wake(Topic::Events);
         return Ok(delivery);
@@ -56,13 +69,13 @@ fn one_in(tx: &mut Write<'_>, tenant: &TenantId, id: &DeliveryId) -> Result<Deli
 
 /// Sends the dead letters of a subscription again whose events were stored from `from` to `to`. Gives how many.
 pub async fn dead(ctx: &OpContext, id: &WebhookId, from: UtcMs, to: UtcMs) -> Result<u64> {
-    let access = ctx.require(Action::ManageWebhooks)?;
+    let access = ctx.require_within(Action::ManageWebhooks)?;
     if from > to {
         return Err(Error::invalid("from", "must not be after `to`"));
     }
-    let id = id.clone();
+    let (id, only) = (id.clone(), access.only_device().cloned());
     let replay = move |tx: &mut Write<'_>, tenant: &TenantId| {
-        tx.webhook_find(tenant, &id)?.ok_or_else(|| Error::not_found("webhook", &id))?;
+        subscription::find(&mut **tx, tenant, only.as_ref(), &id)?;
         let now = tx.now();
         let count = tx.delivery_replay_dead(tenant, &id, from, to, now)?;
         tx.wake(Topic::Events);
@@ -71,6 +84,12 @@ pub async fn dead(ctx: &OpContext, id: &WebhookId, from: UtcMs, to: UtcMs) -> Re
     access.write(replay).await
 }
 
-fn find(tx: &mut dyn Tx, tenant: &TenantId, id: &DeliveryId) -> Result<Delivery> {
-    tx.delivery_find(tenant, id)?.ok_or_else(|| Error::not_found("delivery", id))
+/// A delivery; where `only` names a device, one of a subscription that is bound to it.
+fn find(tx: &mut dyn Tx, tenant: &TenantId, only: Option<&DeviceId>, id: &DeliveryId) -> Result<Delivery> {
+    let not_found = || Error::not_found("delivery", id);
+    let delivery = tx.delivery_find(tenant, id)?.ok_or_else(not_found)?;
+    if only.is_some() {
+        subscription::find(tx, tenant, only, &delivery.webhook).map_err(|_| not_found())?;
+    }
+    Ok(delivery)
 }

@@ -1,9 +1,10 @@
 //! Subscriptions: make, change, delete, try out.
 
 use portico_api::EVENTS_MAX;
+use serde_json::{Map, Value};
 
 use super::headers;
-use super::signature::Secret;
+use super::signature::{Secret, SecretForm};
 use super::{EventFilter, Headers, SealedHeaders, Webhook, WebhookState};
 use crate::access::Caller;
 use crate::access::authorize::{self, Action};
@@ -12,6 +13,7 @@ use crate::context::{OpContext, Services};
 use crate::error::{Error, Result};
 use crate::event::{Event, EventKind, NewEvent, raise};
 use crate::id::{DeviceId, EventId, TenantId, WebhookId};
+use crate::model::number::Numbered;
 use crate::page::{Page, PageRequest};
 use crate::ports::Tx;
 use crate::ports::outbound::OutboundError;
@@ -20,9 +22,11 @@ use crate::ports::store::WebhookChange;
 
 /// Characters of a URL at most.
 const URL_CHARS_MAX: usize = 2048;
+/// Bytes of format data as JSON at most: they travel with every event.
+const FORMAT_DATA_BYTES_MAX: usize = 4 * 1024;
 
 /// What a subscription is to be.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct NewWebhook {
     /// Only events of this device.
     pub device: Option<DeviceId>,
@@ -34,7 +38,9 @@ pub struct NewWebhook {
     pub headers: Headers,
     /// The format plugin; `None`: the default one.
     pub format: Option<String>,
-    /// `whsec_…`; `None`: one is generated.
+    /// What the format plugin is told with each event.
+    pub format_data: Option<Map<String, Value>>,
+    /// `whsec_…`, or any other text; `None`: one is generated.
     pub secret: Option<String>,
 }
 
@@ -49,6 +55,10 @@ pub struct WebhookPatch {
     pub headers: Option<Headers>,
     /// The format plugin.
     pub format: Option<String>,
+    /// What the format plugin is told with each event, in the place of what it was told before.
+    pub format_data: Option<Map<String, Value>>,
+    /// Another signing key.
+    pub secret: Option<String>,
     /// Enabled or not.
     pub state: Option<WebhookState>,
 }
@@ -63,7 +73,22 @@ pub struct MadeWebhook {
 
 /// Makes a subscription. It gets the events stored from now on.
 pub async fn create(ctx: &OpContext, new: NewWebhook) -> Result<MadeWebhook> {
-    let access = ctx.require(Action::ManageWebhooks)?;
+    let access = ctx.require_within(Action::ManageWebhooks)?;
+    let new = NewWebhook { device: access.narrowed(new.device)?, ..new };
+    let (webhook, secret) = draft(ctx, new)?;
+    let insert = move |tx: &mut Write<'_>, tenant: &TenantId| {
+        if let Some(device) = &webhook.device {
+            authorize::find(&mut **tx, tenant, device)?;
+        }
+        insert(tx, webhook)
+    };
+    let webhook = access.write(insert).await?;
+    Ok(MadeWebhook { webhook, secret: (!ctx.was_repeated()).then_some(secret) })
+}
+
+/// Checks what a subscription is to be, for a caller who may make it. Whether its device is the caller's is not asked here.
+pub(crate) fn draft(ctx: &OpContext, new: NewWebhook) -> Result<(Webhook, Secret)> {
+    let access = ctx.require_within(Action::ManageWebhooks)?;
     let events = checked_events(&new.events)?;
     require_seen(ctx.caller(), &events)?;
     let ports = access.ports();
@@ -74,69 +99,76 @@ pub async fn create(ctx: &OpContext, new: NewWebhook) -> Result<MadeWebhook> {
     };
     let webhook = Webhook {
         sealed_secret: ports.sealer.seal(&Webhook::seal_place(&id), secret.bytes())?,
+        secret_form: secret.form(),
         headers: sealed_headers(access.services(), &id, new.headers)?,
         id,
+        // Given when it is stored.
+        number: 0,
         tenant: ctx.tenant().clone(),
         device: new.device,
         url: checked_url(access.services(), new.url)?,
         events,
         format: checked_format(access.services(), ctx.tenant(), new.format)?,
+        format_data: new.format_data.map(checked_format_data).transpose()?,
         state: WebhookState::Enabled,
         reason: None,
         failing_since: None,
         created_at: ctx.now(),
     };
-    let insert = move |tx: &mut Write<'_>, tenant: &TenantId| {
-        if let Some(device) = &webhook.device {
-            authorize::find(&mut **tx, tenant, device)?;
-        }
-        let limit = tx.limits().webhooks_per_tenant;
-        if tx.webhook_count(tenant)? >= limit {
-            let why = format!("this tenant has {limit} webhooks, the limit; delete one first");
-            return Err(Error::Conflict { code: "too_many_webhooks", why });
-        }
-        tx.webhook_insert(&webhook)?;
-        Ok(webhook)
-    };
-    let webhook = access.write(insert).await?;
-    Ok(MadeWebhook { webhook, secret: (!ctx.was_repeated()).then_some(secret) })
+    Ok((webhook, secret))
+}
+
+/// Stores a subscription, unless its tenant has as many as its devices allow.
+pub(crate) fn insert(tx: &mut Write<'_>, mut webhook: Webhook) -> Result<Webhook> {
+    webhook.number = tx.number_next(&webhook.tenant, Numbered::Webhook)?;
+    let (limits, devices) = (tx.limits(), tx.device_count(&webhook.tenant)?);
+    let limit = limits.webhooks_per_tenant.saturating_add(limits.webhooks_per_device.saturating_mul(devices));
+    if tx.webhook_count(&webhook.tenant)? >= limit {
+        let why = format!("this tenant has {limit} webhooks, the limit for its number of devices; delete one first");
+        return Err(Error::Conflict { code: "too_many_webhooks", why });
+    }
+    tx.webhook_insert(&webhook)?;
+    Ok(webhook)
 }
 
 /// A subscription.
 pub async fn get(ctx: &OpContext, id: &WebhookId) -> Result<Webhook> {
-    let access = ctx.require(Action::SeeWebhooks)?;
-    let id = id.clone();
-    access.read(move |tx, tenant| find(tx, tenant, &id)).await
+    let access = ctx.require_within(Action::SeeWebhooks)?;
+    let (id, only) = (id.clone(), access.only_device().cloned());
+    access.read(move |tx, tenant| find(tx, tenant, only.as_ref(), &id)).await
 }
 
 /// Subscriptions, newest first; with `device` only those bound to it.
 pub async fn list(ctx: &OpContext, device: Option<DeviceId>, page: PageRequest) -> Result<Page<Webhook>> {
-    let access = ctx.require(Action::SeeWebhooks)?;
+    let access = ctx.require_within(Action::SeeWebhooks)?;
     page.by::<WebhookId>()?;
+    let device = access.narrowed(device)?;
     let list = move |tx: &mut dyn Tx, tenant: &TenantId| {
         let rows = tx.webhook_list(tenant, device.as_ref(), &page)?;
-        Ok(Page::cut(rows, &page, |w| w.id.to_string()))
+        let total = page.total(|most| tx.webhook_total(tenant, device.as_ref(), most))?;
+        Ok(Page::cut(rows, &page, |w| w.id.to_string()).of_total(total))
     };
     access.read(list).await
 }
 
 /// Changes a subscription. Enabling one gives it the events stored from then on.
 pub async fn change(ctx: &OpContext, id: &WebhookId, patch: WebhookPatch) -> Result<Webhook> {
-    let access = ctx.require(Action::ManageWebhooks)?;
+    let access = ctx.require_within(Action::ManageWebhooks)?;
     let reason = |state| (state == WebhookState::Disabled).then(|| "disabled on request".to_owned());
     let change = WebhookChange {
         url: patch.url.map(|u| checked_url(access.services(), u)).transpose()?,
         events: patch.events.map(|e| checked_events(&e)).transpose()?,
         headers: patch.headers.map(|h| sealed_headers(access.services(), id, h)).transpose()?,
         format: patch.format.map(|f| checked_format(access.services(), ctx.tenant(), Some(f))).transpose()?,
+        format_data: patch.format_data.map(checked_format_data).transpose()?,
         state: patch.state.map(|s| (s, reason(s))),
-        sealed_secret: None,
+        secret: patch.secret.map(|text| sealed_secret(access.services(), id, &text)).transpose()?,
     };
-    let (id, caller) = (id.clone(), ctx.caller().clone());
+    let (id, caller, only) = (id.clone(), ctx.caller().clone(), access.only_device().cloned());
     let change = move |tx: &mut Write<'_>, tenant: &TenantId| {
-        find(&mut **tx, tenant, &id)?;
+        find(&mut **tx, tenant, only.as_ref(), &id)?;
         tx.webhook_change(tenant, &id, &change)?;
-        let webhook = find(&mut **tx, tenant, &id)?;
+        let webhook = find(&mut **tx, tenant, only.as_ref(), &id)?;
         // Scopes are checked again: a new URL redirects what was subscribed to before.
         require_seen(&caller, &webhook.events)?;
         Ok(webhook)
@@ -146,21 +178,21 @@ pub async fn change(ctx: &OpContext, id: &WebhookId, patch: WebhookPatch) -> Res
 
 /// Deletes a subscription with its deliveries.
 pub async fn delete(ctx: &OpContext, id: &WebhookId) -> Result<()> {
-    let access = ctx.require(Action::ManageWebhooks)?;
-    let id = id.clone();
-    let delete = move |tx: &mut Write<'_>, tenant: &TenantId| match tx.webhook_delete(tenant, &id)? {
-        true => Ok(()),
-        false => Err(Error::not_found("webhook", &id)),
+    let access = ctx.require_within(Action::ManageWebhooks)?;
+    let (id, only) = (id.clone(), access.only_device().cloned());
+    let delete = move |tx: &mut Write<'_>, tenant: &TenantId| {
+        find(&mut **tx, tenant, only.as_ref(), &id)?;
+        tx.webhook_delete(tenant, &id).map(drop)
     };
     access.write(delete).await
 }
 
 /// Sends a test event to this subscription, through the outbox like any other. Gives the event.
 pub async fn test(ctx: &OpContext, id: &WebhookId) -> Result<Event> {
-    let access = ctx.require(Action::ManageWebhooks)?;
-    let id = id.clone();
+    let access = ctx.require_within(Action::ManageWebhooks)?;
+    let (id, only) = (id.clone(), access.only_device().cloned());
     let test = move |tx: &mut Write<'_>, tenant: &TenantId| {
-        let webhook = find(&mut **tx, tenant, &id)?;
+        let webhook = find(&mut **tx, tenant, only.as_ref(), &id)?;
         let event = NewEvent::webhook_test(tx.fresh(EventId::new), tenant.clone(), &id, webhook.device, tx.now());
         let raised = raise::for_one(tx, &event, &id)?;
         raised.ok_or_else(|| Error::internal("storing a test event", "its fresh id was taken"))
@@ -168,8 +200,10 @@ pub async fn test(ctx: &OpContext, id: &WebhookId) -> Result<Event> {
     access.write(test).await
 }
 
-fn find(tx: &mut dyn Tx, tenant: &TenantId, id: &WebhookId) -> Result<Webhook> {
-    tx.webhook_find(tenant, id)?.ok_or_else(|| Error::not_found("webhook", id))
+/// A subscription; where `only` names a device, one that is bound to it.
+pub(super) fn find(tx: &mut dyn Tx, tenant: &TenantId, only: Option<&DeviceId>, id: &WebhookId) -> Result<Webhook> {
+    let found = tx.webhook_find(tenant, id)?.filter(|webhook| only.is_none() || webhook.device.as_ref() == only);
+    found.ok_or_else(|| Error::not_found("webhook", id))
 }
 
 fn checked_url(services: &Services, url: String) -> Result<String> {
@@ -217,6 +251,19 @@ fn require_seen(caller: &Caller, events: &[EventFilter]) -> Result<()> {
 
 fn sealed_headers(services: &Services, id: &WebhookId, headers: Headers) -> Result<SealedHeaders> {
     SealedHeaders::seal(&services.ports.sealer, id, &headers::checked(headers)?)
+}
+
+fn sealed_secret(services: &Services, id: &WebhookId, text: &str) -> Result<(Vec<u8>, SecretForm)> {
+    let secret = Secret::parse("secret", text)?;
+    Ok((services.ports.sealer.seal(&Webhook::seal_place(id), secret.bytes())?, secret.form()))
+}
+
+fn checked_format_data(data: Map<String, Value>) -> Result<Map<String, Value>> {
+    let bytes = serde_json::to_vec(&data).map_err(|e| Error::internal("writing format data", e))?;
+    if bytes.len() > FORMAT_DATA_BYTES_MAX {
+        return Err(Error::invalid("format_data", format!("must have at most {FORMAT_DATA_BYTES_MAX} bytes as JSON")));
+    }
+    Ok(data)
 }
 
 fn checked_format(services: &Services, tenant: &TenantId, format: Option<String>) -> Result<String> {

@@ -5,9 +5,10 @@ use toml::{Table, Value};
 
 const PREFIX: &str = "PORTICO_";
 /// Variables that are no configuration keys: secrets, and switches with a name of their own.
-const OTHERS: [&str; 9] = [
+const OTHERS: [&str; 10] = [
     "PORTICO_ADMIN_TOKEN",
     "PORTICO_API_TOKEN",
+    "PORTICO_PRESET_TOKENS",
     "PORTICO_MASTER_KEY",
     "PORTICO_LIMITS",
     "PORTICO_LOG",

@@ -4,11 +4,19 @@ use std::fs;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 
-use anyhow::{Context, Result};
-use portico_core::access::bootstrap::PresetKeys;
+use anyhow::{Context, Result, bail, ensure};
+use portico_core::access::Scope;
+use portico_core::access::bootstrap::{PresetKeys, PresetToken};
 use portico_core::access::secret::KeySecret;
 
+use serde::Deserialize;
+
 use super::MasterKey;
+
+/// The variable that may hold keys of any tenants.
+const TOKENS: &str = "PORTICO_PRESET_TOKENS";
+/// Preset tokens at most.
+const TOKENS_MAX: usize = 1_000;
 
 /// What must not stand in a configuration file.
 pub struct Secrets {
@@ -33,13 +41,51 @@ impl Secrets {
     /// Reads them, and makes the data folder. A master key that had to be drawn is written by [`MasterKey::keep`].
     pub fn load(data: &Path) -> Result<Self> {
         let preset = |name: &str| variable(name).map(|v| KeySecret::preset(name, &v)).transpose();
-        let preset = PresetKeys { admin: preset("PORTICO_ADMIN_TOKEN")?, api: preset("PORTICO_API_TOKEN")? };
+        let tokens = variable(TOKENS).map(|json| preset_tokens(&json)).transpose()?.unwrap_or_default();
+        let preset = PresetKeys { admin: preset("PORTICO_ADMIN_TOKEN")?, api: preset("PORTICO_API_TOKEN")?, tokens };
         make_folder(data)?;
         if let Some(why) = folder_exposed(data) {
             tracing::warn!("{why}");
         }
         Ok(Self { master_key: MasterKey::find_or_draw(data)?, preset })
     }
+}
+
+/// A preset token as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Token {
+    /// The key's text.
+    token: String,
+    /// The name of its tenant.
+    tenant: String,
+    /// What the key may do; absent: everything of the tenant.
+    #[serde(default)]
+    scopes: Option<Vec<String>>,
+}
+
+/// Reads a list of preset tokens from JSON. Errors tell which one is wrong and never repeat one.
+fn preset_tokens(json: &str) -> Result<Vec<PresetToken>> {
+    // The parser's complaint could quote a token, so it is not passed on.
+    let Ok(tokens) = serde_json::from_str::<Vec<Token>>(json) else {
+        bail!(
+            "{TOKENS} must be a JSON list such as [{{\"token\": \"…\", \"tenant\": \"acme\", \"scopes\": [\"devices:read\"]}}]; \
+             `scopes` may be left out"
+        );
+    };
+    ensure!(tokens.len() <= TOKENS_MAX, "{TOKENS} must have at most {TOKENS_MAX} entries");
+    let read = |(n, token): (usize, Token)| {
+        let source = format!("{TOKENS}[{n}]");
+        let scope =
+            |name: &String| Scope::from_name(name).with_context(|| format!("{source}: there is no scope `{name}`"));
+        let scopes = token.scopes.map(|names| names.iter().map(scope).collect::<Result<Vec<_>>>()).transpose()?;
+        ensure!(
+            scopes.as_ref().is_none_or(|scopes| !scopes.is_empty()),
+            "{source}: `scopes` must name at least one scope"
+        );
+        Ok(PresetToken { secret: KeySecret::preset(&source, &token.token)?, tenant: token.tenant, scopes })
+    };
+    tokens.into_iter().enumerate().map(read).collect()
 }
 
 /// Makes the data folder where there is none, for the gateway's user alone.
@@ -69,6 +115,25 @@ mod tests {
         }
         assert!(folder_exposed(data.path()).unwrap().contains("chmod 700 '"));
         assert!(folder_exposed(&data.path().join("missing")).is_none());
+    }
+
+    #[test]
+    fn preset_tokens_are_read_and_mistakes_are_told_without_them() {
+        let good = r#"[{"token": "b7e1c09d53f2486a9c1e5d70", "tenant": "acme", "scopes": ["devices:read"]},
+            {"token": "f2486a9c1e5d70b7e1c09d53", "tenant": "acme"}]"#;
+        let tokens = preset_tokens(good).unwrap();
+        let scopes: Vec<_> = tokens.iter().map(|token| token.scopes.clone()).collect();
+        assert_eq!(scopes, [Some(vec![Scope::DevicesRead]), None]);
+        for bad in [
+            "b7e1c09d53f2486a9c1e5d70",
+            r#"[{"token": "b7e1c09d53f2486a9c1e5d70"}]"#,
+            r#"[{"token": "b7e1c09d53f2486a9c1e5d70", "tenant": "a", "scopes": ["all"]}]"#,
+            r#"[{"token": "b7e1c09d53f2486a9c1e5d70", "tenant": "a", "scopes": []}]"#,
+            r#"[{"token": "short", "tenant": "a"}]"#,
+        ] {
+            let why = preset_tokens(bad).err().unwrap().to_string();
+            assert!(why.contains(TOKENS) && !why.contains("b7e1c09d53f2486a9c1e5d70"), "{why}");
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub enum RateLimits {
     Off,
 }
 
-/// Who may make a key without having one.
+/// Who may sign up: make a tenant of their own without having a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SignUpPolicy {
@@ -39,8 +39,11 @@ pub struct ServerSection {
     pub ws_bind: Option<SocketAddr>,
     /// Whether the limits of requests per minute are enforced; `off` in sandbox mode only. PORTICO_LIMITS=off does the same.
     pub rate_limits: RateLimits,
-    /// Who may make a key without having one; `auto` means open in sandbox mode while only this machine can reach the API.
+    /// Who may sign up, or make a key, without having one; `auto` means open in sandbox mode while only this machine can reach the API.
     pub sign_up: SignUpPolicy,
+    /// Passwords hashed at once; each takes a processor and 19 MiB for some hundredths of a second. Further ones wait.
+    #[schemars(range(min = 1, max = 64))]
+    pub password_hashes: usize,
     /// What requests may cost.
     #[serde(flatten)]
     pub http: HttpConfig,
@@ -56,6 +59,7 @@ impl Default for ServerSection {
             ws_bind: None,
             rate_limits: RateLimits::On,
             sign_up: SignUpPolicy::Auto,
+            password_hashes: 2,
             http: HttpConfig::default(),
             listener: ServeLimits::default(),
         }

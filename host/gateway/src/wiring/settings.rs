@@ -1,5 +1,6 @@
 //! What follows from several settings together. Everything else reaches its adapter as it was read.
 
+use portico_core::limits::Limits;
 use portico_http::{HttpConfig, Rate, SignUp};
 use portico_net::NetConfig;
 
@@ -38,6 +39,20 @@ pub(super) fn http_config(config: &Config) -> HttpConfig {
         rate_per_tenant: limited(http.rate_per_tenant.max(http.rate_per_key)),
         rate_anonymous: limited(http.rate_anonymous),
         ..http
+    }
+}
+
+/// Limits of the rules. Attempts at logging in count as requests do: not at all where rate limits are off.
+pub(super) fn limits(config: &Config) -> Limits {
+    let limits = config.limits.clone();
+    match config.server.rate_limits {
+        RateLimits::On => limits,
+        RateLimits::Off => Limits {
+            login_failures_per_address: u32::MAX,
+            login_failures_per_account: u32::MAX,
+            sign_ups_per_address: u32::MAX,
+            ..limits
+        },
     }
 }
 

@@ -4,7 +4,8 @@ use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use portico_api::ProblemCode;
 use portico_core::Error;
-use portico_core::id::{DeliveryId, DeviceId, KeyId, MessageId, WebhookId};
+use portico_core::access::resolve;
+use portico_core::id::{DeliveryId, DeviceId, KeyId, MessageId, TenantId, WebhookId};
 use utoipa::IntoParams;
 
 use crate::api::App;
@@ -13,9 +14,50 @@ use crate::problem::Problem;
 /// Characters of a wrong id that are repeated to the client.
 const ID_CHARS_SHOWN: usize = 40;
 
-/// Reads an id. A text that can't be an id is simply not found.
-fn read<T: std::str::FromStr>(params: &RawPathParams, name: &str, what: &'static str) -> Result<T, Error> {
-    parse(params.iter().find(|(n, _)| *n == name).map_or("", |(_, value)| value), what)
+/// How a type of id is read from a path. A text that can't be an id is simply not found.
+trait PathId: Sized + Send {
+    /// The id that `text` stands for; `what` is the noun it is of.
+    async fn read(text: &str, what: &'static str, parts: &Parts, app: &App) -> Result<Self, Error>;
+}
+
+/// Ids that nothing else can stand for.
+macro_rules! read_as_they_are {
+    ($($id:ty)*) => {$(
+        impl PathId for $id {
+            async fn read(text: &str, what: &'static str, _: &Parts, _: &App) -> Result<Self, Error> {
+                parse(text, what)
+            }
+        }
+    )*};
+}
+
+/// Ids in whose place a number or a name may stand. It is looked for among the things of the caller's tenant, so that it
+/// needs a caller.
+macro_rules! read_by_reference {
+    ($($id:ty)*) => {$(
+        impl PathId for $id {
+            async fn read(text: &str, what: &'static str, parts: &Parts, app: &App) -> Result<Self, Error> {
+                match super::principal(parts).caller() {
+                    Some(caller) => resolve(&app.services.ports, caller.tenant(), text).await,
+                    None => parse(text, what),
+                }
+            }
+        }
+    )*};
+}
+
+read_as_they_are! { MessageId DeliveryId TenantId }
+read_by_reference! { DeviceId KeyId WebhookId }
+
+async fn read<T: PathId>(
+    params: &[(String, String)],
+    name: &str,
+    what: &'static str,
+    parts: &Parts,
+    app: &App,
+) -> Result<T, Error> {
+    let text = params.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value);
+    T::read(text, what, parts, app).await
 }
 
 fn parse<T: std::str::FromStr>(text: &str, what: &'static str) -> Result<T, Error> {
@@ -45,7 +87,8 @@ macro_rules! paths {
             async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
                 let params = RawPathParams::from_request_parts(parts, app).await;
                 let params = params.map_err(|_| Problem::new(ProblemCode::NotFound, "the path is not valid UTF-8"))?;
-                Ok(Self { $($name: read(&params, stringify!($name), $what)?),+ })
+                let params: Vec<_> = params.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+                Ok(Self { $($name: read(&params, stringify!($name), $what, parts, app).await?),+ })
             }
         }
     )*};
@@ -53,10 +96,10 @@ macro_rules! paths {
 
 paths! {
     /// `…/devices/{id}`
-    DevicePath { id: DeviceId = "device", "The device's id"; }
+    DevicePath { id: DeviceId = "device", "The device's id, `no:<number>` or `ref:<namespace>:<value>`"; }
     /// `…/devices/{id}/messages/{message}`
     MessagePath {
-        id: DeviceId = "device", "The device's id";
+        id: DeviceId = "device", "The device's id, `no:<number>` or `ref:<namespace>:<value>`";
         message: MessageId = "message", "The message's id";
     }
     /// `…/plugins/{id}`
@@ -67,9 +110,13 @@ paths! {
         plugin: String = "plugin", "The plugin's id";
     }
     /// `…/keys/{id}`
-    KeyPath { id: KeyId = "key", "The key's id"; }
+    KeyPath { id: KeyId = "key", "The key's id or `no:<number>`"; }
+    /// `…/messages/{message}`
+    AnyMessagePath { message: MessageId = "message", "The message's id"; }
+    /// `…/tenants/{id}`
+    TenantPath { id: TenantId = "tenant", "The tenant's id"; }
     /// `…/webhooks/{id}`
-    WebhookPath { id: WebhookId = "webhook", "The webhook's id"; }
+    WebhookPath { id: WebhookId = "webhook", "The webhook's id or `no:<number>`"; }
     /// `…/deliveries/{id}`
     DeliveryPath { id: DeliveryId = "delivery", "The delivery's id"; }
 }

@@ -2,7 +2,7 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use portico_core::page::PageRequest;
+use portico_core::page::{Asked, PageRequest};
 use portico_core::{Error, OpContext};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -38,11 +38,31 @@ pub(crate) struct PageParams {
     pub(crate) limit: Option<u32>,
     /// The `next` of the page before.
     pub(crate) cursor: Option<String>,
+    /// Rows that are passed over, instead of a `cursor`.
+    pub(crate) offset: Option<u32>,
+    /// Whether to count the rows of the whole list.
+    pub(crate) total: Option<bool>,
 }
 
+/// Checks which part of a list is wanted: the four parameters that the query of every list has.
+macro_rules! page {
+    ($ctx:expr, $query:expr) => {
+        $crate::extract::query::checked_page(
+            $ctx,
+            portico_core::page::Asked {
+                limit: $query.limit,
+                cursor: $query.cursor,
+                offset: $query.offset,
+                total: $query.total,
+            },
+        )
+    };
+}
+pub(crate) use page;
+
 /// Checks which part of a list is wanted.
-pub(crate) fn page(ctx: &OpContext, limit: Option<u32>, cursor: Option<String>) -> Result<PageRequest, Error> {
-    PageRequest::new(limit, cursor, ctx.limits())
+pub(crate) fn checked_page(ctx: &OpContext, asked: Asked) -> Result<PageRequest, Error> {
+    PageRequest::new(asked, ctx.limits())
 }
 
 /// Characters of a filter in a query at most.
@@ -77,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_complaint_names_the_parameter() {
-        for (query, field) in [("limit=many", "limit"), ("cursor=a&offset=5", "offset"), ("limit=-1", "limit")] {
+        for (query, field) in [("limit=many", "limit"), ("cursor=a&page=5", "page"), ("limit=-1", "limit")] {
             let problem = parse::<PageParams>(query).unwrap_err();
             assert_eq!((problem.code.as_str(), problem.field.as_deref()), ("invalid_request", Some(field)), "{query}");
         }

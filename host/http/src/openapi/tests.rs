@@ -69,7 +69,7 @@ fn every_route_that_needs_a_key_declares_one_known_scope() {
                 scopes.iter().all(|name| portico_core::access::Scope::from_name(name).is_some()),
                 "{path}: {scopes:?}"
             );
-            let any_key = path == "/v1/plugins" && at == 0;
+            let any_key = (path == "/v1/plugins" && at == 0) || path == "/v1/users/me";
             let none = declared.iter().all(|requirement| super::scopes(requirement).is_none());
             assert_eq!(scopes.len(), usize::from(!any_key && !none), "{path}: {scopes:?}");
         }
@@ -94,11 +94,50 @@ fn bodies() -> Vec<(&'static str, &'static str, Vec<Value>, Value)> {
             vec![
                 json!({ "name": "orders" }),
                 json!({ "name": "o", "scopes": ["devices:read"], "format": "uuid", "expires_in_days": 5 }),
+                json!({ "name": "o", "device": "no:1", "prefix": "dev_", "revealable": true }),
             ],
             json!({ "name": "o", "scopes": ["everything"] }),
         ),
-        ("/v1/devices", "post", vec![json!({ "name": "sales" })], json!({ "nmae": "sales" })),
-        ("/v1/devices/{id}", "patch", vec![json!({ "name": "sales" })], json!({})),
+        (
+            "/v1/sign-up",
+            "post",
+            vec![
+                json!({ "name": "Ada", "email": "ada@example.com", "password": "correct horse", "key_prefix": "api_" }),
+            ],
+            json!({ "name": "Ada" }),
+        ),
+        (
+            "/v1/login",
+            "post",
+            vec![json!({ "mobile": "15550100002", "password": "correct horse" })],
+            json!({ "user": "Ada", "password": "correct horse" }),
+        ),
+        ("/v1/users/me", "patch", vec![json!({}), json!({ "name": "Ada" })], json!({ "role": "owner" })),
+        (
+            "/v1/tenants",
+            "post",
+            vec![json!({ "name": "acme" }), json!({ "name": "acme", "key": { "name": "first", "revealable": true } })],
+            json!({}),
+        ),
+        (
+            "/v1/devices",
+            "post",
+            vec![
+                json!({ "name": "sales" }),
+                json!({ "name": "sales", "refs": { "shop": "1001" }, "settings": { "ai": { "on": true } },
+                    "webhook": { "url": "https://example.com/hook", "events": ["*"], "secret": "plain text" } }),
+            ],
+            json!({ "nmae": "sales" }),
+        ),
+        (
+            "/v1/devices/{id}",
+            "patch",
+            vec![
+                json!({}),
+                json!({ "name": "sales", "refs": { "shop": null, "crm": "7" }, "settings": { "ai": null } }),
+            ],
+            json!({ "name": 5 }),
+        ),
         ("/v1/devices/{id}/pairing-code", "post", vec![json!({ "phone": "15550100002" })], json!({ "phone": 5 })),
         (
             "/v1/devices/{id}/messages",
@@ -111,7 +150,8 @@ fn bodies() -> Vec<(&'static str, &'static str, Vec<Value>, Value)> {
             "post",
             vec![
                 json!({ "url": "https://example.com/hook", "events": ["message.*"] }),
-                json!({ "url": "https://example.com/hook", "events": ["*"], "headers": { "x-a": "b" }, "device": "dev_x", "secret": "whsec_x" }),
+                json!({ "url": "https://example.com/hook", "events": ["*"], "headers": { "x-a": "b" }, "device": "dev_x",
+                    "secret": "whsec_x", "format_data": { "version": 2 } }),
             ],
             json!({ "url": "https://example.com/hook", "events": vec!["*"; 101] }),
         ),
@@ -137,7 +177,12 @@ fn is_read(path: &str, method: &str, body: &Value) -> bool {
     }
     match (path, method) {
         ("/v1/keys", _) => reads::<portico_api::NewKey>(body),
-        ("/v1/devices", _) | ("/v1/devices/{id}", _) => reads::<portico_api::DeviceName>(body),
+        ("/v1/sign-up", _) => reads::<portico_api::SignUp>(body),
+        ("/v1/login", _) => reads::<portico_api::Login>(body),
+        ("/v1/users/me", _) => reads::<portico_api::UserPatch>(body),
+        ("/v1/tenants", _) => reads::<portico_api::NewTenant>(body),
+        ("/v1/devices", _) => reads::<portico_api::NewDevice>(body),
+        ("/v1/devices/{id}", _) => reads::<portico_api::DevicePatch>(body),
         ("/v1/devices/{id}/pairing-code", _) => reads::<portico_api::PairingPhone>(body),
         ("/v1/devices/{id}/messages", _) => reads::<portico_api::NewMessage>(body),
         ("/v1/webhooks", _) => reads::<portico_api::NewWebhook>(body),

@@ -19,7 +19,8 @@ use portico_core::ports::plugins::{
 use portico_core::ports::store::Work;
 use portico_core::ports::{Clock, Outbound, Rng, Store, Topic, Waker};
 use portico_core::seal::Sealer;
-use portico_core::testing::FakeWhatsApp;
+use portico_core::testing::{ComputeHere, FakeWhatsApp};
+use portico_core::throttle::Throttle;
 use portico_core::time::UtcMs;
 use portico_core::{Error, Ports, Result, Services};
 use serde_json::json;
@@ -210,6 +211,8 @@ fn api_over(store: FakeStore, config: HttpConfig) -> (Api, Arc<FakeStore>) {
         sealer: Sealer::new(&[7; 32], Arc::clone(&rng)),
         rng,
         waker: Arc::new(Fake),
+        compute: Arc::new(ComputeHere),
+        throttle: Throttle::default(),
         limits: Limits::default(),
         ulids: MonotonicUlid::default(),
         queue_lengths: QueueLengths::default(),
@@ -234,11 +237,14 @@ pub(crate) fn caller() -> Caller {
 pub(crate) fn key(number: u128, scopes: &[Scope]) -> AccessKey {
     AccessKey {
         id: KeyId::new(1, number),
+        number: 1,
+        device: None,
         tenant: TenantId::new(1, 1),
         name: format!("key {number}"),
         scopes: scopes.to_vec(),
         created_at: UtcMs(0),
         expires_at: None,
         revoked_at: None,
+        sealed_secret: None,
     }
 }

@@ -28,6 +28,10 @@ pub(crate) struct DeliveryParams {
     limit: Option<u32>,
     /// The `next` of the page before.
     cursor: Option<String>,
+    /// Rows that are passed over, instead of a `cursor`.
+    offset: Option<u32>,
+    /// Whether to count the rows of the whole list.
+    total: Option<bool>,
 }
 
 /// The routes of deliveries.
@@ -50,7 +54,7 @@ pub(super) async fn of_webhook(
     path: WebhookPath,
     Query(query): Query<DeliveryParams>,
 ) -> HandlerResult<Json<Page<Delivery>>> {
-    let page = page(&ctx, query.limit, query.cursor)?;
+    let page = page!(&ctx, query)?;
     let webhook = subscription::get(&ctx, &path.id).await?;
     let filter = DeliveryFilter { webhook: Some(webhook.id), state: query.state.map(Into::into) };
     Ok(Json(deliveries::list(&ctx, filter, page).await?.view()))

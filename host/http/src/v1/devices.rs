@@ -1,41 +1,83 @@
-//! Devices: make, list, look at, rename, delete.
+//! Devices: make, list, look at, change, delete.
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use portico_api::{Device, DeviceName, Page, Resources};
+use portico_api::{
+    BoundedMap, Device, DevicePatch, MadeDevice, MadeWebhook, NewDevice, NewDeviceWebhook, Page, Resources,
+};
 use portico_core::device::{create, lookup};
+use portico_core::webhook::subscription::{self, NewWebhook};
+use serde::Deserialize;
+use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{HandlerResult, created};
 use crate::api::App;
 use crate::extract::path::DevicePath;
-use crate::extract::query::{IdempotencyKey, PageParams, page};
+use crate::extract::query::{IdempotencyKey, checked_filter, page};
 use crate::extract::{Auth, Json, Query};
 
 /// The routes of devices.
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(get, rename, delete)).routes(routes!(resources))
+    OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(get, change, delete)).routes(routes!(resources))
 }
 
 /// Make a device
 ///
-/// It has no session until it is connected.
-#[utoipa::path(post, path = "/v1/devices", tag = "devices", security(("key" = ["devices:write"])), params(IdempotencyKey), request_body = DeviceName,
-    responses((status = 201, description = "The device", body = Device)))]
-pub(super) async fn create(Auth(ctx): Auth, Json(body): Json<DeviceName>) -> HandlerResult<Response> {
-    let device = create::create(&ctx, &body.name).await?;
-    Ok(created(&ctx, StatusCode::CREATED, &format!("/v1/devices/{}", device.id), &Device::from(&device)))
+/// It has no session until it is connected. A webhook for its events can be made with it; that needs `webhooks:write` too.
+#[utoipa::path(post, path = "/v1/devices", tag = "devices", security(("key" = ["devices:write"])), params(IdempotencyKey), request_body = NewDevice,
+    responses((status = 201, description = "The device", body = MadeDevice)))]
+pub(super) async fn create(Auth(ctx): Auth, Json(body): Json<NewDevice>) -> HandlerResult<Response> {
+    let NewDevice { name, refs, settings, webhook } = body;
+    let webhook = webhook.map(webhook_of);
+    let new = create::NewDevice { name, refs: refs.into_inner(), settings, webhook };
+    let made = create::create(&ctx, new).await?;
+    let location = format!("/v1/devices/{}", made.device.id);
+    let body = MadeDevice { device: (&made.device).into(), webhook: made.webhook.map(webhook_view) };
+    Ok(created(&ctx, StatusCode::CREATED, &location, &body))
+}
+
+fn webhook_of(body: NewDeviceWebhook) -> NewWebhook {
+    let NewDeviceWebhook { url, events, headers, format, format_data, secret } = body;
+    let (events, headers) = (events.into_inner(), headers.into_inner());
+    NewWebhook { device: None, url, events, headers, format, format_data, secret }
+}
+
+fn webhook_view(made: subscription::MadeWebhook) -> MadeWebhook {
+    MadeWebhook { webhook: (&made.webhook).into(), secret: made.secret.map(|secret| secret.reveal()) }
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct DeviceParams {
+    /// Only those with this ref, as `<namespace>:<value>`, or with any of a namespace, as `<namespace>`.
+    #[serde(rename = "ref")]
+    #[param(rename = "ref")]
+    reference: Option<String>,
+    /// Rows at most.
+    limit: Option<u32>,
+    /// The `next` of the page before.
+    cursor: Option<String>,
+    /// Rows that are passed over, instead of a `cursor`.
+    offset: Option<u32>,
+    /// Whether to count the rows of the whole list.
+    total: Option<bool>,
 }
 
 /// List devices
 ///
 /// Newest first.
-#[utoipa::path(get, path = "/v1/devices", tag = "devices", security(("key" = ["devices:read"])), params(PageParams),
+#[utoipa::path(get, path = "/v1/devices", tag = "devices", security(("key" = ["devices:read"])), params(DeviceParams),
     responses((status = 200, description = "Devices", body = Page<Device>)))]
-pub(super) async fn list(Auth(ctx): Auth, Query(query): Query<PageParams>) -> HandlerResult<Json<Page<Device>>> {
-    let page = page(&ctx, query.limit, query.cursor)?;
-    Ok(Json(lookup::list(&ctx, page).await?.view()))
+pub(super) async fn list(Auth(ctx): Auth, Query(query): Query<DeviceParams>) -> HandlerResult<Json<Page<Device>>> {
+    let page = page!(&ctx, query)?;
+    let named = checked_filter("ref", query.reference)?.map(|text| match text.split_once(':') {
+        Some((namespace, value)) => (namespace.to_owned(), Some(value.to_owned())),
+        None => (text, None),
+    });
+    Ok(Json(lookup::list(&ctx, named, page).await?.view()))
 }
 
 /// Look at a device
@@ -45,15 +87,19 @@ pub(super) async fn get(Auth(ctx): Auth, path: DevicePath) -> HandlerResult<Json
     Ok(Json((&lookup::get(&ctx, &path.id).await?).into()))
 }
 
-/// Rename a device
+/// Change a device
+///
+/// Its name, its refs, its settings.
 #[utoipa::path(patch, path = "/v1/devices/{id}", tag = "devices", security(("key" = ["devices:write"])), params(DevicePath),
-    request_body = DeviceName, responses((status = 200, description = "The device", body = Device)))]
-pub(super) async fn rename(
+    request_body = DevicePatch, responses((status = 200, description = "The device", body = Device)))]
+pub(super) async fn change(
     Auth(ctx): Auth,
     path: DevicePath,
-    Json(body): Json<DeviceName>,
+    Json(body): Json<DevicePatch>,
 ) -> HandlerResult<Json<Device>> {
-    Ok(Json((&create::rename(&ctx, &path.id, &body.name).await?).into()))
+    let DevicePatch { name, refs, settings } = body;
+    let patch = create::DevicePatch { name, refs: refs.map(BoundedMap::into_inner), settings };
+    Ok(Json((&create::change(&ctx, &path.id, patch).await?).into()))
 }
 
 /// Delete a device

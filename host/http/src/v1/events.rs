@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 
 use super::HandlerResult;
 use crate::api::App;
-use crate::extract::{Auth, Json, Query, id};
+use crate::extract::{Auth, Json, Query, device};
 use crate::stream::{self, Feed, sse, ws};
 
 /// Kinds of events in one filter at most.
@@ -62,10 +62,10 @@ pub(super) async fn follow(
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> HandlerResult<Response> {
-    let wanted = wanted(&query)?;
+    let mut wanted = wanted(&app, &ctx, &query).await?;
     let is_sse = headers.get(ACCEPT).and_then(|v| v.to_str().ok()).is_some_and(|a| a.contains("text/event-stream"));
     let resumed = if is_sse { last_event_id(&headers)? } else { None };
-    let after = feed::start(&ctx, &wanted, resumed.or(query.after)).await?;
+    let after = feed::start(&ctx, &mut wanted, resumed.or(query.after)).await?;
     match upgrade {
         Ok(upgrade) => {
             let permit = stream::permit(&app, ctx.tenant())?;
@@ -79,8 +79,8 @@ pub(super) async fn follow(
     }
 }
 
-fn wanted(query: &EventParams) -> Result<Wanted, Error> {
-    let device = query.device.as_deref().map(|text| id("device", text)).transpose()?;
+async fn wanted(app: &App, ctx: &OpContext, query: &EventParams) -> Result<Wanted, Error> {
+    let device = device(ctx, app, "device", query.device.clone()).await?;
     let kinds = query.kind.as_deref().unwrap_or_default().split(',').map(str::trim).filter(|k| !k.is_empty());
     let kinds: Vec<_> = kinds.take(KINDS_MAX + 1).collect();
     if kinds.len() > KINDS_MAX {

@@ -1,5 +1,6 @@
 //! Messages: send, list, look at.
 
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use portico_api::{Direction, Message, MessageStatus, NewMessage, Page};
@@ -12,13 +13,17 @@ use utoipa_axum::routes;
 
 use super::{HandlerResult, created};
 use crate::api::App;
-use crate::extract::path::{DevicePath, MessagePath};
+use crate::extract::path::{AnyMessagePath, DevicePath, MessagePath};
 use crate::extract::query::{IdempotencyKey, checked_filter, page};
-use crate::extract::{Auth, Json, Query};
+use crate::extract::{Auth, Json, Query, device};
 
 /// The routes of messages.
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(send, list)).routes(routes!(get))
+    OpenApiRouter::new()
+        .routes(routes!(send, list))
+        .routes(routes!(get))
+        .routes(routes!(find))
+        .routes(routes!(get_anywhere))
 }
 
 /// Send a message
@@ -47,10 +52,16 @@ pub(crate) struct MessageParams {
     /// Only with this status.
     #[param(inline)]
     status: Option<MessageStatus>,
+    /// Only with this id of WhatsApp's, which is unique within chat and sender only.
+    whatsapp_id: Option<String>,
     /// Rows at most.
     limit: Option<u32>,
     /// The `next` of the page before.
     cursor: Option<String>,
+    /// Rows that are passed over, instead of a `cursor`.
+    offset: Option<u32>,
+    /// Whether to count the rows of the whole list.
+    total: Option<bool>,
 }
 
 /// List messages
@@ -64,11 +75,12 @@ pub(super) async fn list(
     path: DevicePath,
     Query(query): Query<MessageParams>,
 ) -> HandlerResult<Json<Page<Message>>> {
-    let page = page(&ctx, query.limit, query.cursor)?;
+    let page = page!(&ctx, query)?;
     let filter = MessageFilter {
         chat: checked_filter("chat", query.chat)?,
         direction: query.direction.map(Into::into),
         status: query.status.map(Into::into),
+        whatsapp_id: checked_filter("whatsapp_id", query.whatsapp_id)?,
     };
     Ok(Json(lookup::list(&ctx, &path.id, filter, page).await?.view()))
 }
@@ -79,4 +91,38 @@ pub(super) async fn list(
     responses((status = 200, description = "The message", body = Message)))]
 pub(super) async fn get(Auth(ctx): Auth, path: MessagePath) -> HandlerResult<Json<Message>> {
     Ok(Json((&lookup::get(&ctx, &path.id, &path.message).await?).into()))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct FindParams {
+    /// WhatsApp's id of the message.
+    whatsapp_id: String,
+    /// Only of this device.
+    device: Option<String>,
+}
+
+/// Find messages by WhatsApp's id
+///
+/// On all devices of the tenant, newest first. The id is unique within chat and sender only, and two devices may be in one
+/// chat, so that there may be several; there is one page of them.
+#[utoipa::path(get, path = "/v1/messages", tag = "messages", security(("key" = ["messages:read"])), params(FindParams),
+    responses((status = 200, description = "Messages", body = Page<Message>)))]
+pub(super) async fn find(
+    State(app): State<App>,
+    Auth(ctx): Auth,
+    Query(query): Query<FindParams>,
+) -> HandlerResult<Json<Page<Message>>> {
+    let device = device(&ctx, &app, "device", query.device).await?;
+    let id = checked_filter("whatsapp_id", Some(query.whatsapp_id))?.unwrap_or_default();
+    Ok(Json(lookup::by_whatsapp_id(&ctx, device, id).await?.view()))
+}
+
+/// Look at a message of any device
+#[utoipa::path(get, path = "/v1/messages/{message}", tag = "messages", security(("key" = ["messages:read"])),
+    params(AnyMessagePath),
+    responses((status = 200, description = "The message", body = Message)))]
+pub(super) async fn get_anywhere(Auth(ctx): Auth, path: AnyMessagePath) -> HandlerResult<Json<Message>> {
+    Ok(Json((&lookup::get_anywhere(&ctx, &path.message).await?).into()))
 }

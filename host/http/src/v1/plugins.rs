@@ -26,7 +26,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     responses((status = 200, description = "Plugins", body = Page<Plugin>)))]
 pub(super) async fn list(Auth(ctx): Auth) -> HandlerResult<Json<Page<Plugin>>> {
     let items = effective::list(&ctx, None).await?.iter().map(Into::into).collect();
-    Ok(Json(Page { items, next: None }))
+    Ok(Json(Page { items, next: None, total: None }))
 }
 
 /// Install a plugin, or a new version of one
@@ -66,5 +66,5 @@ pub(super) async fn remove(Auth(ctx): Auth, path: PluginPath) -> HandlerResult<S
     responses((status = 200, description = "Versions", body = Page<PluginVersion>)))]
 pub(super) async fn versions(Auth(ctx): Auth, path: PluginPath) -> HandlerResult<Json<Page<PluginVersion>>> {
     let items = offer::versions(&ctx, &path.id).await?.iter().map(Into::into).collect();
-    Ok(Json(Page { items, next: None }))
+    Ok(Json(Page { items, next: None, total: None }))
 }

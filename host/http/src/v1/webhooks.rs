@@ -1,5 +1,6 @@
 //! Webhooks: make, list, look at, change, delete, try out.
 
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use portico_api::{MadeWebhook, NewWebhook, Page, TestEvent, Webhook, WebhookPatch};
@@ -13,7 +14,7 @@ use super::{HandlerResult, answered, created};
 use crate::api::App;
 use crate::extract::path::WebhookPath;
 use crate::extract::query::{IdempotencyKey, page};
-use crate::extract::{Auth, Json, Query, id};
+use crate::extract::{self, Auth, Json, Query};
 
 /// The routes of webhooks.
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -25,11 +26,15 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 /// It gets the events stored from now on. The signing key is shown once.
 #[utoipa::path(post, path = "/v1/webhooks", tag = "webhooks", security(("key" = ["webhooks:write"])), params(IdempotencyKey), request_body = NewWebhook,
     responses((status = 201, description = "The webhook", body = MadeWebhook)))]
-pub(super) async fn create(Auth(ctx): Auth, Json(body): Json<NewWebhook>) -> HandlerResult<Response> {
-    let NewWebhook { device, url, events, headers, format, secret } = body;
-    let device = device.map(|text| id("device", &text)).transpose()?;
+pub(super) async fn create(
+    State(app): State<App>,
+    Auth(ctx): Auth,
+    Json(body): Json<NewWebhook>,
+) -> HandlerResult<Response> {
+    let NewWebhook { device, url, events, headers, format, format_data, secret } = body;
+    let device = extract::device(&ctx, &app, "device", device).await?;
     let (events, headers) = (events.into_inner(), headers.into_inner());
-    let new = subscription::NewWebhook { device, url, events, headers, format, secret };
+    let new = subscription::NewWebhook { device, url, events, headers, format, format_data, secret };
     let made = subscription::create(&ctx, new).await?;
     let location = format!("/v1/webhooks/{}", made.webhook.id);
     let body = MadeWebhook { webhook: (&made.webhook).into(), secret: made.secret.map(|s| s.reveal()) };
@@ -46,6 +51,10 @@ pub(crate) struct WebhookParams {
     limit: Option<u32>,
     /// The `next` of the page before.
     cursor: Option<String>,
+    /// Rows that are passed over, instead of a `cursor`.
+    offset: Option<u32>,
+    /// Whether to count the rows of the whole list.
+    total: Option<bool>,
 }
 
 /// List webhooks
@@ -53,9 +62,13 @@ pub(crate) struct WebhookParams {
 /// Newest first.
 #[utoipa::path(get, path = "/v1/webhooks", tag = "webhooks", security(("key" = ["webhooks:read"])), params(WebhookParams),
     responses((status = 200, description = "Webhooks", body = Page<Webhook>)))]
-pub(super) async fn list(Auth(ctx): Auth, Query(query): Query<WebhookParams>) -> HandlerResult<Json<Page<Webhook>>> {
-    let page = page(&ctx, query.limit, query.cursor)?;
-    let device = query.device.map(|text| id("device", &text)).transpose()?;
+pub(super) async fn list(
+    State(app): State<App>,
+    Auth(ctx): Auth,
+    Query(query): Query<WebhookParams>,
+) -> HandlerResult<Json<Page<Webhook>>> {
+    let page = page!(&ctx, query)?;
+    let device = extract::device(&ctx, &app, "device", query.device).await?;
     Ok(Json(subscription::list(&ctx, device, page).await?.view()))
 }
 
@@ -74,9 +87,10 @@ pub(super) async fn change(
     path: WebhookPath,
     Json(body): Json<WebhookPatch>,
 ) -> HandlerResult<Json<Webhook>> {
-    let WebhookPatch { url, events, headers, format, state } = body;
+    let WebhookPatch { url, events, headers, format, format_data, secret, state } = body;
     let (events, headers) = (events.map(|e| e.into_inner()), headers.map(|h| h.into_inner()));
-    let patch = subscription::WebhookPatch { url, events, headers, format, state: state.map(Into::into) };
+    let state = state.map(Into::into);
+    let patch = subscription::WebhookPatch { url, events, headers, format, format_data, secret, state };
     Ok(Json((&subscription::change(&ctx, &path.id, patch).await?).into()))
 }
 

@@ -67,7 +67,8 @@ impl Poster {
     /// Opens what the webhook keeps sealed.
     pub(super) fn open(&self, webhook: &Webhook) -> Result<Opened> {
         let sealer = &self.services.ports.sealer;
-        let secret = sealer.open(&Webhook::seal_place(&webhook.id), &webhook.sealed_secret).map(Secret::from_bytes)?;
+        let key = sealer.open(&Webhook::seal_place(&webhook.id), &webhook.sealed_secret)?;
+        let secret = Secret::unsealed(key, webhook.secret_form);
         Ok(Opened { secret, headers: webhook.headers.open(sealer, &webhook.id)? })
     }
 

@@ -349,7 +349,7 @@ impl Question {
         reading.queued_count = tx.message_count_queued(id)?;
         if self.wants_last_sent {
             let filter = MessageFilter { direction: Some(Direction::Out), ..MessageFilter::default() };
-            let page = PageRequest { limit: RECENT, before: None };
+            let page = PageRequest::first(RECENT);
             let recent = tx.message_list(&reading.device.tenant, id, &filter, &page)?;
             reading.last_sent = recent.iter().filter_map(|m| m.times.sent).max();
         }

@@ -157,12 +157,15 @@ async fn a_tenant_whose_events_make_it_fail_mutes_it_for_nobody_else() {
 pub(crate) fn caller(tenant: TenantId) -> Caller {
     Caller::of(AccessKey {
         id: KeyId::new(NOW.0, 4),
+        number: 1,
+        device: None,
         tenant,
         name: "test".into(),
         scopes: Vec::new(),
         created_at: NOW,
         expires_at: None,
         revoked_at: None,
+        sealed_secret: None,
     })
 }
 

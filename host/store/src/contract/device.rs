@@ -1,13 +1,14 @@
 //! Devices.
 
-use portico_core::device::{DeviceState, StateReason, Wanted};
+use portico_core::device::{DeviceState, Refs, Settings, StateReason, Wanted};
 use portico_core::id::DeviceId;
 use portico_core::message::Direction;
 use portico_core::page::PageRequest;
 use portico_core::ports::keys::{KeyRecords, KeyWrite};
-use portico_core::ports::store::{DeviceChange, DeviceTx, Store};
+use portico_core::ports::store::{DeviceChange, DeviceFilter, DeviceTx, Store};
 use portico_core::ports::whatsapp::Account;
 use portico_core::time::UtcMs;
+use serde_json::json;
 
 use crate::testing::{Fixture, page};
 
@@ -73,10 +74,12 @@ pub(super) async fn pages_go_back_in_time(fx: &'static Fixture) {
     }
     ids.reverse();
     fx.read(move |tx| {
-        let first: Vec<_> = tx.device_list(tenant, &page(2)).unwrap().into_iter().map(|d| d.id).collect();
+        let first: Vec<_> =
+            tx.device_list(tenant, &DeviceFilter::default(), &page(2)).unwrap().into_iter().map(|d| d.id).collect();
         assert_eq!(first, ids[..3]);
-        let next = PageRequest { limit: 2, before: Some(ids[1].to_string()) };
-        let second: Vec<_> = tx.device_list(tenant, &next).unwrap().into_iter().map(|d| d.id).collect();
+        let next = PageRequest { before: Some(ids[1].to_string()), ..PageRequest::first(2) };
+        let second: Vec<_> =
+            tx.device_list(tenant, &DeviceFilter::default(), &next).unwrap().into_iter().map(|d| d.id).collect();
         assert_eq!(second, ids[2..5]);
         assert_eq!(tx.device_count(tenant).unwrap(), 5);
     })
@@ -166,4 +169,78 @@ pub(super) async fn a_device_is_answered_from_memory_as_it_is(fx: &'static Fixtu
     assert_eq!(found.wanted, Wanted::Running);
     assert!(fx.write(move |tx| tx.device_delete(tenant, &device.id).unwrap()).await);
     assert_eq!(name().await, None);
+}
+
+fn refs(pairs: &[(&str, &str)]) -> Refs {
+    Refs::new(pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect()).unwrap()
+}
+
+pub(super) async fn refs_are_unique_and_find_their_device(fx: &'static Fixture) {
+    let (tenant, other) = (fx.tenant("t").await, fx.tenant("u").await);
+    let (a, b, theirs) = (fx.device(tenant).await, fx.device(tenant).await, fx.device(other).await);
+    let both = refs(&[("shop", "7"), ("crm", "x y")]);
+    let settings = Settings::new(json!({ "ai": { "on": true } }).as_object().cloned().unwrap()).unwrap();
+    let (set, kept) = (both.clone(), settings.clone());
+    fx.write(move |tx| {
+        assert!(tx.device_refs_set(tenant, &a.id, &set).unwrap());
+        assert!(tx.device_refs_set(other, &theirs.id, &set).unwrap(), "another tenant's");
+        tx.device_settings_set(tenant, &a.id, &kept).unwrap();
+    })
+    .await;
+    fx.undone(move |tx| assert!(!tx.device_refs_set(tenant, &b.id, &refs(&[("shop", "7")])).unwrap())).await;
+    let found = fx.db.device(tenant, &a.id).await.unwrap().unwrap();
+    assert_eq!((found.refs, found.settings), (both, settings));
+    fx.read(move |tx| {
+        let mut by = |tenant, namespace, value| tx.device_id_by_ref(tenant, namespace, value).unwrap();
+        assert_eq!(by(tenant, "shop", "7").as_deref(), Some(a.id.as_str()));
+        assert_eq!(by(other, "crm", "x y").as_deref(), Some(theirs.id.as_str()));
+        assert_eq!((by(tenant, "shop", "8"), by(tenant, "crm", "7")), (None, None));
+    })
+    .await;
+    fx.write(move |tx| {
+        assert!(tx.device_refs_set(tenant, &a.id, &refs(&[("shop", "8")])).unwrap());
+        assert!(tx.device_refs_set(tenant, &b.id, &refs(&[("shop", "7")])).unwrap(), "it is free now");
+        assert!(tx.device_delete(tenant, &a.id).unwrap());
+        assert_eq!(tx.device_id_by_ref(tenant, "shop", "8").unwrap(), None);
+    })
+    .await;
+}
+
+pub(super) async fn lists_pass_over_rows_and_count_them(fx: &'static Fixture) {
+    let tenant = fx.tenant("t").await;
+    let mut devices = Vec::new();
+    for n in 0..4 {
+        let device = fx.device(tenant).await;
+        let named = refs(&[(if n < 3 { "shop" } else { "crm" }, &n.to_string())]);
+        fx.write(move |tx| tx.device_refs_set(tenant, &device.id, &named).unwrap()).await;
+        devices.push(device);
+    }
+    fx.read(move |tx| {
+        let named = |namespace: &str, value: Option<&str>| DeviceFilter {
+            only: None,
+            named: Some((namespace.to_owned(), value.map(str::to_owned))),
+        };
+        let only = DeviceFilter { only: Some(devices[1].id.clone()), named: None };
+        for (filter, offset, wanted) in [
+            (DeviceFilter::default(), 1, vec![2, 1, 0]),
+            (DeviceFilter::default(), 9, vec![]),
+            (named("shop", None), 0, vec![2, 1, 0]),
+            (named("shop", None), 2, vec![0]),
+            (named("shop", Some("1")), 0, vec![1]),
+            (named("crm", Some("1")), 0, vec![]),
+            (only.clone(), 0, vec![1]),
+            (DeviceFilter { only: Some(devices[3].id.clone()), ..named("shop", None) }, 0, vec![]),
+        ] {
+            let page = PageRequest { offset, ..page(9) };
+            let found = tx.device_list(tenant, &filter, &page).unwrap();
+            let wanted: Vec<_> = wanted.into_iter().map(|n: usize| devices[n].id.clone()).collect();
+            assert_eq!(found.into_iter().map(|d| d.id).collect::<Vec<_>>(), wanted, "{filter:?} {offset}");
+            if offset == 0 {
+                assert_eq!(tx.device_total(tenant, &filter, 99).unwrap(), wanted.len() as u64, "{filter:?}");
+            }
+        }
+        assert_eq!(tx.device_total(tenant, &DeviceFilter::default(), 99).unwrap(), 4);
+        assert_eq!(tx.device_total(tenant, &DeviceFilter::default(), 3).unwrap(), 3);
+    })
+    .await;
 }

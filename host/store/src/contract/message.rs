@@ -77,6 +77,7 @@ pub(super) async fn lists_filter_and_page(fx: &'static Fixture) {
                     chat: Some(BOB.to_owned()),
                     direction: Some(Direction::In),
                     status: Some(MessageStatus::Received),
+                    whatsapp_id: None,
                 },
                 vec![2],
             ),
@@ -87,7 +88,7 @@ pub(super) async fn lists_filter_and_page(fx: &'static Fixture) {
             let wanted: Vec<_> = wanted.into_iter().map(|n: usize| ids[n].clone()).collect();
             assert_eq!(found, wanted, "{filter:?}");
         }
-        let second = PageRequest { limit: 1, before: Some(ids[3].to_string()) };
+        let second = PageRequest { before: Some(ids[3].to_string()), ..PageRequest::first(1) };
         let found = tx.message_list(tenant, &device.id, &MessageFilter::default(), &second).unwrap();
         assert_eq!(found.len(), 2, "one more than asked for");
         assert_eq!(found[0].id, ids[2]);
@@ -187,6 +188,40 @@ pub(super) async fn text_that_postgres_refuses_is_cleaned(fx: &'static Fixture) 
         assert_eq!((found.sender_name.as_deref(), found.whatsapp_id.as_str()), (Some("Ada"), "A1"));
         assert_eq!(found.content, message.content, "JSON can say it");
         assert!(tx.message_insert(&[fx.message(device, Direction::In, ADA, "A\u{0}1")]).unwrap().is_empty());
+    })
+    .await;
+}
+
+pub(super) async fn messages_are_found_by_whatsapps_id(fx: &'static Fixture) {
+    let (tenant, other) = (fx.tenant("t").await, fx.tenant("u").await);
+    let (a, b, theirs) = (fx.device(tenant).await, fx.device(tenant).await, fx.device(other).await);
+    let first = fx.message(a, Direction::In, ADA, "W1");
+    let second = fx.message(a, Direction::Out, BOB, "W1");
+    let third = fx.message(b, Direction::In, ADA, "W1");
+    for message in [&first, &second, &third, &fx.message(a, Direction::In, ADA, "W2")] {
+        fx.stored(message).await;
+    }
+    fx.stored(fx.message(theirs, Direction::In, ADA, "W1")).await;
+    fx.read(move |tx| {
+        let ids = |list: Vec<Message>| list.into_iter().map(|m| m.id).collect::<Vec<_>>();
+        let all = [third.id.clone(), second.id.clone(), first.id.clone()];
+        assert_eq!(ids(tx.message_by_whatsapp_id(tenant, None, "W1", 9).unwrap()), all);
+        assert_eq!(ids(tx.message_by_whatsapp_id(tenant, None, "W1", 1).unwrap()), all[..1]);
+        assert_eq!(ids(tx.message_by_whatsapp_id(tenant, Some(&a.id), "W1", 9).unwrap()), all[1..]);
+        assert!(tx.message_by_whatsapp_id(tenant, Some(&theirs.id), "W1", 9).unwrap().is_empty());
+        assert_eq!(tx.message_find_anywhere(tenant, &third.id).unwrap().map(|m| m.device), Some(b.id.clone()));
+        assert!(tx.message_find_anywhere(other, &third.id).unwrap().is_none());
+        let one = MessageFilter { whatsapp_id: Some("W1".to_owned()), ..MessageFilter::default() };
+        let of_ada = MessageFilter { chat: Some(ADA.to_owned()), ..one.clone() };
+        let offset = PageRequest { offset: 1, ..page(9) };
+        assert_eq!(ids(tx.message_list(tenant, &a.id, &one, &page(9)).unwrap()), all[1..]);
+        assert_eq!(ids(tx.message_list(tenant, &a.id, &one, &offset).unwrap()), all[2..]);
+        assert_eq!(tx.message_list_bytes(tenant, &a.id, &one, &offset).unwrap().len(), 1);
+        assert_eq!(ids(tx.message_list(tenant, &a.id, &of_ada, &page(9)).unwrap()), all[2..]);
+        let mut total = |filter: &MessageFilter, most| tx.message_total(tenant, &a.id, filter, most).unwrap();
+        assert_eq!((total(&one, 9), total(&of_ada, 9), total(&MessageFilter::default(), 9)), (2, 1, 3));
+        let chat = MessageFilter { chat: Some(ADA.to_owned()), ..MessageFilter::default() };
+        assert_eq!((total(&chat, 9), total(&chat, 1)), (2, 1));
     })
     .await;
 }

@@ -349,6 +349,11 @@ pub(super) async fn lists_stats_and_purge(fx: &'static Fixture) {
             }
         }
         assert_eq!(tx.delivery_list(tenant, &DeliveryFilter::default(), &page(1)).unwrap().len(), 2);
+        let all = tx.delivery_list(tenant, &DeliveryFilter::default(), &page(99)).unwrap();
+        let second = portico_core::page::PageRequest { offset: 1, ..page(99) };
+        assert_eq!(tx.delivery_list(tenant, &DeliveryFilter::default(), &second).unwrap()[0].id, all[1].id);
+        assert_eq!(tx.delivery_total(tenant, &DeliveryFilter::default(), 99).unwrap(), all.len() as u64);
+        assert_eq!(tx.delivery_total(tenant, &DeliveryFilter::default(), 1).unwrap(), 1);
         let end = tx.delivery_find(tenant, &claimed[1].id).unwrap().unwrap().finished_at.unwrap();
         assert_eq!(tx.delivery_purge(end, 1).unwrap(), 1);
         assert_eq!(tx.delivery_purge(end, 9).unwrap(), 1);

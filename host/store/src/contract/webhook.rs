@@ -2,7 +2,8 @@
 
 use portico_core::page::PageRequest;
 use portico_core::ports::store::{OutboxTx, WebhookChange, WebhookTx};
-use portico_core::webhook::{EventFilter, SealedHeaders, WebhookState};
+use portico_core::webhook::{EventFilter, SealedHeaders, SecretForm, WebhookState};
+use serde_json::json;
 
 use crate::testing::{Fixture, page};
 
@@ -13,6 +14,7 @@ pub(super) async fn a_webhook_survives_the_round_trip(fx: &'static Fixture) {
     let found = fx.read(move |tx| tx.webhook_find(tenant, &webhook.id).unwrap()).await.unwrap();
     assert_eq!(serde_json::to_value(&found).unwrap(), serde_json::to_value(webhook).unwrap());
     assert_eq!((found.tenant, found.sealed_secret), (tenant.clone(), webhook.sealed_secret.clone()));
+    assert_eq!((found.number, found.secret_form), (webhook.number, SecretForm::Text));
 }
 
 pub(super) async fn a_change_changes_what_it_names(fx: &'static Fixture) {
@@ -35,14 +37,16 @@ pub(super) async fn a_change_changes_what_it_names(fx: &'static Fixture) {
             events: Some(vec![EventFilter::parse("device.state").unwrap()]),
             headers: Some(SealedHeaders::default()),
             format: Some("own".to_owned()),
+            format_data: json!({ "version": 3 }).as_object().cloned(),
             state: Some((WebhookState::Enabled, None)),
-            sealed_secret: Some(vec![9]),
+            secret: Some((vec![9], SecretForm::Whsec)),
         };
         assert!(tx.webhook_change(tenant, &webhook.id, &change).unwrap());
         let found = tx.webhook_find(tenant, &webhook.id).unwrap().unwrap();
         assert_eq!((found.state, found.reason, found.failing_since), (WebhookState::Enabled, None, None));
         assert_eq!((Some(found.url), Some(found.events)), (change.url, change.events));
         assert_eq!((found.headers.names.len(), found.format.as_str(), &found.sealed_secret[..]), (0, "own", &[9][..]));
+        assert_eq!((found.format_data, found.secret_form), (change.format_data, SecretForm::Whsec));
         tx.webhook_failing(&webhook.id, Some(since)).unwrap();
         tx.webhook_failing(&webhook.id, None).unwrap();
         assert_eq!(tx.webhook_find(tenant, &webhook.id).unwrap().unwrap().failing_since, None);
@@ -61,10 +65,16 @@ pub(super) async fn lists_are_of_a_tenant_or_a_device(fx: &'static Fixture) {
         let ids = |list: Vec<portico_core::webhook::Webhook>| list.into_iter().map(|w| w.id).collect::<Vec<_>>();
         assert_eq!(ids(tx.webhook_list(tenant, None, &page(9)).unwrap()), [bound.clone(), all.clone()]);
         assert_eq!(ids(tx.webhook_list(tenant, Some(&device.id), &page(9)).unwrap()), std::slice::from_ref(&bound));
-        let next = PageRequest { limit: 9, before: Some(bound.to_string()) };
+        let next = PageRequest { before: Some(bound.to_string()), ..PageRequest::first(9) };
         assert_eq!(ids(tx.webhook_list(tenant, None, &next).unwrap()), std::slice::from_ref(&all));
         assert_eq!(tx.webhook_load_many(&[bound.clone(), all.clone()]).unwrap().len(), 2);
         assert_eq!(tx.webhook_count(tenant).unwrap(), 2);
+        let second = PageRequest { offset: 1, ..page(9) };
+        assert_eq!(ids(tx.webhook_list(tenant, None, &second).unwrap()), std::slice::from_ref(&all));
+        assert!(tx.webhook_list(tenant, Some(&device.id), &second).unwrap().is_empty());
+        let total = |tx: &mut crate::db::DbTx<'_>, most| tx.webhook_total(tenant, None, most).unwrap();
+        assert_eq!((total(tx, 9), total(tx, 1)), (2, 1), "counted up to a limit");
+        assert_eq!(tx.webhook_total(tenant, Some(&device.id), 9).unwrap(), 1);
     })
     .await;
 }

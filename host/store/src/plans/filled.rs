@@ -53,12 +53,24 @@ impl Table {
     }
 }
 
-const TABLES: [Table; 14] = [
+const TABLES: [Table; 17] = [
     Table { rows: 1_000, columns: "tenants (id, name, event_seq, created_ms)", values: "[t: i], [n: i], 0, i" },
     Table {
         rows: 10_000,
-        columns: "access_keys (id, tenant_id, name, hash, scopes, created_ms)",
-        values: "[k: i], [t: i % 1000 + 1], 'n', CAST([h: i] AS BLOB), '{}', i",
+        columns: "access_keys (id, number, tenant_id, name, hash, scopes, created_ms)",
+        values: "[k: i], i, [t: i % 1000 + 1], 'n', CAST([h: i] AS BLOB), '{}', i",
+    },
+    Table {
+        rows: 10_000,
+        columns: "users (id, number, tenant_id, name, mobile, email, password_hash, role, login_version, created_ms)",
+        values: "[u: i], i, [t: i % 1000 + 1], 'n', [o: i], [a: i], 'p', 'owner', 1, i",
+    },
+    Table {
+        rows: 4_000,
+        columns: "counters (tenant_id, kind, newest)",
+        values:
+            "[t: i % 1000 + 1], CASE i % 4 WHEN 0 THEN 'device' WHEN 1 THEN 'key' WHEN 2 THEN 'user' ELSE 'webhook' END
+             || CAST(i / 1000 AS TEXT), i",
     },
     Table {
         rows: 100_000,
@@ -67,9 +79,14 @@ const TABLES: [Table; 14] = [
     },
     Table {
         rows: 2_000,
-        columns: "devices (id, tenant_id, name, state, state_since_ms, deadline_ms, wanted, created_ms)",
-        values: "[d: i], [t: i % 100 + 1], 'n', 'connected', i, CASE WHEN i % 20 = 0 THEN i END,
+        columns: "devices (id, number, tenant_id, name, state, state_since_ms, deadline_ms, wanted, created_ms)",
+        values: "[d: i], i, [t: i % 100 + 1], 'n', 'connected', i, CASE WHEN i % 20 = 0 THEN i END,
              CASE WHEN i % 10 = 0 THEN 'running' ELSE 'stopped' END, i",
+    },
+    Table {
+        rows: 4_000,
+        columns: "device_refs (tenant_id, namespace, value, device_id)",
+        values: "[t: i % 100 + 1], CASE WHEN i <= 2000 THEN 'shop' ELSE 'crm' END, [x: i], [d: (i - 1) % 2000 + 1]",
     },
     Table {
         rows: 1_000_000,
@@ -88,8 +105,8 @@ const TABLES: [Table; 14] = [
     },
     Table {
         rows: 2_000,
-        columns: "webhooks (id, tenant_id, device_id, url, events, headers, format, state, created_ms, sealed_secret)",
-        values: "[h: i], [t: i % 100 + 1], CASE WHEN i % 2 = 0 THEN [d: i] END, 'u', '{}', '{}',
+        columns: "webhooks (id, number, tenant_id, device_id, url, events, headers, format, state, created_ms, sealed_secret)",
+        values: "[h: i], i, [t: i % 100 + 1], CASE WHEN i % 2 = 0 THEN [d: i] END, 'u', '{}', '{}',
              'f', 'enabled', i, CAST('x' AS BLOB)",
     },
     Table {

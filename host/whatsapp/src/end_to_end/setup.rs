@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use portico_core::address::{Party, Recipient};
-use portico_core::device::{Device, DeviceState, Signal, Wanted};
+use portico_core::device::{Device, DeviceState, Refs, Settings, Signal, Wanted};
 use portico_core::error::{Error, Result};
 use portico_core::id::{DeviceId, TenantId};
 use portico_core::ports::whatsapp::{
@@ -233,6 +233,7 @@ pub(super) fn config(sandbox: &Sandbox) -> WhatsAppConfig {
 fn device() -> Device {
     Device {
         id: DeviceId::new(1, 1),
+        number: 1,
         tenant: TenantId::new(1, 1),
         name: "harbour".to_owned(),
         state: DeviceState::Connecting,
@@ -243,6 +244,8 @@ fn device() -> Device {
         jid: None,
         lid: None,
         push_name: None,
+        refs: Refs::default(),
+        settings: Settings::default(),
         created_at: UtcMs(1),
     }
 }

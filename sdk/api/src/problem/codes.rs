@@ -74,9 +74,17 @@ codes! {
     IdempotencyKeyReused = "idempotency_key_reused", 409, "Idempotency-Key used before":
         "The key came with another request within its lifetime; use a fresh key for each new request.";
     TooManyDevices = "too_many_devices", 409, "Limit of devices reached": "Delete a device, or raise the limit.";
-    TooManyKeys = "too_many_keys", 409, "Limit of keys reached": "Revoke a key first; the limit is fixed.";
+    KeyNotRevealable = "key_not_revealable", 409, "The key's text can't be shown":
+        "Only the texts of keys that were made with `revealable` are kept; make another key.";
+    RefTaken = "ref_taken", 409, "Another device has this ref":
+        "Refs are unique within their namespace; take it away from the other device first.";
+    UserExists = "user_exists", 409, "There is such a user already":
+        "Log in, or use another mobile number or e-mail address.";
+    TenantExists = "tenant_exists", 409, "There is such a tenant already": "Choose another name.";
+    TooManyKeys = "too_many_keys", 409, "Limit of keys reached":
+        "Revoke a key first; each device raises the limit.";
     TooManyWebhooks = "too_many_webhooks", 409, "Limit of webhooks reached":
-        "Delete a webhook first; the limit is fixed.";
+        "Delete a webhook first; each device raises the limit.";
     PresetKeyRevoked = "preset_key_revoked", 409, "The preset key was revoked":
         "Set a fresh key; a revoked one never works again.";
     IdempotencyKeyExpired = "idempotency_key_expired", 409, "Idempotency-Key forgotten":

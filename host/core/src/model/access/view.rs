@@ -3,7 +3,7 @@
 use portico_api as api;
 
 use super::secret::KeyFormat;
-use super::{AccessKey, Scope};
+use super::{AccessKey, Role, Scope, Tenant, User};
 
 same_variants!(Scope, api::Scope:
     DevicesRead, DevicesWrite, MessagesRead, MessagesWrite, WebhooksRead, WebhooksWrite, KeysWrite, ServerAdmin);
@@ -13,11 +13,37 @@ impl From<&AccessKey> for api::AccessKey {
     fn from(key: &AccessKey) -> Self {
         Self {
             id: key.id.to_string(),
+            number: key.number,
+            device: key.device.as_ref().map(ToString::to_string),
             name: key.name.clone(),
             scopes: key.scopes.iter().copied().map(Into::into).collect(),
             created_at: key.created_at.into(),
             expires_at: key.expires_at.map(Into::into),
             revoked_at: key.revoked_at.map(Into::into),
+            revealable: key.sealed_secret.is_some(),
         }
+    }
+}
+
+same_variants!(Role, api::Role: Owner);
+
+impl From<&User> for api::User {
+    fn from(user: &User) -> Self {
+        Self {
+            id: user.id.to_string(),
+            number: user.number,
+            tenant: user.tenant.to_string(),
+            name: user.name.clone(),
+            mobile: user.mobile.clone(),
+            email: user.email.clone(),
+            role: user.role.into(),
+            created_at: user.created_at.into(),
+        }
+    }
+}
+
+impl From<&Tenant> for api::Tenant {
+    fn from(tenant: &Tenant) -> Self {
+        Self { id: tenant.id.to_string(), name: tenant.name.clone(), created_at: tenant.created_at.into() }
     }
 }

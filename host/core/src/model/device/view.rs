@@ -18,6 +18,7 @@ impl From<&Device> for api::Device {
     fn from(device: &Device) -> Self {
         Self {
             id: device.id.to_string(),
+            number: device.number,
             name: device.name.clone(),
             state: device.state.into(),
             reason: device.reason.as_ref().map(Into::into),
@@ -27,6 +28,8 @@ impl From<&Device> for api::Device {
             jid: device.jid.clone(),
             lid: device.lid.clone(),
             push_name: device.push_name.clone(),
+            refs: device.refs.as_map().clone(),
+            settings: device.settings.as_map().clone(),
             created_at: device.created_at.into(),
         }
     }

@@ -11,11 +11,13 @@ impl From<&Webhook> for api::Webhook {
     fn from(webhook: &Webhook) -> Self {
         Self {
             id: webhook.id.to_string(),
+            number: webhook.number,
             device: webhook.device.as_ref().map(ToString::to_string),
             url: webhook.url.clone(),
             events: webhook.events.iter().map(|filter| filter.as_str().to_owned()).collect(),
             header_names: webhook.headers.names.clone(),
             format: webhook.format.clone(),
+            format_data: webhook.format_data.clone(),
             state: webhook.state.into(),
             reason: webhook.reason.clone(),
             failing_since: webhook.failing_since.map(Into::into),

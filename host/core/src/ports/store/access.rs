@@ -1,9 +1,10 @@
 //! Tenants, keys and idempotency keys in the store.
 
 use crate::error::Result;
-use crate::id::{KeyId, TenantId};
+use crate::id::{DeviceId, KeyId, TenantId};
 use crate::model::access::secret::KeyHash;
-use crate::model::access::{AccessKey, Scope};
+use crate::model::access::{AccessKey, Scope, Tenant};
+use crate::model::number::Numbered;
 use crate::page::PageRequest;
 use crate::time::UtcMs;
 
@@ -24,6 +25,21 @@ pub trait AccessTx {
     /// The tenant of that name.
     fn tenant_find_by_name(&mut self, name: &str) -> Result<Option<TenantId>>;
 
+    /// A tenant.
+    fn tenant_find(&mut self, tenant: &TenantId) -> Result<Option<Tenant>>;
+
+    /// Tenants of the server, newest first; one more than asked for where there are more.
+    fn tenant_list(&mut self, page: &PageRequest) -> Result<Vec<Tenant>>;
+
+    /// How many tenants there are, counted up to `most`.
+    fn tenant_total(&mut self, most: u32) -> Result<u64>;
+
+    /// The next number of a kind of thing of the tenant. Whoever asks at the same time waits for this transaction.
+    fn number_next(&mut self, tenant: &TenantId, kind: Numbered) -> Result<u32>;
+
+    /// The id, as text, of the thing of that kind with that number.
+    fn id_numbered(&mut self, tenant: &TenantId, kind: Numbered, number: u32) -> Result<Option<String>>;
+
     /// Adds a key.
     fn key_insert(&mut self, key: &AccessKey, hash: &KeyHash) -> Result<()>;
 
@@ -33,8 +49,11 @@ pub trait AccessTx {
     /// A key.
     fn key_find(&mut self, tenant: &TenantId, id: &KeyId) -> Result<Option<AccessKey>>;
 
-    /// Keys, newest first; one more than asked for where there are more.
-    fn key_list(&mut self, tenant: &TenantId, page: &PageRequest) -> Result<Vec<AccessKey>>;
+    /// Keys, newest first; one more than asked for where there are more. With `device`: only those bound to it.
+    fn key_list(&mut self, tenant: &TenantId, device: Option<&DeviceId>, page: &PageRequest) -> Result<Vec<AccessKey>>;
+
+    /// How many keys [`Self::key_list`] can give in all, counted up to `most`.
+    fn key_total(&mut self, tenant: &TenantId, device: Option<&DeviceId>, most: u32) -> Result<u64>;
 
     /// How many keys are not revoked.
     fn key_count(&mut self, tenant: &TenantId) -> Result<u32>;
@@ -44,6 +63,12 @@ pub trait AccessTx {
 
     /// Gives a key another name and other scopes; `false` when there is none.
     fn key_change(&mut self, tenant: &TenantId, id: &KeyId, name: &str, scopes: &[Scope]) -> Result<bool>;
+
+    /// Marks a key as one that the operator preset.
+    fn key_preset(&mut self, tenant: &TenantId, id: &KeyId, at: UtcMs) -> Result<()>;
+
+    /// The keys of all tenants that are marked so and not revoked.
+    fn key_list_preset(&mut self) -> Result<Vec<(TenantId, KeyId)>>;
 
     /// Revokes a key; `false` when there is none or it was revoked before.
     fn key_revoke(&mut self, tenant: &TenantId, id: &KeyId, at: UtcMs) -> Result<bool>;

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::id::{DeviceId, TenantId};
-use crate::model::device::{Device, DeviceState, StateReason, Wanted};
+use crate::model::device::{Device, DeviceState, Refs, Settings, StateReason, Wanted};
 use crate::page::PageRequest;
 use crate::ports::whatsapp::Account;
 use crate::time::UtcMs;
@@ -22,10 +22,29 @@ pub struct DeviceChange {
     pub identity: Option<Account>,
 }
 
+/// Which devices are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct DeviceFilter {
+    /// Only this one.
+    pub only: Option<DeviceId>,
+    /// Only those to which this namespace gives a name, or this one name.
+    pub named: Option<(String, Option<String>)>,
+}
+
 /// Devices.
 pub trait DeviceTx {
-    /// Adds a device.
+    /// Adds a device. Its names are set by [`Self::device_refs_set`].
     fn device_insert(&mut self, device: &Device) -> Result<()>;
+
+    /// Gives a device these names and no others. `false`, and then the transaction must not be committed, when another
+    /// device has one of them.
+    fn device_refs_set(&mut self, tenant: &TenantId, id: &DeviceId, refs: &Refs) -> Result<bool>;
+
+    /// Gives a device these settings.
+    fn device_settings_set(&mut self, tenant: &TenantId, id: &DeviceId, settings: &Settings) -> Result<()>;
+
+    /// The id, as text, of the device that the namespace calls so.
+    fn device_id_by_ref(&mut self, tenant: &TenantId, namespace: &str, value: &str) -> Result<Option<String>>;
 
     /// A device of a tenant.
     fn device_find(&mut self, tenant: &TenantId, id: &DeviceId) -> Result<Option<Device>>;
@@ -34,7 +53,10 @@ pub trait DeviceTx {
     fn device_load(&mut self, id: &DeviceId) -> Result<Option<Device>>;
 
     /// Devices, newest first; one more than asked for where there are more.
-    fn device_list(&mut self, tenant: &TenantId, page: &PageRequest) -> Result<Vec<Device>>;
+    fn device_list(&mut self, tenant: &TenantId, filter: &DeviceFilter, page: &PageRequest) -> Result<Vec<Device>>;
+
+    /// How many devices [`Self::device_list`] can give in all, counted up to `most`.
+    fn device_total(&mut self, tenant: &TenantId, filter: &DeviceFilter, most: u32) -> Result<u64>;
 
     /// How many there are.
     fn device_count(&mut self, tenant: &TenantId) -> Result<u32>;

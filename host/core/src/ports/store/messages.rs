@@ -16,6 +16,8 @@ pub struct MessageFilter {
     pub direction: Option<Direction>,
     /// Only with this status.
     pub status: Option<MessageStatus>,
+    /// Only with this id of WhatsApp's.
+    pub whatsapp_id: Option<String>,
 }
 
 /// Messages.
@@ -26,6 +28,18 @@ pub trait MessageTx {
 
     /// A message of a device.
     fn message_find(&mut self, tenant: &TenantId, device: &DeviceId, id: &MessageId) -> Result<Option<Message>>;
+
+    /// A message of any device of the tenant.
+    fn message_find_anywhere(&mut self, tenant: &TenantId, id: &MessageId) -> Result<Option<Message>>;
+
+    /// Messages of all devices of the tenant, or of one, with this id of WhatsApp's, newest first, at most `limit`.
+    fn message_by_whatsapp_id(
+        &mut self,
+        tenant: &TenantId,
+        device: Option<&DeviceId>,
+        whatsapp_id: &str,
+        limit: u32,
+    ) -> Result<Vec<Message>>;
 
     /// Messages of a device, newest first; one more than asked for where there are more.
     fn message_list(
@@ -44,6 +58,10 @@ pub trait MessageTx {
         filter: &MessageFilter,
         page: &PageRequest,
     ) -> Result<Vec<u64>>;
+
+    /// How many messages [`Self::message_list`] can give in all, counted up to `most`.
+    fn message_total(&mut self, tenant: &TenantId, device: &DeviceId, filter: &MessageFilter, most: u32)
+    -> Result<u64>;
 
     /// Outgoing messages of a device by WhatsApp id. In a writing transaction the rows stay locked until the end.
     fn message_find_sent(&mut self, device: &DeviceId, whatsapp_ids: &[String]) -> Result<Vec<Message>>;

@@ -136,6 +136,9 @@ pub trait OutboxTx {
         page: &PageRequest,
     ) -> Result<Vec<Delivery>>;
 
+    /// How many deliveries [`Self::delivery_list`] can give in all, counted up to `most`.
+    fn delivery_total(&mut self, tenant: &TenantId, filter: &DeliveryFilter, most: u32) -> Result<u64>;
+
     /// The attempts of a delivery, oldest first.
     fn delivery_attempts(&mut self, id: &DeliveryId) -> Result<Vec<Attempt>>;
 

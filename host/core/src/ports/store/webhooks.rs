@@ -1,8 +1,10 @@
 //! Webhook subscriptions in the store.
 
+use serde_json::{Map, Value};
+
 use crate::error::Result;
 use crate::id::{DeviceId, TenantId, WebhookId};
-use crate::model::webhook::{EventFilter, Headers, SealedHeaders, Webhook, WebhookState};
+use crate::model::webhook::{EventFilter, Headers, SealedHeaders, SecretForm, Webhook, WebhookState};
 use crate::page::PageRequest;
 use crate::time::UtcMs;
 
@@ -17,10 +19,12 @@ pub struct WebhookChange {
     pub headers: Option<SealedHeaders>,
     /// The format plugin.
     pub format: Option<String>,
+    /// What the format plugin is told with each event.
+    pub format_data: Option<Map<String, Value>>,
     /// Enabled or not, and why not. Enabling clears `failing_since`.
     pub state: Option<(WebhookState, Option<String>)>,
-    /// The signing key, sealed.
-    pub sealed_secret: Option<Vec<u8>>,
+    /// The signing key, sealed, and how it is written.
+    pub secret: Option<(Vec<u8>, SecretForm)>,
 }
 
 /// Subscriptions.
@@ -48,6 +52,9 @@ pub trait WebhookTx {
 
     /// How many there are.
     fn webhook_count(&mut self, tenant: &TenantId) -> Result<u32>;
+
+    /// How many subscriptions [`Self::webhook_list`] can give in all, counted up to `most`.
+    fn webhook_total(&mut self, tenant: &TenantId, device: Option<&DeviceId>, most: u32) -> Result<u64>;
 
     /// Changes a subscription; `false` when there is none.
     fn webhook_change(&mut self, tenant: &TenantId, id: &WebhookId, change: &WebhookChange) -> Result<bool>;

@@ -6,7 +6,7 @@ use portico_core::id::WebhookId;
 use portico_core::ports::Outbound;
 use portico_core::ports::outbound::{OutboundError, OutboundRequest, OutboundResponse};
 use portico_core::webhook::Headers;
-use portico_core::webhook::signature::Secret;
+use portico_core::webhook::signature::{Secret, SecretForm};
 use tokio::sync::{Semaphore, mpsc};
 
 use super::*;
@@ -70,7 +70,7 @@ async fn delivered(answers: &[u16], config: DeliverConfig, start_by: Instant) ->
     poster
         .deliver_lane(
             lane,
-            Arc::new(Opened { secret: Secret::from_bytes(vec![7; 32]), headers: Headers::new() }),
+            Arc::new(Opened { secret: Secret::unsealed(vec![7; 32], SecretForm::Whsec), headers: Headers::new() }),
             bodies,
         )
         .await;
