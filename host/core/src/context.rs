@@ -1,6 +1,7 @@
 //! What everything is done with: the ports, the services above them, and who asks.
 
 pub mod idempotency;
+pub mod outcome;
 pub mod queue_length;
 pub mod transaction;
 
@@ -11,10 +12,11 @@ use crate::id::TenantId;
 use crate::limits::Limits;
 use crate::model::access::Caller;
 use crate::ports::store::Tx;
-use crate::ports::{Clock, Outbound, Plugins, Rng, Store, Waker, WhatsApp};
+use crate::ports::{Blobs, Clock, Outbound, Plugins, Rng, Store, Waker, WhatsApp};
 use crate::seal::Sealer;
 use crate::time::UtcMs;
 use idempotency::Idempotency;
+use outcome::Outcomes;
 use queue_length::QueueLengths;
 pub use transaction::Write;
 
@@ -36,6 +38,8 @@ pub struct Ports {
     pub ulids: MonotonicUlid,
     /// How many messages of each device wait.
     pub queue_lengths: QueueLengths,
+    /// Who waits for what becomes of a message.
+    pub outcomes: Outcomes,
 }
 
 /// Hands out times and random bits for ids so that a later id sorts behind an earlier one, also within a millisecond.
@@ -83,9 +87,10 @@ impl Ports {
         let in_transaction = move |tx: &mut dyn Tx| {
             let mut write = Write::new(tx, &ports);
             let value = work(&mut write)?;
-            Ok((value, write.into_topics()))
+            Ok((value, write.into_wakeups()))
         };
-        let (value, topics) = self.store.write(in_transaction).await?;
+        let (value, (topics, messages)) = self.store.write(in_transaction).await?;
+        self.outcomes.tell(&messages);
         for topic in topics {
             self.waker.wake(topic);
         }
@@ -103,6 +108,8 @@ pub struct Services {
     pub plugins: Arc<dyn Plugins>,
     /// The way out over HTTP.
     pub outbound: Arc<dyn Outbound>,
+    /// Files.
+    pub blobs: Arc<dyn Blobs>,
 }
 
 /// One operation: who asks for it, and what it is done with.

@@ -1,5 +1,6 @@
 //! What the core needs of the world: traits that adapters implement and the binary joins.
 
+pub mod blobs;
 pub mod keys;
 pub mod outbound;
 pub mod plugins;
@@ -13,6 +14,7 @@ use crate::id::DeviceId;
 
 pub use crate::rng::Rng;
 pub use crate::time::Clock;
+pub use blobs::Blobs;
 pub use keys::{KeyRecords, KeyWrite};
 pub use outbound::Outbound;
 pub use plugins::Plugins;

@@ -1,5 +1,6 @@
 //! Fakes of ports that more than one crate's tests need.
 
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -8,7 +9,11 @@ use crate::address::{Party, PhoneNumber, Recipient};
 use crate::error::{Error, Result};
 use crate::id::DeviceId;
 use crate::model::device::Device;
-use crate::ports::whatsapp::{Contacts, DeviceLock, Messages, Outgoing, PairingCode, QrCode, Resources, Sessions};
+use crate::model::media::Digest;
+use crate::ports::blobs::{Blobs, ByteSource, Claim, Stored};
+use crate::ports::whatsapp::{
+    Contacts, DeviceLock, Files, Messages, Outgoing, PairingCode, QrCode, RemoteMedia, Resources, Sessions,
+};
 
 /// WhatsApp without a network. Sessions open and close at once; what is sent is kept; questions to WhatsApp find it
 /// unreachable.
@@ -82,5 +87,39 @@ impl Messages for FakeWhatsApp {
 impl Contacts for FakeWhatsApp {
     async fn resolve(&self, _: &DeviceId, _: &Recipient) -> Result<Party> {
         unreachable()
+    }
+}
+
+#[async_trait]
+impl Files for FakeWhatsApp {
+    async fn fetch(&self, _: &DeviceId, _: &RemoteMedia) -> Result<Box<dyn ByteSource>> {
+        unreachable()
+    }
+}
+
+/// A blob store that can't be reached.
+#[derive(Debug, Default)]
+pub struct NoBlobs;
+
+#[async_trait]
+impl Blobs for NoBlobs {
+    async fn put(&self, _: &mut dyn ByteSource, _: u64) -> Result<Stored> {
+        Err(Error::unavailable("the blob store", "the fake has none"))
+    }
+
+    async fn get(&self, _: &Digest, _: Range<u64>) -> Result<Option<Box<dyn ByteSource>>> {
+        Err(Error::unavailable("the blob store", "the fake has none"))
+    }
+
+    async fn claim(&self, digest: &Digest) -> Claim {
+        Claim::new(*digest, ())
+    }
+
+    async fn remove(&self, _: Claim) -> Result<()> {
+        Err(Error::unavailable("the blob store", "the fake has none"))
+    }
+
+    async fn list(&self, _: Option<&Digest>, _: usize) -> Result<Vec<Digest>> {
+        Err(Error::unavailable("the blob store", "the fake has none"))
     }
 }

@@ -7,6 +7,7 @@
 mod settings;
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,12 +15,14 @@ use anyhow::{Context, Result, bail};
 use portico_core::access::bootstrap::{PresetKeys, first_keys};
 use portico_core::access::secret::KeySecret;
 use portico_core::context::MonotonicUlid;
+use portico_core::context::outcome::Outcomes;
 use portico_core::context::queue_length::QueueLengths;
 use portico_core::intake::Intake;
-use portico_core::ports::{Clock, Rng};
+use portico_core::ports::{Blobs, Clock, Rng};
 use portico_core::{Ports, Services};
 use portico_http::{Live, Part, PartStatus, ServeLimits};
 use portico_jobs::{JobState, JobStatus, Jobs, LocalWaker};
+use portico_media::LocalBlobs;
 use portico_runtime::{Compiler, Runtime, RuntimeConfig, Source};
 use portico_store::{Db, LockLost};
 use portico_whatsapp::{Network, WhatsAppConfig, WhatsAppSessions};
@@ -76,6 +79,7 @@ impl Running {
             limits: config.limits.clone(),
             ulids: MonotonicUlid::default(),
             queue_lengths: QueueLengths::default(),
+            outcomes: Outcomes::default(),
         });
         refuse_strangers(&ports, &config, &secrets.preset).await?;
         portico_core::device::session::after_start(&ports).await.context("looking at the devices of before")?;
@@ -84,12 +88,14 @@ impl Running {
 
         let plugins = runtime(Some(&config), bundle::sources(config.plugins.dir.as_deref())?).await?;
         let world = World::start(&config).await?;
+        let (blobs, staging) = files(&config.storage.data)?;
         let sessions = WhatsAppSessions::new(
-            WhatsAppConfig { network: world.network.clone(), ..config.whatsapp.clone() },
+            WhatsAppConfig { network: world.network.clone(), staging, ..config.whatsapp.clone() },
             Arc::new(db.clone()),
             ports.sealer.clone(),
             Arc::new(Intake(Arc::clone(&ports))),
             Arc::clone(&clock),
+            Arc::clone(&blobs),
         )?;
         let outbound = portico_net::Client::new(net_config(&config), Arc::clone(&clock))
             .context("the outbound client can't be made")?;
@@ -100,6 +106,7 @@ impl Running {
             sessions: Arc::new(sessions),
             plugins: Arc::clone(&plugins) as _,
             outbound: Arc::new(outbound),
+            blobs,
         });
 
         let (stop, stopping) = watch::channel(false);
@@ -219,6 +226,15 @@ async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener> {
         }
         _ => anyhow::Error::new(e).context(format!("{address} can't be listened on; choose another with {flag}")),
     })
+}
+
+/// The files, and the folder where they are encrypted and decrypted. What lies there has no name and goes with the process.
+fn files(data: &Path) -> Result<(Arc<dyn Blobs>, PathBuf)> {
+    let folder = data.join("media");
+    let blobs = LocalBlobs::open(&folder).context("the files can't be opened")?;
+    let staging = folder.join("staging");
+    std::fs::create_dir_all(&staging).with_context(|| format!("{} can't be made", staging.display()))?;
+    Ok((Arc::new(blobs), staging))
 }
 
 /// Refuses a master key that is not the database's, and writes a fresh one down where nothing is sealed yet.

@@ -11,6 +11,7 @@ mod client;
 mod config;
 mod dns;
 mod failure;
+mod fetch;
 mod retry_after;
 
 #[cfg(test)]

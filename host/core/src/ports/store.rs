@@ -8,6 +8,7 @@
 mod access;
 mod devices;
 mod events;
+mod media;
 mod messages;
 mod outbox;
 mod webhooks;
@@ -17,6 +18,7 @@ use async_trait::async_trait;
 pub use access::{AccessTx, IdempotencyEntry};
 pub use devices::{DeviceChange, DeviceTx};
 pub use events::EventTx;
+pub use media::MediaTx;
 pub use messages::{MessageFilter, MessageTx};
 pub use outbox::{AttemptResult, DeliveryFilter, LaneResult, NewDelivery, OutboxStats, OutboxTx, WaitingWebhook};
 pub use webhooks::{WebhookChange, WebhookTx};
@@ -90,4 +92,4 @@ fn with_result<T: Send + 'static>(
 }
 
 /// One transaction.
-pub trait Tx: AccessTx + DeviceTx + MessageTx + EventTx + WebhookTx + OutboxTx + Send {}
+pub trait Tx: AccessTx + DeviceTx + MessageTx + EventTx + WebhookTx + OutboxTx + MediaTx + Send {}

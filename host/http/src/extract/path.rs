@@ -4,7 +4,7 @@ use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use portico_api::ProblemCode;
 use portico_core::Error;
-use portico_core::id::{DeliveryId, DeviceId, KeyId, MessageId, WebhookId};
+use portico_core::id::{DeliveryId, DeviceId, KeyId, MediaId, MessageId, WebhookId};
 use utoipa::IntoParams;
 
 use crate::api::App;
@@ -59,6 +59,8 @@ paths! {
         id: DeviceId = "device", "The device's id";
         message: MessageId = "message", "The message's id";
     }
+    /// `…/media/{id}`
+    MediaPath { id: MediaId = "media", "The id of the file"; }
     /// `…/keys/{id}`
     KeyPath { id: KeyId = "key", "The key's id"; }
     /// `…/webhooks/{id}`
