@@ -1,6 +1,7 @@
 //! What everything is done with: the ports, the services above them, and who asks.
 
 pub mod idempotency;
+pub mod outcome;
 pub mod queue_length;
 pub mod transaction;
 
@@ -12,11 +13,12 @@ use crate::id::TenantId;
 use crate::limits::Limits;
 use crate::model::access::Caller;
 use crate::ports::store::Tx;
-use crate::ports::{Clock, Compute, Outbound, Plugins, Rng, Store, Waker, WhatsApp};
+use crate::ports::{Blobs, Clock, Compute, Outbound, Plugins, Rng, Store, Waker, WhatsApp};
 use crate::seal::Sealer;
 use crate::throttle::Throttle;
 use crate::time::UtcMs;
 use idempotency::Idempotency;
+use outcome::Outcomes;
 use queue_length::QueueLengths;
 pub use transaction::Write;
 
@@ -44,6 +46,8 @@ pub struct Ports {
     pub queue_lengths: QueueLengths,
     /// Which plugins are on for whom.
     pub directory: Arc<Directory>,
+    /// Who waits for what becomes of a message.
+    pub outcomes: Outcomes,
 }
 
 /// Hands out times and random bits for ids so that a later id sorts behind an earlier one, also within a millisecond.
@@ -91,9 +95,10 @@ impl Ports {
         let in_transaction = move |tx: &mut dyn Tx| {
             let mut write = Write::new(tx, &ports);
             let value = work(&mut write)?;
-            Ok((value, write.into_topics()))
+            Ok((value, write.into_wakeups()))
         };
-        let (value, topics) = self.store.write(in_transaction).await?;
+        let (value, (topics, messages)) = self.store.write(in_transaction).await?;
+        self.outcomes.tell(&messages);
         for topic in topics {
             self.waker.wake(topic);
         }
@@ -111,6 +116,8 @@ pub struct Services {
     pub plugins: Arc<dyn Plugins>,
     /// The way out over HTTP.
     pub outbound: Arc<dyn Outbound>,
+    /// Files.
+    pub blobs: Arc<dyn Blobs>,
 }
 
 /// One operation: who asks for it, and what it is done with.

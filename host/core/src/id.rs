@@ -66,6 +66,8 @@ ids! {
     TenantId = "ten";
     /// One linked companion device.
     DeviceId = "dev";
+    /// One stored file.
+    MediaId = "med";
     /// One message, in or out.
     MessageId = "msg";
     /// One access key (not the secret itself).

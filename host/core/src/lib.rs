@@ -17,6 +17,7 @@ pub mod header;
 pub mod id;
 pub mod intake;
 pub mod limits;
+pub mod media;
 pub mod message;
 pub mod model;
 pub mod page;

@@ -32,6 +32,37 @@ pub struct Limits {
     /// Characters of a text message. WhatsApp itself stops at 65,536.
     #[schemars(range(min = 1, max = 65_536))]
     pub text_chars_max: usize,
+    /// Bytes of one file: what is uploaded, fetched by URL or received, and what is sent as a document.
+    #[schemars(range(min = 1024, max = 2_147_483_648_u64))]
+    pub media_bytes_max: u64,
+    /// Bytes of an image, a video or a sound that is sent. WhatsApp itself stops at 16 MiB.
+    #[schemars(range(min = 1024))]
+    pub media_played_bytes_max: u64,
+    /// Bytes of a sticker that is sent. WhatsApp itself stops at 1 MiB.
+    #[schemars(range(min = 1024))]
+    pub media_sticker_bytes_max: u64,
+    /// Bytes of all files of one tenant. A file that is stored several times counts each time.
+    #[schemars(range(min = 1024))]
+    pub media_bytes_per_tenant: u64,
+    /// Files of one tenant.
+    #[schemars(range(min = 1))]
+    pub media_per_tenant: u32,
+    /// How long a file is kept that was uploaded or fetched by URL; sending it begins the time anew.
+    #[serde(rename = "media_kept_days", with = "crate::setting::Days")]
+    #[schemars(range(min = 1))]
+    pub media_kept: Duration,
+    /// How long a file is kept that was fetched from WhatsApp for an incoming message, in seconds. While WhatsApp has it, it
+    /// can be fetched again.
+    #[serde(rename = "media_incoming_kept_s", with = "crate::setting::Seconds")]
+    #[schemars(range(min = 60))]
+    pub media_incoming_kept: Duration,
+    /// How long fetching a file by URL may take, in seconds.
+    #[serde(rename = "media_fetch_timeout_s", with = "crate::setting::Seconds")]
+    #[schemars(range(min = 1, max = 600))]
+    pub media_fetch_timeout: Duration,
+    /// Characters of a caption.
+    #[schemars(range(min = 1, max = 65_536))]
+    pub caption_chars_max: usize,
     /// Characters of a name (device, key).
     #[schemars(range(min = 1, max = 1_000))]
     pub name_chars_max: usize,
@@ -116,6 +147,15 @@ impl Default for Limits {
             users_per_tenant: 100,
             queued_per_device: 10_000,
             text_chars_max: 65_536,
+            media_bytes_max: 100 << 20,
+            media_played_bytes_max: 16 << 20,
+            media_sticker_bytes_max: 1 << 20,
+            media_bytes_per_tenant: 10 << 30,
+            media_per_tenant: 100_000,
+            media_kept: minutes(30 * 24 * 60),
+            media_incoming_kept: minutes(24 * 60),
+            media_fetch_timeout: Duration::from_secs(45),
+            caption_chars_max: 1_024,
             name_chars_max: 120,
             page_default: 50,
             page_max: 200,

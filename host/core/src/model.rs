@@ -3,6 +3,7 @@
 pub mod access;
 pub mod device;
 pub mod event;
+pub mod media;
 pub mod message;
 mod name;
 pub mod number;

@@ -1,5 +1,6 @@
 //! What the core needs of the world: traits that adapters implement and the binary joins.
 
+pub mod blobs;
 pub mod compute;
 pub mod keys;
 pub mod outbound;
@@ -14,6 +15,7 @@ use crate::id::DeviceId;
 
 pub use crate::rng::Rng;
 pub use crate::time::Clock;
+pub use blobs::Blobs;
 pub use compute::Compute;
 pub use keys::{KeyRecords, KeyWrite};
 pub use outbound::Outbound;

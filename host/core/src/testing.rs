@@ -1,5 +1,6 @@
 //! Fakes of ports that more than one crate's tests need.
 
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -8,8 +9,12 @@ use crate::address::{Party, PhoneNumber, Recipient};
 use crate::error::{Error, Result};
 use crate::id::DeviceId;
 use crate::model::device::Device;
+use crate::model::media::Digest;
 use crate::ports::Compute;
-use crate::ports::whatsapp::{Contacts, DeviceLock, Messages, Outgoing, PairingCode, QrCode, Resources, Sessions};
+use crate::ports::blobs::{Blobs, ByteSource, Claim, Stored};
+use crate::ports::whatsapp::{
+    Contacts, DeviceLock, Files, Messages, Outgoing, PairingCode, QrCode, RemoteMedia, Resources, Sessions,
+};
 
 /// Computes at once, on the thread that asks.
 #[derive(Debug, Default)]
@@ -95,5 +100,39 @@ impl Messages for FakeWhatsApp {
 impl Contacts for FakeWhatsApp {
     async fn resolve(&self, _: &DeviceId, _: &Recipient) -> Result<Party> {
         unreachable()
+    }
+}
+
+#[async_trait]
+impl Files for FakeWhatsApp {
+    async fn fetch(&self, _: &DeviceId, _: &RemoteMedia) -> Result<Box<dyn ByteSource>> {
+        unreachable()
+    }
+}
+
+/// A blob store that can't be reached.
+#[derive(Debug, Default)]
+pub struct NoBlobs;
+
+#[async_trait]
+impl Blobs for NoBlobs {
+    async fn put(&self, _: &mut dyn ByteSource, _: u64) -> Result<Stored> {
+        Err(Error::unavailable("the blob store", "the fake has none"))
+    }
+
+    async fn get(&self, _: &Digest, _: Range<u64>) -> Result<Option<Box<dyn ByteSource>>> {
+        Err(Error::unavailable("the blob store", "the fake has none"))
+    }
+
+    async fn claim(&self, digest: &Digest) -> Claim {
+        Claim::new(*digest, ())
+    }
+
+    async fn remove(&self, _: Claim) -> Result<()> {
+        Err(Error::unavailable("the blob store", "the fake has none"))
+    }
+
+    async fn list(&self, _: Option<&Digest>, _: usize) -> Result<Vec<Digest>> {
+        Err(Error::unavailable("the blob store", "the fake has none"))
     }
 }

@@ -7,6 +7,7 @@
 mod settings;
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,15 +15,17 @@ use anyhow::{Context, Result, bail};
 use portico_core::access::bootstrap::{PresetKeys, first_keys};
 use portico_core::access::secret::KeySecret;
 use portico_core::context::MonotonicUlid;
+use portico_core::context::outcome::Outcomes;
 use portico_core::context::queue_length::QueueLengths;
 use portico_core::intake::Intake;
 use portico_core::plugin::kv::Kv;
 use portico_core::plugin::start;
-use portico_core::ports::{Clock, Rng};
+use portico_core::ports::{Blobs, Clock, Rng};
 use portico_core::throttle::Throttle;
 use portico_core::{Ports, Services};
 use portico_http::{Live, Part, PartStatus, ServeLimits};
 use portico_jobs::{JobState, JobStatus, Jobs, LocalWaker};
+use portico_media::LocalBlobs;
 use portico_runtime::{Compiler, Runtime, RuntimeConfig, Source};
 use portico_store::{Db, LockLost};
 use portico_whatsapp::{Network, WhatsAppConfig, WhatsAppSessions};
@@ -82,6 +85,7 @@ impl Running {
             ulids: MonotonicUlid::default(),
             queue_lengths: QueueLengths::default(),
             directory: Arc::default(),
+            outcomes: Outcomes::default(),
         });
         refuse_strangers(&ports, &config, &secrets.preset).await?;
         portico_core::device::session::after_start(&ports).await.context("looking at the devices of before")?;
@@ -101,12 +105,14 @@ impl Running {
             );
         }
         let world = World::start(&config).await?;
+        let (blobs, staging) = files(&config.storage.data)?;
         let sessions = WhatsAppSessions::new(
-            WhatsAppConfig { network: world.network.clone(), ..config.whatsapp.clone() },
+            WhatsAppConfig { network: world.network.clone(), staging, ..config.whatsapp.clone() },
             Arc::new(db.clone()),
             ports.sealer.clone(),
             Arc::new(Intake(Arc::clone(&ports))),
             Arc::clone(&clock),
+            Arc::clone(&blobs),
         )?;
         let outbound = portico_net::Client::new(net_config(&config), Arc::clone(&clock))
             .context("the outbound client can't be made")?;
@@ -117,6 +123,7 @@ impl Running {
             sessions: Arc::new(sessions),
             plugins: Arc::clone(&plugins) as _,
             outbound: Arc::new(outbound),
+            blobs,
         });
 
         let (stop, stopping) = watch::channel(false);
@@ -236,6 +243,15 @@ async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener> {
         }
         _ => anyhow::Error::new(e).context(format!("{address} can't be listened on; choose another with {flag}")),
     })
+}
+
+/// The files, and the folder where they are encrypted and decrypted. What lies there has no name and goes with the process.
+fn files(data: &Path) -> Result<(Arc<dyn Blobs>, PathBuf)> {
+    let folder = data.join("media");
+    let blobs = LocalBlobs::open(&folder).context("the files can't be opened")?;
+    let staging = folder.join("staging");
+    std::fs::create_dir_all(&staging).with_context(|| format!("{} can't be made", staging.display()))?;
+    Ok((Arc::new(blobs), staging))
 }
 
 /// Refuses a master key that is not the database's, and writes a fresh one down where nothing is sealed yet.

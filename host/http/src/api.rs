@@ -13,7 +13,6 @@ use tokio::sync::Semaphore;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::auth::RouteScopes;
-use crate::bad_keys::BadKeys;
 use crate::config::HttpConfig;
 use crate::dialect::{Tables, Windows};
 use crate::live::Live;
@@ -39,6 +38,16 @@ pub(crate) struct Shared {
     pub(crate) reserved_tenant_requests: Quota<TenantId>,
     /// Requests of each key whose bodies are still coming.
     pub(crate) key_bodies: Quota<Credential>,
+    /// Uploads of each tenant whose bodies are still coming.
+    pub(crate) tenant_uploads: Quota<TenantId>,
+    /// Files of each tenant that are being fetched.
+    pub(crate) fetches: Quota<TenantId>,
+    /// Files of each tenant that are being sent to clients.
+    pub(crate) downloads: Quota<TenantId>,
+    /// Sends of each tenant that wait for what becomes of their message.
+    pub(crate) waiting_sends: Quota<TenantId>,
+    /// Permits for uploads at once.
+    pub(crate) uploads: Arc<Semaphore>,
     /// Permits for requests that run at once.
     pub(crate) requests: Arc<Semaphore>,
     /// Permits for administrative requests that run at once.
@@ -54,8 +63,6 @@ pub(crate) struct Shared {
     pub(crate) dialects: Tables,
     /// Requests counted towards limits that plugins declare.
     pub(crate) windows: Windows,
-    /// Keys in bodies and paths that were not good, by the address they came from.
-    pub(crate) bad_keys: BadKeys,
     /// The router, for answers of plugins that are streamed from the REST core.
     pub(crate) core_router: OnceLock<Router>,
 }
@@ -80,6 +87,11 @@ pub fn api(services: Arc<Services>, config: HttpConfig, live: Live) -> Api {
         tenant_requests: Quota::default(),
         reserved_tenant_requests: Quota::default(),
         key_bodies: Quota::default(),
+        tenant_uploads: Quota::default(),
+        fetches: Quota::default(),
+        downloads: Quota::default(),
+        waiting_sends: Quota::default(),
+        uploads: permits(config.uploads_at_once),
         requests: permits(config.concurrent_requests),
         reserved_requests: permits(config.reserved_requests),
         key_lookups: permits(config.key_lookups),
@@ -88,7 +100,6 @@ pub fn api(services: Arc<Services>, config: HttpConfig, live: Live) -> Api {
         openapi: Bytes::from(openapi::json()),
         dialects: Tables::default(),
         windows: Windows::new(config.dialect_limits, config.rate_callers_max, Arc::clone(&services.ports.clock)),
-        bad_keys: BadKeys::new(config.bad_keys_per_minute, config.rate_callers_max),
         core_router: OnceLock::new(),
         services,
         config,
@@ -107,7 +118,8 @@ impl Api {
     pub fn router(&self) -> Router {
         let optional = self.limited(v1::optional()).layer(from_fn_with_state(self.app.clone(), auth::optional));
         let open = self.limited(v1::open().merge(pages::routes().into()));
-        let (routes, _) = self.keyed(v1::keyed()).merge(optional).merge(open).split_for_parts();
+        let keyed = self.keyed(v1::keyed()).merge(self.keyed_streamed(v1::streamed()));
+        let (routes, _) = keyed.merge(optional).merge(open).split_for_parts();
         self.wrapped(routes.fallback(dialect::serve))
     }
 
@@ -125,6 +137,12 @@ impl Api {
 
     fn keyed(&self, routes: OpenApiRouter<App>) -> OpenApiRouter<App> {
         self.limited(routes).layer(from_fn_with_state(self.app.clone(), auth::required))
+    }
+
+    /// Routes whose handlers read the body themselves, while it comes.
+    fn keyed_streamed(&self, routes: OpenApiRouter<App>) -> OpenApiRouter<App> {
+        let limited = routes.layer(from_fn_with_state(self.app.clone(), concurrency::limit_streamed));
+        limited.layer(from_fn_with_state(self.app.clone(), auth::required))
     }
 
     fn limited(&self, routes: OpenApiRouter<App>) -> OpenApiRouter<App> {

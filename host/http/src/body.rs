@@ -59,7 +59,7 @@ impl BodyLimits {
     }
 
     /// How long after its begin a body may still be coming of which `received` bytes are there; `None`: as long as it likes.
-    fn time_for(&self, received: usize) -> Option<Duration> {
+    pub(crate) fn time_for(&self, received: usize) -> Option<Duration> {
         let rate = (self.bytes_per_second_min > 0).then_some(self.bytes_per_second_min)?;
         Some(self.grace + Duration::from_secs_f64(received as f64 / rate as f64))
     }
@@ -75,7 +75,7 @@ pub(crate) async fn buffered(
     if let Some(length) = declared_length(&parts.headers)
         && length > limits.bytes_max as u64
     {
-        return Err(Problem::body_too_large(limits.bytes_max));
+        return Err(Problem::body_too_large(limits.bytes_max as u64));
     }
     let (bytes, held) = read(body, limits, shared).await?;
     if parts.headers.contains_key(IDEMPOTENCY_KEY) {
@@ -106,7 +106,7 @@ async fn read(
         let chunk = chunk
             .map_err(|_| Problem::new(ProblemCode::BodyIncomplete, "the body did not arrive whole; send it again"))?;
         if bytes.len() + chunk.len() > limits.bytes_max {
-            return Err(Problem::body_too_large(limits.bytes_max));
+            return Err(Problem::body_too_large(limits.bytes_max as u64));
         }
         if let Some(shared) = shared {
             acquire_more(&mut held, shared, chunk.len())?;
@@ -131,18 +131,23 @@ fn acquire_more(held: &mut SharedBytes, shared: &Arc<Semaphore>, bytes: usize) -
     Ok(())
 }
 
-fn too_slow(limits: &BodyLimits) -> Problem {
+pub(crate) fn too_slow(limits: &BodyLimits) -> Problem {
     let rate = limits.bytes_per_second_min;
     let why = format!("the body came too slowly: less than {rate} bytes a second; send the request again");
     Problem::new(ProblemCode::BodyTooSlow, why)
 }
 
 fn fingerprint(parts: &Parts, body: &[u8]) -> String {
-    let mut hash = Sha256::new();
     let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
     let content_type = parts.headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
-    // Lengths keep the borders of the parts.
-    for part in [parts.method.as_str().as_bytes(), path.as_bytes(), content_type, body] {
+    fingerprint_of([parts.method.as_str().as_bytes(), path.as_bytes(), content_type, body])
+}
+
+/// Hash over what identifies a request.
+pub(crate) fn fingerprint_of<'p>(parts: impl IntoIterator<Item = &'p [u8]>) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        // Lengths keep the borders of the parts.
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }

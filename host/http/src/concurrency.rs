@@ -4,11 +4,14 @@
 //! memory for bodies nor all the concurrency permits. While its body comes it counts towards its key as well. Administrative
 //! requests are counted apart from all others ([`Share::Reserved`]): a key can be revoked whatever is done with it.
 
-use std::sync::Arc;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::extract::{Request, State};
-use axum::http::Method;
+use axum::body::Body;
+use axum::extract::{FromRequest, FromRequestParts, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use portico_core::Error;
@@ -21,6 +24,7 @@ use crate::api::App;
 use crate::auth;
 use crate::body::{self, BodyLimits};
 use crate::credentials::{Authenticated, InProcessCaller, Principal};
+use crate::lift::raw::RawBody;
 use crate::problem::{Problem, RETRY_OVERLOADED};
 use crate::quota::Permit;
 
@@ -42,20 +46,37 @@ pub(crate) async fn limit(State(app): State<App>, request: Request, next: Next) 
     run(&app, request, |request| next.run(request)).await
 }
 
+/// The middleware of routes whose handlers read the body while it comes ([`Upload`]).
+pub(crate) async fn limit_streamed(State(app): State<App>, request: Request, next: Next) -> Response {
+    let (request, lease) = match admit(&app, request).await {
+        Ok(ready) => ready,
+        Err(problem) => return problem.into_response(),
+    };
+    finished(request, lease, |request| next.run(request)).await
+}
+
 /// Runs a request that has passed authentication: reads its body, waits for a permit and calls `serve`.
 pub(crate) async fn run<F>(app: &App, request: Request, serve: impl FnOnce(Request) -> F) -> Response
 where
     F: Future<Output = Response> + Send + 'static,
 {
-    let (request, held) = match prepare(app, request).await {
-        Ok(ready) => ready,
-        Err(problem) => return problem.into_response(),
-    };
+    match prepare(app, request).await {
+        Ok((request, held)) => finished(request, Lease::of(held), serve).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// Calls `serve` and gives back what the request held. A change is finished even when its client hangs up.
+async fn finished<F>(mut request: Request, lease: Lease, serve: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = Response> + Send + 'static,
+{
     let is_change = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    request.extensions_mut().insert(lease.clone());
     let served = serve(request);
     let task = async move {
         let response = served.await;
-        drop(held);
+        lease.release();
         response
     };
     if !is_change {
@@ -73,6 +94,130 @@ struct Held {
     _tenant: Option<Permit<TenantId>>,
     _bytes: body::SharedBytes,
     _running: Option<OwnedSemaphorePermit>,
+}
+
+/// What a request holds, for handlers that wait: they give it back first. Cloning shares it.
+#[derive(Clone, Default)]
+pub(crate) struct Lease(Arc<Mutex<Held>>);
+
+impl Lease {
+    fn of(held: Held) -> Self {
+        Self(Arc::new(Mutex::new(held)))
+    }
+
+    /// Gives back everything the request holds.
+    pub(crate) fn release(&self) {
+        // Dropped after the lock is released.
+        let _held = std::mem::take(&mut *self.lock());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl FromRequestParts<App> for Lease {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get().cloned().unwrap_or_default())
+    }
+}
+
+/// A request whose body its handler reads.
+pub(crate) struct Upload {
+    app: App,
+    headers: HeaderMap,
+    body: Option<Body>,
+    lease: Lease,
+    share: Share,
+    key: Option<Authenticated>,
+    coming: Option<Coming>,
+}
+
+/// What an upload holds while its body comes.
+#[derive(Clone)]
+struct Coming(
+    #[expect(dead_code, reason = "held, not read")] Arc<(Permit<TenantId>, Permit<Credential>, OwnedSemaphorePermit)>,
+);
+
+impl FromRequest<App> for Upload {
+    type Rejection = Infallible;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Infallible> {
+        let (mut parts, body) = request.into_parts();
+        let key = match parts.extensions.get() {
+            Some(Principal::Authenticated(key)) if parts.extensions.get::<InProcessCaller>().is_none() => {
+                Some(key.clone())
+            }
+            _ => None,
+        };
+        Ok(Self {
+            app: Arc::clone(app),
+            headers: parts.headers,
+            body: Some(body),
+            lease: parts.extensions.remove().unwrap_or_default(),
+            share: parts.extensions.remove().unwrap_or_default(),
+            key,
+            coming: parts.extensions.remove(),
+        })
+    }
+}
+
+impl Upload {
+    /// The headers of the request.
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// What the request holds.
+    pub(crate) fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    /// The body, to be read once; `bytes_max` bytes at most.
+    pub(crate) fn body(&mut self, bytes_max: u64) -> RawBody {
+        RawBody::new(self.body.take().unwrap_or_default(), BodyLimits::of(&self.app.config), bytes_max)
+    }
+
+    /// To be called once the body is there: from now on the request counts as one that runs, and its key is looked at again,
+    /// which may have been revoked meanwhile.
+    pub(crate) async fn arrived(&mut self) -> Result<(), Problem> {
+        self.coming = None;
+        let Some(key) = self.key.take() else { return Ok(()) };
+        let running = permit(&self.app, self.share).await?;
+        self.lease.lock()._running = Some(running);
+        looked_up_again(&self.app, key).await?.required()?;
+        Ok(())
+    }
+}
+
+/// Admits a request whose body its handler reads: counts it, and reads nothing.
+async fn admit(app: &App, mut request: Request) -> Result<(Request, Lease), Problem> {
+    let share = request.extensions().get().copied().unwrap_or_default();
+    let key = match request.extensions().get() {
+        Some(Principal::Authenticated(key)) if request.extensions().get::<InProcessCaller>().is_none() => key.clone(),
+        // A request from within is part of a request that was counted.
+        _ => return Ok((request, Lease::default())),
+    };
+    let tenant = tenant_permit(app, key.caller.tenant(), share)?;
+    let reading = body_permit(app, key.caller.credential())?;
+    let limit = app.config.uploads_per_tenant.max(1);
+    let upload = app.tenant_uploads.acquire(key.caller.tenant(), limit);
+    let upload = upload.ok_or_else(|| busy(format!("{limit} uploads of this tenant are still coming, the limit")))?;
+    let place = wait_for(Arc::clone(&app.uploads), app.config.queue_timeout).await?;
+    request.extensions_mut().insert(Coming(Arc::new((upload, reading, place))));
+    Ok((request, Lease::of(Held { _tenant: Some(tenant), ..Held::default() })))
+}
+
+/// Counts one more file of the tenant that is fetched, for as long as the answer lives, or refuses it. What the request held is
+/// given back: fetching takes its time.
+pub(crate) fn fetch_permit(app: &App, tenant: &TenantId, lease: &Lease) -> Result<Permit<TenantId>, Problem> {
+    let limit = app.config.fetches_per_tenant.max(1);
+    let permit = app.fetches.acquire(tenant, limit);
+    let permit = permit.ok_or_else(|| busy(format!("{limit} files of this tenant are being fetched, the limit")))?;
+    lease.release();
+    Ok(permit)
 }
 
 /// Reads the body, waits for a permit and looks at the key again.

@@ -93,6 +93,32 @@ pub struct HttpConfig {
     pub body_grace: Duration,
     /// Bytes a second at which a body has to arrive; a slower one is refused with 408. 0: no such limit.
     pub body_bytes_per_second_min: usize,
+    /// How long a request may take that carries a file in or fetches one, in seconds; `request_timeout_s` is for all others.
+    #[serde(rename = "transfer_timeout_s", with = "Seconds")]
+    #[schemars(range(min = 1, max = 3600))]
+    pub transfer_timeout: Duration,
+    /// Bytes that the body of an upload may have beside the file.
+    #[schemars(range(min = 1024, max = 1_048_576))]
+    pub upload_fields_bytes_max: usize,
+    /// Uploads of one tenant whose bodies are still coming; further ones are refused with 429.
+    #[schemars(range(min = 1))]
+    pub uploads_per_tenant: u32,
+    /// Uploads at once, of all tenants together; further ones wait.
+    #[schemars(range(min = 1))]
+    pub uploads_at_once: usize,
+    /// Files of one tenant that are being fetched, by URL or from WhatsApp; further ones are refused with 429.
+    #[schemars(range(min = 1))]
+    pub fetches_per_tenant: u32,
+    /// Files of one tenant that are being sent to clients; further ones are refused with 429.
+    #[schemars(range(min = 1))]
+    pub downloads_per_tenant: u32,
+    /// How long a send waits at most for what becomes of its message, if the client prefers to wait (`Prefer: wait=10`); in
+    /// seconds. 0: no send waits.
+    #[serde(rename = "send_wait_max_s", with = "Seconds")]
+    #[schemars(range(max = 50))]
+    pub send_wait_max: Duration,
+    /// Sends of one tenant that wait; further ones are answered at once.
+    pub waiting_sends_per_tenant: u32,
     /// Keys looked up at once, to find out who sends a request.
     #[schemars(range(min = 1))]
     pub key_lookups: usize,
@@ -118,9 +144,6 @@ pub struct HttpConfig {
     /// Whether the limits that dialects declare hold as their APIs document them (`declared`) or a thousand times as high
     /// (`raised`). The gateway's own rates hold in any case.
     pub dialect_limits: DialectLimits,
-    /// Keys in bodies or paths that are not good, from one address in a minute; further ones are not even looked up.
-    #[schemars(range(min = 1))]
-    pub bad_keys_per_minute: u32,
     /// Keys, tenants and addresses whose rate is remembered at once.
     #[schemars(range(min = 1))]
     pub rate_callers_max: usize,
@@ -156,6 +179,14 @@ impl Default for HttpConfig {
             bodies_per_key: 64,
             body_grace: Duration::from_secs(10),
             body_bytes_per_second_min: 4 * 1024,
+            transfer_timeout: Duration::from_secs(600),
+            upload_fields_bytes_max: 64 * 1024,
+            uploads_per_tenant: 16,
+            uploads_at_once: 128,
+            fetches_per_tenant: 8,
+            downloads_per_tenant: 64,
+            send_wait_max: Duration::from_secs(30),
+            waiting_sends_per_tenant: 256,
             key_lookups: 64,
             queue_timeout: Duration::from_secs(5),
             anonymous_bodies_bytes: 32 << 20,
@@ -163,7 +194,6 @@ impl Default for HttpConfig {
             rate_per_tenant: Some(Rate::from(6_000)),
             rate_anonymous: Some(Rate::from(120)),
             dialect_limits: DialectLimits::Declared,
-            bad_keys_per_minute: 30,
             rate_callers_max: 10_000,
             streams_per_tenant: 50,
             events_page: 200,

@@ -105,8 +105,10 @@ async fn called(
     let query: Vec<_> = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
     for claim in claims {
         let route = table.route(claim);
-        if route.body_bytes_max.is_some_and(|limit| body.len() > limit) {
-            return Err(Problem::body_too_large(route.body_bytes_max.unwrap_or_default()));
+        if let Some(limit) = route.body_bytes_max
+            && body.len() > limit
+        {
+            return Err(Problem::body_too_large(limit as u64));
         }
         if caller.is_none() && claim.is_known && !route.is_public() {
             let why = "the key of this request was revoked or expired while its body came";

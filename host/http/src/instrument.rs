@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
@@ -17,6 +17,7 @@ use ulid::Ulid;
 use crate::api::App;
 use crate::credentials::InProcessCaller;
 use crate::problem::{Problem, Reader, render};
+use crate::v1;
 use portico_api::ProblemCode;
 
 /// Names a request in answers and in the log.
@@ -52,7 +53,12 @@ pub(crate) async fn outermost(State(app): State<App>, request: Request, next: Ne
             Err(_) => Problem::panicked().into_response(),
         }
     };
-    let limit = if in_process { Duration::MAX } else { app.config.request_timeout };
+    let limit = match matched.as_ref().map(MatchedPath::as_str) {
+        _ if in_process => Duration::MAX,
+        Some(v1::MEDIA) if method == Method::POST => app.config.transfer_timeout,
+        Some(v1::MESSAGE_MEDIA) => app.config.transfer_timeout,
+        _ => app.config.request_timeout,
+    };
     let response = within(limit, answer).instrument(span.clone()).await;
     let label = response.extensions().get::<RouteLabel>().cloned();
     let route = match (&label, &matched) {

@@ -6,14 +6,15 @@
 
 mod api;
 mod auth;
-mod bad_keys;
 mod body;
 mod concurrency;
 mod config;
 mod credentials;
 mod dialect;
+mod download;
 mod extract;
 mod instrument;
+mod lift;
 mod live;
 mod metrics;
 mod openapi;

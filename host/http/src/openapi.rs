@@ -10,10 +10,11 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::v1;
 
 /// Groups, in the order in which they are shown.
-const GROUPS: [(&str, &str); 10] = [
+const GROUPS: [(&str, &str); 11] = [
     ("devices", "Linked companion devices, from creation over pairing to logout."),
     ("sessions", "Connecting devices: QR code, pairing code, connect, disconnect, log out."),
     ("messages", "Sending messages and finding them again."),
+    ("media", "Files: uploading, downloading, deleting."),
     ("events", "What happens, live and resumable."),
     ("webhooks", "Who gets which events posted."),
     ("deliveries", "One event on its way to one webhook: attempts, dead letters, replays."),
@@ -44,7 +45,7 @@ pub(crate) fn json() -> String {
 
 /// The routes as they declare themselves: paths, parameters, bodies, and in `security` the scope each needs.
 pub(crate) fn routes() -> OpenApi {
-    v1::keyed().merge(v1::optional()).merge(v1::open()).split_for_parts().1
+    v1::keyed().merge(v1::streamed()).merge(v1::optional()).merge(v1::open()).split_for_parts().1
 }
 
 fn document() -> OpenApi {

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use portico_api::{DeviceState, ProblemCode};
 use portico_core::Error;
 use portico_core::error::Hint;
+use portico_core::message::SendFailure;
 
 /// An answer that is not a success.
 #[derive(Clone, Debug)]
@@ -76,8 +77,8 @@ impl Problem {
     }
 
     /// A body that is larger than its route takes.
-    pub(crate) fn body_too_large(limit: usize) -> Self {
-        Error::TooLarge { what: "the body", limit_bytes: limit as u64 }.into()
+    pub(crate) fn body_too_large(limit_bytes: u64) -> Self {
+        Error::TooLarge { what: "the body", limit_bytes }.into()
     }
 
     /// A handler panicked: a bug. The panic hook has logged where.
@@ -89,6 +90,12 @@ impl Problem {
     /// Too much at once, for everybody together.
     pub(crate) fn overloaded(why: &str) -> Self {
         Problem::new(ProblemCode::Overloaded, why).retry_after(RETRY_OVERLOADED)
+    }
+
+    /// A message that won't be sent, told to the one who waited for it.
+    pub(crate) fn failed_send(failure: &SendFailure) -> Self {
+        let code = ProblemCode::from_name(&failure.code).unwrap_or(ProblemCode::RefusedByWhatsapp);
+        Self::new(code, failure.text.clone())
     }
 
     /// No such route.

@@ -14,13 +14,13 @@ use axum::http::header::{
 use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use portico_core::Error;
-use portico_core::access::Caller;
+use portico_core::access::{Caller, keys};
 use portico_core::ports::plugins::{Identified, PluginResponse, Rest, RestRequest};
 use tower::ServiceExt;
 
 use crate::api::App;
-use crate::auth;
 use crate::credentials::{API_KEY, InProcessCaller};
+use crate::peer;
 use crate::problem::{Problem, Reader, render};
 
 /// Maximum size of an answer that is handed on, in bytes.
@@ -55,16 +55,10 @@ impl Rest for InProcess {
     }
 
     async fn identify(&self, key: &str, peer: Option<IpAddr>) -> Identified {
-        if self.app.bad_keys.is_blocked(peer) {
-            return Identified::TooMany;
-        }
-        match auth::identified(&self.app, Some(key)).await.map(|principal| principal.caller().cloned()) {
-            Ok(Some(caller)) => Identified::Known(caller),
-            Ok(None) => {
-                self.app.bad_keys.count(peer);
-                Identified::Unknown
-            }
-            // The store does not answer: nobody is known for now, and nobody is blamed for it.
+        match keys::authenticate_within(&self.app.services.ports, key, peer.map(peer::network)).await {
+            Ok(caller) => Identified::Known(caller),
+            Err(Error::Busy { .. }) => Identified::TooMany,
+            // Also while the store does not answer: then nobody is known.
             Err(_) => Identified::Unknown,
         }
     }

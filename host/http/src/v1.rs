@@ -9,6 +9,7 @@ mod devices;
 mod enablements;
 mod events;
 mod keys;
+mod media;
 mod messages;
 mod plugin_offers;
 mod plugins;
@@ -17,6 +18,7 @@ mod server;
 mod sessions;
 mod tenants;
 mod users;
+mod wait;
 mod webhooks;
 
 use axum::http::header::LOCATION;
@@ -28,6 +30,11 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::api::App;
 use crate::problem::Problem;
+
+/// Files. What is carried in here may take its time.
+pub(crate) const MEDIA: &str = "/v1/media";
+/// The file of a message. It may have to be fetched from WhatsApp first.
+pub(crate) const MESSAGE_MEDIA: &str = "/v1/devices/{id}/messages/{message}/media";
 
 /// What a handler gives.
 pub(crate) type HandlerResult<T> = Result<T, Problem>;
@@ -45,12 +52,18 @@ pub(crate) fn keyed() -> OpenApiRouter<App> {
         .merge(sessions::routes())
         .merge(qr::routes())
         .merge(messages::routes())
+        .merge(media::routes())
         .merge(webhooks::routes())
         .merge(deliveries::routes())
         .merge(plugins::routes())
         .merge(plugin_offers::routes())
         .merge(enablements::routes())
         .merge(streams())
+}
+
+/// Routes that need a key and whose handlers read the body while it comes.
+pub(crate) fn streamed() -> OpenApiRouter<App> {
+    media::streamed_routes()
 }
 
 /// Routes that look at keys and serve some requests without one: a sign-up, a login, a page, the same machine.
@@ -88,7 +101,11 @@ fn answered(ctx: &OpContext, status: StatusCode, body: &impl Serialize) -> Respo
 
 /// The answer to a POST that made something, with its place.
 fn created(ctx: &OpContext, status: StatusCode, location: &str, body: &impl Serialize) -> Response {
-    let mut response = answered(ctx, status, body);
+    at(answered(ctx, status, body), location)
+}
+
+/// Adds the place of what an answer is about.
+fn at(mut response: Response, location: &str) -> Response {
     if let Ok(location) = HeaderValue::from_str(location) {
         response.headers_mut().insert(LOCATION, location);
     }

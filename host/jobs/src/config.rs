@@ -123,6 +123,10 @@ pub struct SendConfig {
     #[serde(rename = "write_timeout_s", with = "Seconds")]
     #[schemars(range(min = 1))]
     pub write_timeout: Duration,
+    /// How long writing one message with a file may take, uploading the file included; more than `whatsapp.file_timeout_s`.
+    #[serde(rename = "write_file_timeout_s", with = "Seconds")]
+    #[schemars(range(min = 1))]
+    pub write_file_timeout: Duration,
     /// How often queued messages of connected devices are looked for without a wake-up.
     #[serde(rename = "sweep_every_s", with = "Seconds")]
     #[schemars(range(min = 1))]
@@ -139,6 +143,7 @@ impl Default for SendConfig {
             held_max: 512,
             acknowledge_timeout: Duration::from_secs(60),
             write_timeout: Duration::from_secs(60),
+            write_file_timeout: Duration::from_secs(660),
             sweep_every: Duration::from_secs(300),
         }
     }
@@ -182,6 +187,10 @@ pub struct ReapConfig {
     /// Rows removed in one transaction.
     #[schemars(range(min = 1))]
     pub batch: u32,
+    /// How often files that no medium names are looked for, a batch of files at a time; only a crash leaves any.
+    #[serde(rename = "orphans_every_s", with = "Seconds")]
+    #[schemars(range(min = 1))]
+    pub orphans_every: Duration,
     /// How often old rows are looked for.
     #[serde(rename = "every_s", with = "Seconds")]
     #[schemars(range(min = 1))]
@@ -191,6 +200,12 @@ pub struct ReapConfig {
 impl Default for ReapConfig {
     fn default() -> Self {
         let days = |d: u64| Duration::from_secs(d * 24 * 3600);
-        Self { deliveries: days(7), events: days(30), batch: 500, every: Duration::from_secs(600) }
+        Self {
+            deliveries: days(7),
+            events: days(30),
+            batch: 500,
+            orphans_every: days(1),
+            every: Duration::from_secs(600),
+        }
     }
 }

@@ -19,6 +19,7 @@ mod quota;
 mod reap;
 mod runner;
 mod send_queued;
+mod sweep_media;
 mod tasks;
 mod waker;
 mod workers;
@@ -42,6 +43,7 @@ use keep_sessions::KeepSessions;
 use reap::Reap;
 use runner::{Job, Status};
 use send_queued::SendQueued;
+use sweep_media::SweepMedia;
 use tasks::Tasks;
 
 /// How long work that was cut off at the end of the grace gets to be gone.
@@ -65,6 +67,7 @@ impl Jobs {
             Box::new(SendQueued::new(services.clone(), waker.clone(), tasks.clone(), config.send)),
             Box::new(KeepSessions::new(services.clone(), waker.clone(), tasks.clone(), config.sessions)),
             Box::new(Expire::new(services.clone(), waker)),
+            Box::new(SweepMedia::new(services.clone(), config.reap.clone())),
             Box::new(Reap::new(services.clone(), config.reap)),
         ];
         let mut all = Vec::with_capacity(jobs.len());

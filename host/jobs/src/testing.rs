@@ -9,13 +9,14 @@ use portico_core::access::AccessKey;
 use portico_core::access::secret::KeyHash;
 use portico_core::address::Party;
 use portico_core::context::MonotonicUlid;
+use portico_core::context::outcome::Outcomes;
 use portico_core::context::queue_length::QueueLengths;
 use portico_core::device::{Device, DeviceState, Refs, Settings, Wanted};
 use portico_core::event::{Event, EventKind};
 use portico_core::id::{DeliveryId, DeviceId, EventId, MessageId, TenantId, WebhookId};
 use portico_core::limits::Limits;
 use portico_core::message::{Content, Direction, Message, MessageStatus, StatusTimes};
-use portico_core::ports::outbound::{OutboundError, OutboundRequest, OutboundResponse};
+use portico_core::ports::outbound::{Fetched, OutboundError, OutboundRequest, OutboundResponse};
 use portico_core::ports::plugins::{
     Answer, Decision, Formatted, FormattedBatch, Handled, Outcome, PaceDevice, PaceQuery, Package, Parts,
     PluginFailure, PluginInfo, PluginRequest, Refusal,
@@ -23,7 +24,7 @@ use portico_core::ports::plugins::{
 use portico_core::ports::store::{AttemptResult, Work};
 use portico_core::ports::{Clock, Outbound, Plugins, Rng, Store};
 use portico_core::seal::Sealer;
-use portico_core::testing::{ComputeHere, FakeWhatsApp};
+use portico_core::testing::{ComputeHere, FakeWhatsApp, NoBlobs};
 use portico_core::throttle::Throttle;
 use portico_core::time::UtcMs;
 use portico_core::webhook::{
@@ -249,6 +250,10 @@ impl Outbound for Nothing {
     async fn send(&self, _: OutboundRequest) -> Result<OutboundResponse, OutboundError> {
         Err(OutboundError::Dns)
     }
+
+    async fn fetch(&self, _: &str, _: std::time::Duration) -> Result<Fetched, OutboundError> {
+        Err(OutboundError::Dns)
+    }
 }
 
 /// A gateway whose store never answers.
@@ -265,11 +270,13 @@ pub(crate) fn services() -> Arc<Services> {
         ulids: MonotonicUlid::default(),
         queue_lengths: QueueLengths::default(),
         directory: Arc::default(),
+        outcomes: Outcomes::default(),
     };
     Arc::new(Services {
         ports: Arc::new(ports),
         sessions: Arc::new(FakeWhatsApp::unreachable()),
         plugins: Arc::new(FakePlugins::default()),
         outbound: Arc::new(Nothing),
+        blobs: Arc::new(NoBlobs),
     })
 }

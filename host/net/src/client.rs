@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use portico_core::header;
-use portico_core::ports::outbound::{OutboundError, OutboundRequest, OutboundResponse};
+use portico_core::ports::outbound::{Fetched, OutboundError, OutboundRequest, OutboundResponse};
 use portico_core::ports::{Clock, Outbound};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use url::{Host, Url};
@@ -14,7 +14,7 @@ use url::{Host, Url};
 use crate::address::Guard;
 use crate::config::NetConfig;
 use crate::dns::{GuardedDns, Lookup, SystemLookup};
-use crate::{failure, retry_after};
+use crate::{failure, fetch, retry_after};
 
 /// Why there is no client.
 #[derive(Debug, thiserror::Error)]
@@ -23,10 +23,10 @@ pub struct BuildError(#[from] reqwest::Error);
 
 /// The one outbound HTTP client. Cheap to share; keeps connections for the next request.
 pub struct Client {
-    http: reqwest::Client,
+    pub(crate) http: reqwest::Client,
     clock: Arc<dyn Clock>,
     guard: Arc<Guard>,
-    connect_timeout: Duration,
+    pub(crate) connect_timeout: Duration,
     response_bytes_max: usize,
 }
 
@@ -68,7 +68,7 @@ impl Client {
         Ok(Self { http, clock, guard, connect_timeout, response_bytes_max })
     }
 
-    fn parse(&self, text: &str) -> Result<Url, OutboundError> {
+    pub(crate) fn parse(&self, text: &str) -> Result<Url, OutboundError> {
         let invalid = |why: &str| OutboundError::Invalid(why.to_owned());
         let url = Url::parse(text).map_err(|e| {
             OutboundError::Invalid(format!("the URL can't be read ({e}); write it like https://example.com/hook"))
@@ -133,6 +133,10 @@ impl Outbound for Client {
         let timeout = request.timeout;
         let exchange = tokio::time::timeout(timeout, self.exchange(url, request));
         exchange.await.unwrap_or(Err(OutboundError::Timeout(timeout)))
+    }
+
+    async fn fetch(&self, url: &str, timeout: Duration) -> Result<Fetched, OutboundError> {
+        fetch::fetch(self, url, timeout).await
     }
 }
 

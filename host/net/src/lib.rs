@@ -14,6 +14,7 @@ mod client;
 mod config;
 mod dns;
 mod failure;
+mod fetch;
 mod retry_after;
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod event;
 mod filter;
 mod key_record;
 mod lane;
+mod media;
 mod message;
 mod open;
 mod outbox;
@@ -85,6 +86,13 @@ store_contract! {
         random_work_keeps_every_lane_in_order;
     filter:
         text_that_postgres_refuses_is_looked_for_without_it;
+    media:
+        a_medium_survives_the_round_trip
+        a_file_is_fetched_once_for_a_message
+        usage_counts_every_medium_of_the_tenant
+        a_medium_is_kept_longer_and_never_shorter
+        what_expired_goes_oldest_first
+        media_of_a_device_go_with_it;
     message:
         a_message_survives_the_round_trip
         a_message_is_stored_once

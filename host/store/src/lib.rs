@@ -27,6 +27,7 @@ mod error;
 mod event;
 mod key_record;
 mod lock;
+mod media;
 mod message;
 mod migrate;
 mod outbox;

@@ -63,6 +63,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Statement> {
         crate::device::ALL,
         crate::event::ALL,
         crate::key_record::ALL,
+        crate::media::ALL,
         crate::message::ALL,
         crate::outbox::ALL,
         crate::outbox::settle::ALL,

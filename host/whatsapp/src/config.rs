@@ -1,5 +1,6 @@
 //! Settings of sessions: section `[whatsapp]` of the configuration.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use portico_core::setting::Seconds;
@@ -35,6 +36,9 @@ pub struct WhatsAppConfig {
     /// Which network. No setting of its own: it follows from `[sandbox]`.
     #[serde(skip)]
     pub network: Network,
+    /// Folder for files while they are encrypted or decrypted. No setting of its own: it is part of the data folder.
+    #[serde(skip)]
+    pub staging: PathBuf,
     /// The web client version to claim, as three numbers. Without one it is asked of WhatsApp once a day.
     #[schemars(example = [2, 3000, 1_023_000_000_u32])]
     pub version: Option<(u32, u32, u32)>,
@@ -60,6 +64,7 @@ impl Default for WhatsAppConfig {
     fn default() -> Self {
         Self {
             network: Network::default(),
+            staging: std::env::temp_dir(),
             version: None,
             device_name: "Portico".to_owned(),
             pre_key_count: PRE_KEYS_DEFAULT,
@@ -94,6 +99,18 @@ pub struct WhatsAppLimits {
     #[serde(rename = "send_timeout_s", with = "Seconds")]
     #[schemars(range(min = 1))]
     pub send_timeout: Duration,
+    /// Files that are uploaded or fetched at once, for all sessions together.
+    #[schemars(range(min = 1, max = 256))]
+    pub file_transfers_max: usize,
+    /// How long uploading or fetching one file may take, in seconds.
+    #[serde(rename = "file_timeout_s", with = "Seconds")]
+    #[schemars(range(min = 1, max = 3600))]
+    pub file_timeout: Duration,
+    /// Uploaded files that each session remembers, so that a file which goes to many is uploaded once.
+    pub uploads_remembered_max: usize,
+    /// How long it remembers them, in seconds. WhatsApp keeps files for some weeks.
+    #[serde(rename = "uploads_remembered_s", with = "Seconds")]
+    pub uploads_remembered: Duration,
     /// Pairings a phone may begin and fail before the session is ended.
     #[schemars(range(min = 1))]
     pub pairing_attempts_max: u32,
@@ -116,6 +133,10 @@ impl Default for WhatsAppLimits {
             resolve_absent_ttl: Duration::from_secs(600),
             resolve_timeout: Duration::from_secs(15),
             send_timeout: Duration::from_secs(30),
+            file_transfers_max: 16,
+            file_timeout: Duration::from_secs(600),
+            uploads_remembered_max: 64,
+            uploads_remembered: Duration::from_secs(12 * 3600),
             pairing_attempts_max: 3,
             pairing_code_timeout: Duration::from_secs(20),
             events_max: 4_096,

@@ -230,6 +230,7 @@ async fn only_loopback_networks_are_accepted() {
             sealer(),
             inbox,
             std::sync::Arc::new(setup::SystemClock),
+            std::sync::Arc::new(portico_core::testing::NoBlobs),
         )
     };
     let sandbox = |ws: &str, media: &str| Network::Sandbox { ws_url: ws.to_owned(), media_base: media.to_owned() };

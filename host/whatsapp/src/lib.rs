@@ -13,6 +13,7 @@ mod device_lock;
 mod dial;
 mod events;
 mod failure;
+mod files;
 mod pairing;
 mod resolve;
 mod send;

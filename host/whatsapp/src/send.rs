@@ -11,13 +11,13 @@ use portico_core::ports::whatsapp::{Outgoing, OutgoingContent};
 use whatsapp_rust::waproto::whatsapp::Message;
 use whatsapp_rust::{Client, Jid, SendOptions};
 
-use crate::failure;
 use crate::session::Session;
+use crate::{failure, files};
 
 /// Users remembered one by one in [`UnsavedRatchets`]; with more, everybody counts.
 const USERS_MAX: usize = 256;
 
-/// Encrypts and writes one message. Returns once it is on the wire.
+/// Encrypts and writes one message, its file first. Returns once it is on the wire.
 pub(crate) async fn send(session: &Session, out: &Outgoing) -> Result<()> {
     let client = session.client().ok_or_else(|| failure::not_ready(DeviceState::Connecting))?;
     if client.pn().is_none() {
@@ -28,20 +28,18 @@ pub(crate) async fn send(session: &Session, out: &Outgoing) -> Result<()> {
     if !client.is_logged_in() {
         return Err(failure::unreachable("the session is being connected again"));
     }
+    let message = match &out.content {
+        OutgoingContent::Text { text } => Message { conversation: Some(text.clone()), ..Default::default() },
+        OutgoingContent::Media(file) => files::upload::message(session, &client, file).await?,
+    };
     let sent = async {
         save_ratchets(session, &client, &to, out).await?;
         let options = SendOptions::default().with_message_id(out.whatsapp_id.as_str());
-        let written = client.send_message_with_options(to, message(&out.content), options).await;
+        let written = client.send_message_with_options(to, message, options).await;
         written.map(drop).map_err(|error| failure::of_send(&error))
     };
     let timed = tokio::time::timeout(session.context.limits.send_timeout, sent).await;
     timed.unwrap_or_else(|_| Err(failure::unreachable("writing the message took too long")))
-}
-
-fn message(content: &OutgoingContent) -> Message {
-    match content {
-        OutgoingContent::Text { text } => Message { conversation: Some(text.clone()), ..Default::default() },
-    }
 }
 
 /// Has the library store its keys if a message of the recipient was decrypted since it last did.

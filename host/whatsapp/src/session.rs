@@ -19,9 +19,10 @@ use portico_core::device::{Signal, StateReason};
 use portico_core::error::Result;
 use portico_core::id::DeviceId;
 use portico_core::ports::whatsapp::{Account, Fact, Resources};
-use portico_core::ports::{Clock, Inbox, KeyRecords};
+use portico_core::ports::{Blobs, Clock, Inbox, KeyRecords};
 use portico_core::seal::Sealer;
 use portico_core::time::UtcMs;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use whatsapp_rust::Client;
 
@@ -29,6 +30,7 @@ use crate::backend::Backend;
 use crate::config::{WhatsAppConfig, WhatsAppLimits};
 use crate::dial::Transports;
 use crate::events::signals::{self, Verdict};
+use crate::files::upload::Uploads;
 use crate::pairing::Pairing;
 use crate::resolve::RecipientCache;
 use crate::send::UnsavedRatchets;
@@ -49,6 +51,9 @@ pub(crate) struct Context {
     pub(crate) inbox: Arc<dyn Inbox>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) transports: Transports,
+    pub(crate) blobs: Arc<dyn Blobs>,
+    /// Permits for files that are uploaded or fetched.
+    pub(crate) transfers: Semaphore,
 }
 
 impl Context {
@@ -69,6 +74,7 @@ pub(crate) struct Session {
     pub(crate) pairing: Pairing,
     pub(crate) recipients: RecipientCache,
     pub(crate) unsaved_ratchets: Arc<UnsavedRatchets>,
+    pub(crate) uploads: Uploads,
     client: Mutex<Option<Arc<Client>>>,
     /// Whether the last report to the core was that the session is logged in.
     logged_in: AtomicBool,
@@ -89,6 +95,7 @@ impl Session {
             pairing: Pairing::default(),
             recipients: RecipientCache::default(),
             unsaved_ratchets: Arc::default(),
+            uploads: Uploads::default(),
             client: Mutex::new(None),
             logged_in: AtomicBool::new(false),
             undecryptable: AtomicU64::new(0),

@@ -12,17 +12,20 @@ use portico_core::address::{Party, PhoneNumber, Recipient};
 use portico_core::device::{Device, DeviceState};
 use portico_core::error::{Error, Result};
 use portico_core::id::DeviceId;
+use portico_core::ports::blobs::ByteSource;
 use portico_core::ports::whatsapp::{
-    CLOSE_TIMEOUT, Contacts, DeviceLock, Messages, Outgoing, PairingCode, QrCode, Resources, Sessions,
+    CLOSE_TIMEOUT, Contacts, DeviceLock, Files, Messages, Outgoing, PairingCode, QrCode, RemoteMedia, Resources,
+    Sessions,
 };
-use portico_core::ports::{Clock, Inbox, KeyRecords};
+use portico_core::ports::{Blobs, Clock, Inbox, KeyRecords};
 use portico_core::seal::Sealer;
+use tokio::sync::Semaphore;
 
 use crate::config::{PRE_KEYS_DEFAULT, WhatsAppConfig};
 use crate::device_lock::DeviceLocks;
 use crate::dial::Transports;
 use crate::session::{Context, Session, Table};
-use crate::{failure, pairing, resolve, send};
+use crate::{failure, files, pairing, resolve, send};
 
 /// How long WhatsApp may take to hear that a device is unlinked.
 const UNLINK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -47,7 +50,8 @@ impl fmt::Debug for WhatsAppSessions {
 impl WhatsAppSessions {
     /// Starts without any session.
     ///
-    /// `keys` stores what sessions must remember, sealed by `sealer`; facts are reported to `inbox`. `Invalid` for a configuration
+    /// `keys` stores what sessions must remember, sealed by `sealer`; facts are reported to `inbox`; `blobs` has the files that are
+    /// sent. `Invalid` for a configuration
     /// that this build must not follow: in a build with the feature `sandbox`, every network but a loopback one.
     pub fn new(
         config: WhatsAppConfig,
@@ -55,6 +59,7 @@ impl WhatsAppSessions {
         sealer: Sealer,
         inbox: Arc<dyn Inbox>,
         clock: Arc<dyn Clock>,
+        blobs: Arc<dyn Blobs>,
     ) -> Result<Self> {
         if !(1..=PRE_KEYS_DEFAULT).contains(&config.pre_key_count) {
             let why = format!("must be 1 to {PRE_KEYS_DEFAULT}");
@@ -62,7 +67,8 @@ impl WhatsAppSessions {
         }
         let transports = Transports::new(&config.network)?;
         let limits = config.limits.clone();
-        let context = Context { config, limits, records: keys, sealer, inbox, clock, transports };
+        let transfers = Semaphore::new(limits.file_transfers_max.max(1));
+        let context = Context { config, limits, records: keys, sealer, inbox, clock, transports, blobs, transfers };
         Ok(Self {
             context: Arc::new(context),
             table: Arc::new(Mutex::new(HashMap::new())),
@@ -188,5 +194,13 @@ impl Contacts for WhatsAppSessions {
     async fn resolve(&self, device: &DeviceId, to: &Recipient) -> Result<Party> {
         let session = self.get(device)?;
         resolve::resolve(&session, to).await
+    }
+}
+
+#[async_trait]
+impl Files for WhatsAppSessions {
+    async fn fetch(&self, device: &DeviceId, file: &RemoteMedia) -> Result<Box<dyn ByteSource>> {
+        let session = self.get(device)?;
+        files::fetch::fetch(&session, file).await
     }
 }

@@ -9,6 +9,7 @@ mod delivery;
 mod device;
 mod event;
 mod key;
+mod media;
 mod message;
 mod page;
 mod plugin;
@@ -26,6 +27,9 @@ pub use device::{
 };
 pub use event::{Event, EventPage, EventType, TestEvent, WebhookDisabled, WebhookTest};
 pub use key::{AccessKey, KeyFormat, KeyText, MadeKey, NewKey, SCOPES_MAX, Scope};
+pub use media::{
+    Media, MediaContent, MediaOrigin, MediaRef, MessageMedia, NewMedia, NewMediaContent, message_media_path,
+};
 pub use message::{
     CONTENT_FIELDS_MAX, Content, Direction, Message, MessageStatus, NewContent, NewMessage, Party, SendFailure,
     StatusTimes,

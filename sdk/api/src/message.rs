@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
-use crate::Timestamp;
+use crate::{MediaContent, MediaRef, NewMediaContent, Timestamp};
 
 /// Which way a message went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +42,20 @@ pub enum Content {
         /// The text.
         text: String,
     },
+    /// A picture.
+    Image(MediaContent),
+    /// A film.
+    Video(MediaContent),
+    /// A short round film, recorded in the chat.
+    VideoNote(MediaContent),
+    /// Sound.
+    Audio(MediaContent),
+    /// Sound recorded in the chat.
+    Voice(MediaContent),
+    /// Any file.
+    Document(MediaContent),
+    /// A sticker.
+    Sticker(MediaContent),
     /// Something this version stores no more of than its kind and caption.
     Other {
         /// As WhatsApp names it: `image`, `audio`, `poll_creation`, …
@@ -176,6 +190,18 @@ pub enum NewContent {
         #[cfg_attr(feature = "openapi", schema(example = "Hello"))]
         text: String,
     },
+    /// A picture: JPEG, PNG or WebP.
+    Image(NewMediaContent),
+    /// A film: MP4, 3GPP or QuickTime.
+    Video(NewMediaContent),
+    /// Sound.
+    Audio(NewMediaContent),
+    /// Sound that looks as if it was recorded in the chat: Ogg with Opus.
+    Voice(NewMediaContent),
+    /// Any file.
+    Document(NewMediaContent),
+    /// A sticker: WebP.
+    Sticker(NewMediaContent),
     /// A type that WhatsApp has and this version can't send yet; its fields are not read.
     #[serde(skip)]
     Planned(&'static str),
@@ -185,27 +211,26 @@ pub enum NewContent {
 pub const CONTENT_FIELDS_MAX: usize = 32;
 
 /// Types that WhatsApp has and this version can't send yet.
-const PLANNED: [&str; 14] = [
-    "image",
-    "video",
-    "audio",
-    "voice",
-    "document",
-    "sticker",
-    "location",
-    "live_location",
-    "contacts",
-    "poll",
-    "list",
-    "buttons",
-    "event",
-    "template",
+const PLANNED: [&str; 8] = ["location", "live_location", "contacts", "poll", "list", "buttons", "event", "template"];
+
+/// Makes the content of a file of one kind.
+type OfMedia = fn(NewMediaContent) -> NewContent;
+
+/// Types that are files.
+const MEDIA: [(&str, OfMedia); 6] = [
+    ("image", NewContent::Image),
+    ("video", NewContent::Video),
+    ("audio", NewContent::Audio),
+    ("voice", NewContent::Voice),
+    ("document", NewContent::Document),
+    ("sticker", NewContent::Sticker),
 ];
 
 /// What `type` says.
 #[derive(Clone, Copy)]
 enum ContentType {
     Text,
+    Media(OfMedia),
     Planned(&'static str),
 }
 
@@ -214,6 +239,9 @@ impl<'de> Deserialize<'de> for ContentType {
         let name = String::deserialize(deserializer)?;
         if name == "text" {
             return Ok(Self::Text);
+        }
+        if let Some((_, make)) = MEDIA.into_iter().find(|(media, _)| *media == name) {
+            return Ok(Self::Media(make));
         }
         let planned = PLANNED.into_iter().find(|planned| *planned == name);
         planned.map(Self::Planned).ok_or_else(|| D::Error::custom("is no type of message; `text` is one"))
@@ -231,27 +259,59 @@ impl<'de> Visitor<'de> for ContentVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<NewContent, A::Error> {
-        let (mut kind, mut text, mut unknown) = (None, None, None);
-        for read in 0.. {
+        let mut read = Fields::default();
+        for count in 0.. {
             let Some(name) = fields.next_key::<String>()? else { break };
-            if read == CONTENT_FIELDS_MAX {
+            if count == CONTENT_FIELDS_MAX {
                 return Err(A::Error::custom(format_args!("must have at most {CONTENT_FIELDS_MAX} entries")));
             }
             match name.as_str() {
-                "type" => kind = Some(fields.next_value::<ContentType>()?),
-                "text" => text = Some(fields.next_value::<String>()?),
+                "type" => read.kind = Some(fields.next_value()?),
+                "text" => read.text = Some(fields.next_value()?),
+                "media" => read.media = Some(fields.next_value()?),
+                "caption" => read.caption = Some(fields.next_value()?),
                 _ => {
                     fields.next_value::<IgnoredAny>()?;
-                    unknown.get_or_insert(name);
+                    read.unknown.get_or_insert(name);
                 }
             }
         }
-        match (kind, text, unknown) {
-            (None, ..) => Err(A::Error::missing_field("type")),
-            (Some(ContentType::Planned(kind)), ..) => Ok(NewContent::Planned(kind)),
-            (Some(ContentType::Text), _, Some(name)) => Err(A::Error::unknown_field(&name, &["type", "text"])),
-            (Some(ContentType::Text), None, None) => Err(A::Error::missing_field("text")),
-            (Some(ContentType::Text), Some(text), None) => Ok(NewContent::Text { text }),
+        read.content()
+    }
+}
+
+/// The fields of a content as far as they are known.
+#[derive(Default)]
+struct Fields {
+    kind: Option<ContentType>,
+    text: Option<String>,
+    media: Option<MediaRef>,
+    caption: Option<String>,
+    /// The first field that is not known.
+    unknown: Option<String>,
+}
+
+impl Fields {
+    fn content<E: Error>(self) -> Result<NewContent, E> {
+        let Self { kind, text, media, caption, unknown } = self;
+        let strange = |field: &str, known| E::unknown_field(field, known);
+        match kind {
+            None => Err(E::missing_field("type")),
+            Some(ContentType::Planned(kind)) => Ok(NewContent::Planned(kind)),
+            Some(ContentType::Text) => {
+                let of_media = media.is_some().then_some("media").or(caption.is_some().then_some("caption"));
+                if let Some(field) = unknown.as_deref().or(of_media) {
+                    return Err(strange(field, &["type", "text"]));
+                }
+                text.map(|text| NewContent::Text { text }).ok_or_else(|| E::missing_field("text"))
+            }
+            Some(ContentType::Media(make)) => {
+                if let Some(field) = unknown.as_deref().or(text.is_some().then_some("text")) {
+                    return Err(strange(field, &["type", "media", "caption"]));
+                }
+                let media = media.ok_or_else(|| E::missing_field("media"))?;
+                Ok(make(NewMediaContent { media, caption }))
+            }
         }
     }
 }
@@ -280,6 +340,15 @@ mod tests {
     }
 
     #[test]
+    fn a_file_is_read_with_its_caption_and_written_as_it_is_read() {
+        let media = MediaRef { upload: Some("med_1".to_owned()), ..MediaRef::default() };
+        let content = NewContent::Image(NewMediaContent { media, caption: Some("a pier".to_owned()) });
+        let json = r#"{"type":"image","media":{"upload":"med_1"},"caption":"a pier"}"#;
+        assert!(read(json) == Ok(content.clone()));
+        assert_eq!(serde_json::to_string(&content).unwrap(), json);
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         for (json, why) in [
             ("{}", "missing field `type`"),
@@ -288,6 +357,10 @@ mod tests {
             (r#"{"type":"text"}"#, "missing field `text`"),
             (r#"{"type":"text","text":5}"#, "invalid type: integer `5`"),
             (r#"{"type":"text","text":"hi","txt":1}"#, "unknown field `txt`"),
+            (r#"{"type":"text","text":"hi","caption":"x"}"#, "unknown field `caption`"),
+            (r#"{"type":"image"}"#, "missing field `media`"),
+            (r#"{"type":"image","media":{"id":"x"}}"#, "unknown field `id`"),
+            (r#"{"type":"image","media":{"url":"x"},"text":"hi"}"#, "unknown field `text`"),
         ] {
             assert!(read(json).is_err_and(|e| e.contains(why)), "{json}");
         }
@@ -295,13 +368,13 @@ mod tests {
 
     #[test]
     fn a_planned_type_is_told_apart_whatever_its_fields() {
-        assert!(read(r#"{"type":"image","url":{"x":[1,2]}}"#) == Ok(NewContent::Planned("image")));
+        assert!(read(r#"{"type":"location","place":{"x":[1,2]}}"#) == Ok(NewContent::Planned("location")));
     }
 
     #[test]
     fn a_content_has_only_so_many_fields() {
         let fields: Vec<_> = (0..40).map(|n| format!("\"f{n}\":1")).collect();
-        let json = format!("{{\"type\":\"image\",{}}}", fields.join(","));
+        let json = format!("{{\"type\":\"poll\",{}}}", fields.join(","));
         assert!(read(&json).is_err_and(|e| e.contains("at most 32 entries")));
     }
 }

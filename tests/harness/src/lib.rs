@@ -5,6 +5,7 @@
 
 mod client;
 mod database;
+mod file_server;
 mod gateway;
 mod process;
 mod receiver;
@@ -12,7 +13,9 @@ mod wait;
 
 pub use client::{Answer, Client};
 pub use database::{Database, Kind};
+pub use file_server::FileServer;
 pub use gateway::{PairedDevice, TestGateway};
+pub use portico::Config;
 pub use process::Process;
 pub use receiver::{Delivered, Receiver};
 pub use wait::{DEADLINE, wait_until};

@@ -203,10 +203,15 @@ impl<'c> TenantAccess<'c> {
     }
 }
 
-impl DeviceAccess<'_> {
+impl<'c> DeviceAccess<'c> {
     /// What the gateway is made of.
-    pub(crate) fn services(&self) -> &Services {
+    pub(crate) fn services(&self) -> &'c Services {
         self.tenant.services()
+    }
+
+    /// Access to what belongs to the device's tenant, for the same action.
+    pub(crate) fn tenant(&self) -> &TenantAccess<'c> {
+        &self.tenant
     }
 
     /// Reads in one transaction; gives `work` the device as it is in it.

@@ -119,6 +119,7 @@ answers_by_id! {
     crate::model::access::User, "user": |tx, tenant, id| tx.user_find(tenant, id);
     crate::model::device::Device, "device": |tx, tenant, id| tx.device_find(tenant, id);
     crate::model::event::Event, "event": |tx, tenant, id| tx.event_find(tenant, id);
+    crate::model::media::Media, "media": |tx, tenant, id| tx.media_find(tenant, id);
     crate::model::webhook::Delivery, "delivery": |tx, tenant, id| tx.delivery_find(tenant, id);
     crate::model::webhook::Webhook, "webhook": |tx, tenant, id| tx.webhook_find(tenant, id);
 }

@@ -3,6 +3,7 @@
 use std::ops::{Deref, DerefMut};
 
 use crate::context::Ports;
+use crate::id::MessageId;
 use crate::limits::Limits;
 use crate::ports::Topic;
 use crate::ports::store::Tx;
@@ -13,11 +14,12 @@ pub struct Write<'t> {
     tx: &'t mut dyn Tx,
     ports: &'t Ports,
     topics: Vec<Topic>,
+    messages: Vec<MessageId>,
 }
 
 impl<'t> Write<'t> {
     pub(crate) fn new(tx: &'t mut dyn Tx, ports: &'t Ports) -> Self {
-        Self { tx, ports, topics: Vec::new() }
+        Self { tx, ports, topics: Vec::new(), messages: Vec::new() }
     }
 
     /// Has the tasks that wait on `topic` woken once the transaction is durable.
@@ -25,6 +27,11 @@ impl<'t> Write<'t> {
         if !self.topics.contains(&topic) {
             self.topics.push(topic);
         }
+    }
+
+    /// Has those woken who wait for what becomes of these messages, once the transaction is durable.
+    pub(crate) fn told_of<'m>(&mut self, messages: impl IntoIterator<Item = &'m MessageId>) {
+        self.messages.extend(messages.into_iter().cloned());
     }
 
     /// The ports, for what needs neither rows nor waiting: sealing, randomness.
@@ -47,8 +54,8 @@ impl<'t> Write<'t> {
         self.ports.fresh(make)
     }
 
-    pub(crate) fn into_topics(self) -> Vec<Topic> {
-        self.topics
+    pub(crate) fn into_wakeups(self) -> (Vec<Topic>, Vec<MessageId>) {
+        (self.topics, self.messages)
     }
 }
 

@@ -138,6 +138,7 @@ fn record(tx: &mut Write<'_>, device: &Device, told: &[(&[String], Progress)]) -
         return Ok(());
     }
     tx.message_progress(&messages)?;
+    tx.told_of(messages.iter().map(|m| &m.id));
     raise::all(tx, &events).map(drop)
 }
 

@@ -1,5 +1,6 @@
 //! Sending: a message is stored with its WhatsApp id first; a worker takes it to the network.
 
+use super::file::{self, FileSource, NewFile};
 use super::{Content, Direction, Message, MessageStatus, StatusTimes};
 use crate::access::authorize::Action;
 use crate::address::Recipient;
@@ -9,7 +10,7 @@ use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::id::{DeviceId, MessageId};
 use crate::limits::Limits;
-use crate::ports::{Rng, Topic};
+use crate::ports::{Rng, Topic, Tx};
 
 /// What to send.
 #[derive(Clone, Debug)]
@@ -17,7 +18,39 @@ pub struct NewMessage {
     /// A number or JID, as the caller wrote it.
     pub to: String,
     /// What it says.
-    pub content: Content,
+    pub content: NewContent,
+}
+
+/// What a message to send says.
+#[derive(Clone)]
+pub enum NewContent {
+    /// Text.
+    Text {
+        /// The text.
+        text: String,
+    },
+    /// A file.
+    Media(NewFile),
+    /// A type that can't be sent yet.
+    Planned(&'static str),
+}
+
+/// Hides the text: requests end up in logs.
+impl std::fmt::Debug for NewContent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text { .. } => f.write_str("NewContent(text)"),
+            Self::Media(file) => write!(f, "NewContent({})", file.kind.as_str()),
+            Self::Planned(kind) => write!(f, "NewContent({kind})"),
+        }
+    }
+}
+
+impl NewContent {
+    /// Whether taking it means to fetch a file from somewhere else first, which may take its time.
+    pub fn is_fetched(&self) -> bool {
+        matches!(self, Self::Media(NewFile { source: FileSource::Url(_), .. }))
+    }
 }
 
 /// Takes a message for sending. When this returns, the message is durable and will be sent once, also after a crash; its
@@ -35,6 +68,11 @@ pub async fn send(ctx: &OpContext, device: &DeviceId, new: NewMessage) -> Result
     }
     check_content(ctx.limits(), &new.content)?;
     let chat = device.services().sessions.resolve(&ready.device().id, &to).await?;
+    let content = match new.content {
+        NewContent::Text { text } => Content::Text { text },
+        NewContent::Media(file) => Content::Media(Box::new(file::taken(ctx, device.tenant(), file).await?)),
+        NewContent::Planned(kind) => return Err(unsupported(kind)),
+    };
     let ports = &device.services().ports;
     let now = ctx.now();
     let message = Message {
@@ -46,7 +84,7 @@ pub async fn send(ctx: &OpContext, device: &DeviceId, new: NewMessage) -> Result
         sender: None,
         sender_name: None,
         whatsapp_id: whatsapp_id(&*ports.rng),
-        content: new.content,
+        content,
         status: MessageStatus::Queued,
         error: None,
         created_at: now,
@@ -54,6 +92,16 @@ pub async fn send(ctx: &OpContext, device: &DeviceId, new: NewMessage) -> Result
         times: StatusTimes::default(),
     };
     device.write(move |tx, device| queue(tx, device, message)).await
+}
+
+/// A message that was taken, as it is now.
+pub async fn look_again(ctx: &OpContext, message: &Message) -> Result<Message> {
+    let device = ctx.device(&message.device).require(Action::Send).await?;
+    let id = message.id.clone();
+    let find = move |tx: &mut dyn Tx, device: &Device| {
+        tx.message_find(&device.tenant, &device.id, &id)?.ok_or_else(|| Error::not_found("message", &id))
+    };
+    device.read(find).await
 }
 
 /// Stores a message that is to be sent.
@@ -64,14 +112,22 @@ fn queue(tx: &mut Write<'_>, device: &Device, message: Message) -> Result<Messag
         let why = format!("{limit} messages of this device wait already, the limit; wait for some to be sent");
         return Err(Error::Busy { why, retry_after: std::time::Duration::from_secs(5) });
     }
+    if let Content::Media(content) = &message.content
+        && let Some(media) = &content.media
+    {
+        let until = tx.now() + tx.limits().media_kept;
+        if !tx.media_keep(&device.tenant, media, until)? {
+            return Err(file::gone(media));
+        }
+    }
     tx.message_insert(std::slice::from_ref(&message))?;
     tx.wake(Topic::Outgoing(device.id.clone()));
     Ok(message)
 }
 
-fn check_content(limits: &Limits, content: &Content) -> Result<()> {
+fn check_content(limits: &Limits, content: &NewContent) -> Result<()> {
     match content {
-        Content::Text { text } => {
+        NewContent::Text { text } => {
             let max = limits.text_chars_max;
             let count = text.chars().count();
             if text.trim().is_empty() || count > max {
@@ -82,10 +138,13 @@ fn check_content(limits: &Limits, content: &Content) -> Result<()> {
             }
             Ok(())
         }
-        Content::Other { kind, .. } => {
-            Err(Error::Unsupported { why: format!("messages of type `{kind}` can't be sent yet; `text` can") })
-        }
+        NewContent::Media(file) => file.check(limits),
+        NewContent::Planned(kind) => Err(unsupported(kind)),
     }
+}
+
+fn unsupported(kind: &str) -> Error {
+    Error::Unsupported { why: format!("messages of type `{kind}` can't be sent yet; text and files can") }
 }
 
 /// An id as WhatsApp Web makes them: `3EB0` and 18 hexadecimal digits in upper case (whatsapp-rust 0.7 does the same).

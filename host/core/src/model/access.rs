@@ -211,11 +211,6 @@ impl Caller {
         self.expires_at
     }
 
-    /// What the caller may do.
-    pub fn scopes(&self) -> &[Scope] {
-        &self.scopes
-    }
-
     /// Whether the caller may do that.
     pub fn has(&self, scope: Scope) -> bool {
         self.scopes.contains(&scope)

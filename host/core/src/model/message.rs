@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::Party;
 use crate::id::{DeviceId, MessageId, TenantId};
+use crate::model::media::MediaContent;
 use crate::time::UtcMs;
 
 /// Which way a message went.
@@ -28,6 +29,8 @@ pub enum Content {
         /// The text.
         text: String,
     },
+    /// A file, with or without a text under it.
+    Media(Box<MediaContent>),
     /// Something this version stores no more of than its kind and caption.
     Other {
         /// As WhatsApp names it: `image`, `audio`, `poll_creation`, …
@@ -49,6 +52,7 @@ impl Content {
     pub fn kind(&self) -> &str {
         match self {
             Self::Text { .. } => "text",
+            Self::Media(media) => media.kind.as_str(),
             Self::Other { kind, .. } => kind,
         }
     }
@@ -57,6 +61,7 @@ impl Content {
     pub fn text(&self) -> Option<&str> {
         match self {
             Self::Text { text } => Some(text),
+            Self::Media(media) => media.caption.as_deref(),
             Self::Other { text, .. } => text.as_deref(),
         }
     }

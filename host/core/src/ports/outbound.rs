@@ -1,8 +1,10 @@
-//! The one way out over HTTP. Addresses are checked when the connection is made, redirects are never followed.
+//! The one way out over HTTP. Addresses are checked when the connection is made, and redirects of requests are never followed.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
+
+use super::blobs::ByteSource;
 
 /// A request to somebody else's server.
 #[derive(Clone, Debug)]
@@ -30,6 +32,16 @@ pub struct OutboundResponse {
     pub body: Vec<u8>,
 }
 
+/// A file that is being fetched: the server said yes, and its bytes come.
+pub struct Fetched {
+    /// The type the server says it has.
+    pub media_type: Option<String>,
+    /// The name the server gives it, or the last part of the URL's path.
+    pub file_name: Option<String>,
+    /// Its bytes.
+    pub source: Box<dyn ByteSource>,
+}
+
 /// Why there was no answer. The texts are safe to show to the owner of the URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OutboundError {
@@ -48,6 +60,12 @@ pub enum OutboundError {
     /// No answer in time.
     #[error("no answer within {0:?}")]
     Timeout(Duration),
+    /// The server answered a fetch with another status than 200.
+    #[error("the server answered with status {0}")]
+    Status(u16),
+    /// A fetch was sent on too often, or to nowhere.
+    #[error("the server redirects too often, or without saying where to")]
+    Redirects,
     /// Something else.
     #[error("{0}")]
     Other(String),
@@ -61,4 +79,8 @@ pub trait Outbound: Send + Sync {
 
     /// Sends a request.
     async fn send(&self, request: OutboundRequest) -> Result<OutboundResponse, OutboundError>;
+
+    /// Fetches a file. A few redirects are followed, each to an address that is checked like the first. `timeout` is for the
+    /// whole file; a source that does not come in time fails.
+    async fn fetch(&self, url: &str, timeout: Duration) -> Result<Fetched, OutboundError>;
 }

@@ -8,6 +8,7 @@
 mod access;
 mod devices;
 mod events;
+mod media;
 mod messages;
 mod outbox;
 mod plugins;
@@ -19,6 +20,7 @@ use async_trait::async_trait;
 pub use access::{AccessTx, IdempotencyEntry};
 pub use devices::{DeviceChange, DeviceFilter, DeviceTx};
 pub use events::EventTx;
+pub use media::MediaTx;
 pub use messages::{MessageFilter, MessageTx};
 pub use outbox::{AttemptResult, DeliveryFilter, LaneResult, NewDelivery, OutboxStats, OutboxTx, WaitingWebhook};
 pub use plugins::{KvEntry, PluginTx};
@@ -94,4 +96,7 @@ fn with_result<T: Send + 'static>(
 }
 
 /// One transaction.
-pub trait Tx: AccessTx + UserTx + DeviceTx + MessageTx + EventTx + WebhookTx + OutboxTx + PluginTx + Send {}
+pub trait Tx:
+    AccessTx + UserTx + DeviceTx + MessageTx + EventTx + WebhookTx + OutboxTx + PluginTx + MediaTx + Send
+{
+}

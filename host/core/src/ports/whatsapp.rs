@@ -1,21 +1,23 @@
-//! The port to WhatsApp, split by area: what the core asks of it ([`Sessions`], [`Messages`], [`Contacts`]) and what it
+//! The port to WhatsApp, split by area: what the core asks of it ([`Sessions`], [`Messages`], [`Contacts`], [`Files`]) and what it
 //! tells the core ([`Inbox`]).
 //!
-//! How it grows: a new area (groups, media, …) is a file with one trait here, which is added to [`WhatsApp`] and to the fake
+//! How it grows: a new area (groups, …) is a file with one trait here, which is added to [`WhatsApp`] and to the fake
 //! of `core::testing`. What a caller wants to send, what is stored and what an API shows are three different types:
 //! [`OutgoingContent`], [`crate::model::message::Content`] and the views of the API.
 
 mod contacts;
+mod files;
 mod inbox;
 mod messages;
 mod session;
 
 pub use contacts::Contacts;
+pub use files::{Files, RemoteMedia};
 pub use inbox::{Account, Fact, Inbox, Incoming, ReceiptKind, Step};
-pub use messages::{Messages, Outgoing, OutgoingContent};
+pub use messages::{Messages, Outgoing, OutgoingContent, OutgoingMedia};
 pub use session::{CLOSE_TIMEOUT, DeviceLock, LOCK_TIMEOUT, PairingCode, QrCode, Resources, Sessions};
 
 /// Everything the core asks of WhatsApp. Implemented by whatever implements the areas.
-pub trait WhatsApp: Sessions + Messages + Contacts {}
+pub trait WhatsApp: Sessions + Messages + Contacts + Files {}
 
-impl<T: Sessions + Messages + Contacts> WhatsApp for T {}
+impl<T: Sessions + Messages + Contacts + Files> WhatsApp for T {}

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
-use portico_core::id::{KeyId, TenantId};
+use portico_core::access::Credential;
+use portico_core::id::TenantId;
 use portico_core::ports::Clock;
 use portico_core::ports::plugins::{Limit, LimitBy, LimitHeaders};
 use portico_core::time::UtcMs;
@@ -28,7 +29,7 @@ const RAISED: u32 = 1_000;
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Subject {
     Address(Option<IpAddr>),
-    Key(KeyId),
+    Credential(Credential),
     Device(TenantId, String),
 }
 
@@ -84,11 +85,11 @@ impl Windows {
         let caller = principal.caller()?;
         self.count(table, claims, |limit, claim| match limit.by {
             LimitBy::Address => None,
-            LimitBy::Key => Some(Subject::Key(caller.key().clone())),
+            LimitBy::Key => Some(Subject::Credential(caller.credential().clone())),
             LimitBy::Device => Some(match claim.params.first() {
                 Some(device) => Subject::Device(caller.tenant().clone(), device.clone()),
                 // A device that stands in the body is not known yet.
-                None => Subject::Key(caller.key().clone()),
+                None => Subject::Credential(caller.credential().clone()),
             }),
         })
     }

@@ -34,18 +34,23 @@ impl<T: Serialize> IntoResponse for Json<T> {
     }
 }
 
-/// No content type at all is taken for JSON.
-fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
-    let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(()) };
+/// Whether a body is JSON. No content type at all is taken for it.
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(CONTENT_TYPE) else { return true };
     let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json")) {
+    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
+    if is_json(headers) {
         return Ok(());
     }
     let why = "this route takes JSON; send it with `Content-Type: application/json`";
     Err(Problem::new(ProblemCode::UnsupportedMediaType, why).about("Content-Type"))
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+/// Reads a document as the type the route takes.
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     if body.is_empty() {
         return Err(malformed("a JSON body is needed; GET /docs shows which"));
     }

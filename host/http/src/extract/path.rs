@@ -5,7 +5,7 @@ use axum::http::request::Parts;
 use portico_api::ProblemCode;
 use portico_core::Error;
 use portico_core::access::resolve;
-use portico_core::id::{DeliveryId, DeviceId, KeyId, MessageId, TenantId, WebhookId};
+use portico_core::id::{DeliveryId, DeviceId, KeyId, MediaId, MessageId, TenantId, WebhookId};
 use utoipa::IntoParams;
 
 use crate::api::App;
@@ -46,8 +46,15 @@ macro_rules! read_by_reference {
     )*};
 }
 
-read_as_they_are! { MessageId DeliveryId TenantId }
+read_as_they_are! { MessageId DeliveryId MediaId TenantId }
 read_by_reference! { DeviceId KeyId WebhookId }
+
+/// A plugin's id. Whether there is such a plugin is for the operation to say.
+impl PathId for String {
+    async fn read(text: &str, _: &'static str, _: &Parts, _: &App) -> Result<Self, Error> {
+        Ok(text.to_owned())
+    }
+}
 
 async fn read<T: PathId>(
     params: &[(String, String)],
@@ -109,6 +116,8 @@ paths! {
         id: DeviceId = "device", "The device's id";
         plugin: String = "plugin", "The plugin's id";
     }
+    /// `…/media/{id}`
+    MediaPath { id: MediaId = "media", "The id of the file"; }
     /// `…/keys/{id}`
     KeyPath { id: KeyId = "key", "The key's id or `no:<number>`"; }
     /// `…/messages/{message}`

@@ -142,8 +142,21 @@ fn bodies() -> Vec<(&'static str, &'static str, Vec<Value>, Value)> {
         (
             "/v1/devices/{id}/messages",
             "post",
-            vec![json!({ "to": "15550100002", "content": text })],
+            vec![
+                json!({ "to": "15550100002", "content": text }),
+                json!({ "to": "15550100002", "content": { "type": "image", "media": { "upload": "med_x" }, "caption": "Pier" } }),
+                json!({ "to": "15550100002", "content": { "type": "document", "media": { "url": "https://example.com/a.pdf", "file_name": "a.pdf" } } }),
+            ],
             json!({ "to": "15550100002", "content": { "type": "text" } }),
+        ),
+        (
+            "/v1/media",
+            "post",
+            vec![
+                json!({ "data": "aGk=", "media_type": "text/plain", "file_name": "hi.txt" }),
+                json!({ "url": "https://example.com/pier.jpg" }),
+            ],
+            json!({ "url": 5 }),
         ),
         (
             "/v1/webhooks",
@@ -185,6 +198,7 @@ fn is_read(path: &str, method: &str, body: &Value) -> bool {
         ("/v1/devices/{id}", _) => reads::<portico_api::DevicePatch>(body),
         ("/v1/devices/{id}/pairing-code", _) => reads::<portico_api::PairingPhone>(body),
         ("/v1/devices/{id}/messages", _) => reads::<portico_api::NewMessage>(body),
+        ("/v1/media", _) => reads::<portico_api::NewMedia>(body),
         ("/v1/webhooks", _) => reads::<portico_api::NewWebhook>(body),
         ("/v1/webhooks/{id}", _) => reads::<portico_api::WebhookPatch>(body),
         ("/v1/webhooks/{id}/replay", _) => reads::<portico_api::ReplaySpan>(body),

@@ -30,6 +30,8 @@ async fn who_is_refused_is_refused_before_the_body_is_read() {
     for (method, path, key, earlier, status) in [
         ("POST", "/v1/devices", None, 0, 401),
         ("POST", "/v1/devices", None, 1, 429),
+        ("POST", "/v1/media", None, 0, 401),
+        ("POST", "/v1/media", Some("portico_x"), 0, 503),
         ("POST", "/v1/keys", None, 1, 429),
         ("POST", "/echo/say", None, 1, 429),
         // The database is down, so the key can't be looked up.

@@ -6,12 +6,13 @@ use async_trait::async_trait;
 use portico_core::access::secret::KeyHash;
 use portico_core::access::{AccessKey, Scope};
 use portico_core::context::MonotonicUlid;
+use portico_core::context::outcome::Outcomes;
 use portico_core::context::queue_length::QueueLengths;
 use portico_core::device::Device;
 use portico_core::event::Event;
 use portico_core::id::{DeviceId, KeyId, TenantId};
 use portico_core::limits::Limits;
-use portico_core::ports::outbound::{OutboundError, OutboundRequest, OutboundResponse};
+use portico_core::ports::outbound::{Fetched, OutboundError, OutboundRequest, OutboundResponse};
 use portico_core::ports::plugins::{
     Answer, AnswerBody, Decision, FormattedBatch, Handled, Hook, Mount, Outcome, PaceDevice, PaceQuery, Package,
     PluginFailure, PluginInfo, PluginRequest, Plugins, Refusal, Route,
@@ -19,7 +20,7 @@ use portico_core::ports::plugins::{
 use portico_core::ports::store::Work;
 use portico_core::ports::{Clock, Outbound, Rng, Store, Topic, Waker};
 use portico_core::seal::Sealer;
-use portico_core::testing::{ComputeHere, FakeWhatsApp};
+use portico_core::testing::{ComputeHere, FakeWhatsApp, NoBlobs};
 use portico_core::throttle::Throttle;
 use portico_core::time::UtcMs;
 use portico_core::{Error, Ports, Result, Services};
@@ -101,6 +102,10 @@ impl Outbound for Fake {
     }
 
     async fn send(&self, _: OutboundRequest) -> Result<OutboundResponse, OutboundError> {
+        Err(OutboundError::Dns)
+    }
+
+    async fn fetch(&self, _: &str, _: std::time::Duration) -> Result<Fetched, OutboundError> {
         Err(OutboundError::Dns)
     }
 }
@@ -217,12 +222,14 @@ fn api_over(store: FakeStore, config: HttpConfig) -> (Api, Arc<FakeStore>) {
         ulids: MonotonicUlid::default(),
         queue_lengths: QueueLengths::default(),
         directory: Arc::default(),
+        outcomes: Outcomes::default(),
     };
     let services = Services {
         ports: Arc::new(ports),
         sessions: Arc::new(FakeWhatsApp::default()),
         plugins: Arc::new(Fake),
         outbound: Arc::new(Fake),
+        blobs: Arc::new(NoBlobs),
     };
     let live = Live { events: watch::channel(0).1, stopping: watch::channel(false).1, parts: Arc::new(Vec::new) };
     (api(Arc::new(services), config, live), store)

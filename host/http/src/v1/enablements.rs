@@ -100,7 +100,7 @@ pub(super) async fn effective_of_tenant(Auth(ctx): Auth, path: PluginPath) -> Ha
     responses((status = 200, description = "What holds", body = Page<EffectivePlugin>)))]
 pub(super) async fn list_of_device(Auth(ctx): Auth, path: DevicePath) -> HandlerResult<Json<Page<EffectivePlugin>>> {
     let items = effective::list(&ctx, Some(&path.id)).await?.iter().map(Into::into).collect();
-    Ok(Json(Page { items, next: None }))
+    Ok(Json(Page { items, next: None, total: None }))
 }
 
 /// Look at what a device decided about a plugin

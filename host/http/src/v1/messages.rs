@@ -1,8 +1,8 @@
 //! Messages: send, list, look at.
 
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::Response;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
 use portico_api::{Direction, Message, MessageStatus, NewMessage, Page};
 use portico_core::message::{lookup, send};
 use portico_core::ports::store::MessageFilter;
@@ -11,11 +11,14 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{HandlerResult, created};
+use super::wait::{self, WaitPreference};
+use super::{HandlerResult, at, created};
 use crate::api::App;
+use crate::concurrency::{Lease, fetch_permit};
 use crate::extract::path::{AnyMessagePath, DevicePath, MessagePath};
 use crate::extract::query::{IdempotencyKey, checked_filter, page};
 use crate::extract::{Auth, Json, Query, device};
+use crate::problem::Problem;
 
 /// The routes of messages.
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -29,15 +32,34 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 /// Send a message
 ///
 /// The answer comes when the message is stored: it will be sent once, also after a crash. How far it comes is told in events
-/// and in its `status`. Send an `Idempotency-Key` so that a repetition after a lost answer sends nothing twice.
+/// and in its `status`. Send an `Idempotency-Key` so that a repetition after a lost answer sends nothing twice. With
+/// `Prefer: wait=10` the answer comes when WhatsApp's server has the message (200) or it failed (the problem), at most so many
+/// seconds later; if neither happened by then, it is 202 as without.
 #[utoipa::path(post, path = "/v1/devices/{id}/messages", tag = "messages", security(("key" = ["messages:write"])),
-    params(DevicePath, IdempotencyKey), request_body = NewMessage,
-    responses((status = 202, description = "The message, queued", body = Message)))]
-pub(super) async fn send(Auth(ctx): Auth, path: DevicePath, Json(body): Json<NewMessage>) -> HandlerResult<Response> {
-    let new = send::NewMessage { to: body.to, content: body.content.into() };
+    params(DevicePath, IdempotencyKey, WaitPreference), request_body = NewMessage,
+    responses(
+        (status = 200, description = "The message, which WhatsApp's server has", body = Message),
+        (status = 202, description = "The message, queued", body = Message)))]
+pub(super) async fn send(
+    State(app): State<App>,
+    Auth(ctx): Auth,
+    lease: Lease,
+    path: DevicePath,
+    headers: HeaderMap,
+    Json(body): Json<NewMessage>,
+) -> HandlerResult<Response> {
+    let new = send::NewMessage { to: body.to, content: body.content.try_into()? };
+    let fetching = new.content.is_fetched().then(|| fetch_permit(&app, ctx.tenant(), &lease)).transpose()?;
     let message = send::send(&ctx, &path.id, new).await?;
+    drop(fetching);
     let location = format!("/v1/devices/{}/messages/{}", message.device, message.id);
-    Ok(created(&ctx, StatusCode::ACCEPTED, &location, &Message::from(&message)))
+    let waited = wait::outcome(&app, &ctx, &lease, &headers, message).await?;
+    let mut response = match &waited.message.error {
+        Some(failure) if waited.span.is_some() => at(Problem::failed_send(failure).into_response(), &location),
+        _ => created(&ctx, waited.status(), &location, &Message::from(&waited.message)),
+    };
+    waited.announce(response.headers_mut());
+    Ok(response)
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 use portico_api::{PluginOffer, PluginOfferPatch};
+use portico_core::Error;
 use portico_core::plugin::{Audience, offer};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -11,7 +12,7 @@ use super::{HandlerResult, answered};
 use crate::api::App;
 use crate::extract::path::PluginPath;
 use crate::extract::query::IdempotencyKey;
-use crate::extract::{Auth, Json, id};
+use crate::extract::{Auth, Json};
 
 /// The routes of offers.
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -42,7 +43,8 @@ pub(super) async fn change_offer(
         None => None,
         Some(None) => Some(Audience::Everybody),
         Some(Some(list)) => {
-            Some(Audience::Tenants(list.iter().map(|text| id("tenant", text)).collect::<Result<_, _>>()?))
+            let tenant = |text: &String| text.parse().map_err(|_| Error::invalid("tenants", "must be ids of tenants"));
+            Some(Audience::Tenants(list.iter().map(tenant).collect::<Result<_, _>>()?))
         }
     };
     let default_state = default_state.map(Into::into);

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use portico_core::device::{Device, DeviceState};
 use portico_core::id::{DeviceId, MessageId, TenantId};
-use portico_core::message::{Direction, Message, SendFailure, progress};
+use portico_core::message::{Content, Direction, Message, SendFailure, progress};
 use portico_core::page::PageRequest;
 use portico_core::ports::Tx;
 use portico_core::ports::plugins::{Decision, PaceDevice, PaceQuery};
@@ -262,7 +262,11 @@ impl Sender {
             let outgoing = Outgoing::try_from(message)?;
             services.sessions.send(&device.id, &outgoing).await
         };
-        let written = tokio::time::timeout(config.write_timeout, writing).await;
+        let limit = match message.content {
+            Content::Media(_) => config.write_file_timeout,
+            Content::Text { .. } | Content::Other { .. } => config.write_timeout,
+        };
+        let written = tokio::time::timeout(limit, writing).await;
         let error = match written.unwrap_or_else(|_| Err(Error::unavailable("the session", "writing took too long"))) {
             Ok(()) => {
                 let message = self.queue.remove(place);

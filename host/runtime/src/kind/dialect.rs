@@ -126,9 +126,9 @@ impl Handle {
 fn identity(caller: &Caller) -> wit::Identity {
     wit::Identity {
         tenant: caller.tenant().to_string(),
-        user: None,
+        user: caller.user().map(ToString::to_string),
         number: None,
-        device: None,
+        device: caller.device().map(ToString::to_string),
         scopes: caller.scopes().iter().map(|scope| scope.as_str().to_owned()).collect(),
     }
 }

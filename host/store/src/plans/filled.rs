@@ -53,7 +53,7 @@ impl Table {
     }
 }
 
-const TABLES: [Table; 17] = [
+const TABLES: [Table; 18] = [
     Table { rows: 1_000, columns: "tenants (id, name, event_seq, created_ms)", values: "[t: i], [n: i], 0, i" },
     Table {
         rows: 10_000,
@@ -97,6 +97,11 @@ const TABLES: [Table; 17] = [
              [d: CASE WHEN i <= 500000 THEN 100 ELSE (i - 500001) / 250 + 1 END],
              CASE WHEN i % 4 < 2 THEN 'in' ELSE 'out' END, [c: i / 200], [w: i], '{}',
              CASE WHEN i % 1000 = 2 THEN 'queued' WHEN i % 4 < 2 THEN 'received' ELSE 'read' END, i, i",
+    },
+    Table {
+        rows: 100_000,
+        columns: "media (id, tenant_id, digest, bytes, media_type, origin, device_id, message_id, created_ms, expires_ms)",
+        values: "[x: i], [t: i % 100 + 1], [g: i], i, 'image/jpeg', 'incoming', [d: i % 2000 + 1], [m: i], i, i",
     },
     Table {
         rows: 250_000,

@@ -39,7 +39,7 @@ const MAY_SCAN: [&str; 6] = [
 
 /// Statements whose plan for any values may read a table whole on Postgres: it has to suppose that `LIMIT $2` lets a tenth of
 /// the table through. The plan for real values costs far less, so Postgres goes on making that one.
-const MAY_SCAN_FOR_ANY_VALUES: [&str; 2] = ["event::PURGE", "outbox::PURGE"];
+const MAY_SCAN_FOR_ANY_VALUES: [&str; 3] = ["event::PURGE", "media::PURGE", "outbox::PURGE"];
 
 /// Statements that sort what they found: few rows, whose number the caller bounds.
 const MAY_SORT: [&str; 6] = [
@@ -145,6 +145,16 @@ const PINS: &[Pin] = &[
     pin("key_record::TAKE", &["key_records_pkey"], "'d1000005', 'session', 'r1000005'"),
     pin("key_record::PURGE", &["key_records_pkey"], "'d1000005', 'session', 50"),
     pin("key_record::WIPE", &["key_records_pkey"], "'d1000005'"),
+    pin("media::INSERT", &[], ""),
+    pin("media::FIND", &["media_pkey|media_page"], "'t1000001', 'x1000100'"),
+    pin("media::FIND_FETCHED", &["media_message"], "'t1000001', 'd1000101', 'm1000100'"),
+    pin("media::LIST", &["media_page"], "'t1000001', 'z', 20, 0"),
+    pin("media::TOTAL", &["media_page|media_usage"], "'t1000001', 1000"),
+    pin("media::USAGE", &["media_usage|media_page"], "'t1000001'"),
+    pin("media::KEEP", &["media_pkey|media_page"], "'t1000001', 'x1000100', 1"),
+    pin("media::DELETE", &["media_pkey|media_page"], "'t1000001', 'x1000100'"),
+    pin("media::PURGE", &["media_expiry", "media_pkey"], "500, 100"),
+    pin("media::USED", &["media_digest"], "'g1000005', 'g1000006'"),
     pin("message::INSERT", &[], ""),
     pin("message::FIND", &["messages_pkey|messages_page"], "'t1000001', 'd1000100', 'm1000005'"),
     pin("message::LIST", &["messages_page"], "'t1000001', 'd1000100', 'z', 20, NULL, NULL, 0"),

@@ -13,6 +13,7 @@ use portico_core::ports::whatsapp::{
     Account, Contacts, Fact, Incoming, Messages, Outgoing, OutgoingContent, ReceiptKind, Sessions, Step,
 };
 use portico_core::ports::{Clock, Inbox};
+use portico_core::testing::NoBlobs;
 use portico_core::time::UtcMs;
 use portico_sandbox::{Phone, Sandbox};
 use tokio::sync::Notify;
@@ -220,7 +221,8 @@ pub(super) fn gateway(
     keys: &Arc<MemoryKeyRecords>,
 ) -> Result<(WhatsAppSessions, Arc<Recorder>), Problem> {
     let inbox = Recorder::new();
-    let sessions = WhatsAppSessions::new(config, keys.clone(), sealer(), inbox.clone(), Arc::new(SystemClock))?;
+    let sessions =
+        WhatsAppSessions::new(config, keys.clone(), sealer(), inbox.clone(), Arc::new(SystemClock), Arc::new(NoBlobs))?;
     Ok((sessions, inbox))
 }
 

@@ -9,7 +9,10 @@ pub(crate) mod order;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use portico_core::id::DeviceId;
+use portico_core::message::Content;
 use portico_core::ports::whatsapp::{Fact, Incoming};
+use portico_core::seal::Sealer;
 use portico_core::time::UtcMs;
 use tokio::sync::oneshot;
 use whatsapp_rust::Client;
@@ -17,6 +20,7 @@ use whatsapp_rust::anyhow::{self, anyhow};
 use whatsapp_rust::types::durability_hook::{InboundDurabilityHook, InboundMessage};
 
 use super::{EventSink, party};
+use crate::files::remote;
 use crate::send::UnsavedRatchets;
 use order::MessageKey;
 
@@ -34,6 +38,9 @@ pub(crate) struct IncomingBatch {
 pub(crate) struct DurabilityHook {
     pub(crate) sink: Arc<EventSink>,
     pub(crate) unsaved_ratchets: Arc<UnsavedRatchets>,
+    /// Whose messages they are, and what seals the references to their files.
+    pub(crate) device: DeviceId,
+    pub(crate) sealer: Sealer,
 }
 
 #[async_trait]
@@ -44,7 +51,7 @@ impl InboundDurabilityHook for DurabilityHook {
             self.unsaved_ratchets.add([Some(&source.sender), source.sender_alt.as_ref()].into_iter().flatten());
         }
         let keys = batch.iter().map(MessageKey::of).collect();
-        let facts = facts(&client, batch).await;
+        let facts = facts(&client, &self.device, &self.sealer, batch).await;
         let (stored, answer) = oneshot::channel();
         let queued = self.sink.push_incoming(IncomingBatch { keys, facts, stored }).await;
         if queued && answer.await == Ok(true) {
@@ -55,17 +62,22 @@ impl InboundDurabilityHook for DurabilityHook {
 }
 
 /// The messages as facts. Those that say nothing by themselves are left out.
-pub(crate) async fn facts(client: &Client, batch: &[InboundMessage]) -> Vec<Fact> {
+pub(crate) async fn facts(client: &Client, device: &DeviceId, sealer: &Sealer, batch: &[InboundMessage]) -> Vec<Fact> {
     let mut facts = Vec::with_capacity(batch.len());
     for message in batch {
-        facts.extend(incoming(client, message).await.map(Fact::Message));
+        facts.extend(incoming(client, device, sealer, message).await.map(Fact::Message));
     }
     facts
 }
 
-async fn incoming(client: &Client, message: &InboundMessage) -> Option<Incoming> {
-    let content = content::of(&message.message)?;
+async fn incoming(client: &Client, device: &DeviceId, sealer: &Sealer, message: &InboundMessage) -> Option<Incoming> {
+    let mut content = content::of(&message.message)?;
     let info = &message.info;
+    if let Content::Media(media) = &mut content
+        && let Some(facts) = content::file(content::unwrapped(&message.message))
+    {
+        media.remote = remote::seal(sealer, device, &info.id, facts.file);
+    }
     let source = &info.source;
     let sender = if source.is_from_me {
         None

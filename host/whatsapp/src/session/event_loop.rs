@@ -209,7 +209,9 @@ impl EventLoop {
             Event::ServerAck(_) | Event::Receipt(_) => {}
             // What came through the durability hook is stored already. Newsletters and recovered messages come only here.
             Event::Messages(batch) if !batch.hook_committed => {
-                let facts = inbound::facts(&self.client, &batch.messages).await;
+                let facts =
+                    inbound::facts(&self.client, &self.session.device, &self.session.context.sealer, &batch.messages)
+                        .await;
                 self.record(vec![Item { facts, incoming: None }]).await;
             }
             Event::Messages(_) => {}

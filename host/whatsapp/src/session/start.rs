@@ -33,7 +33,12 @@ pub(super) async fn start(session: &Session) -> Result<RunningClient> {
     let backend = context.backend(&session.device);
     let (sink, events) = EventSink::new(session.device.clone(), context.limits.events_max);
     let dialer = SessionDialer { sockets: Arc::clone(&context.transports.sockets), sink: Arc::clone(&sink) };
-    let hook = DurabilityHook { sink: Arc::clone(&sink), unsaved_ratchets: Arc::clone(&session.unsaved_ratchets) };
+    let hook = DurabilityHook {
+        sink: Arc::clone(&sink),
+        unsaved_ratchets: Arc::clone(&session.unsaved_ratchets),
+        device: session.device.clone(),
+        sealer: context.sealer.clone(),
+    };
     let props = DevicePropsOverride::new()
         .with_os(context.config.device_name.as_str())
         .with_platform_type(PlatformType::CHROME);

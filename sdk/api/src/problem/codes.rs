@@ -98,9 +98,19 @@ codes! {
     TooManyPlugins = "too_many_plugins", 409, "Limit of plugins reached": "Remove a plugin first, or raise the limit.";
     DeliveryNotReplayable = "delivery_not_replayable", 409, "The delivery can't be sent again":
         "`detail` says what is in the way: an older delivery of its chat, or an event that is no longer kept.";
+    TooMuchMedia = "too_much_media", 409, "Limit of files reached":
+        "Delete files, or wait until some expire; `detail` names the limit.";
+    MediaGone = "media_gone", 410, "The file is gone":
+        "It expired or was deleted, here or at WhatsApp; upload it again, or ask the sender to send it again.";
     TooLarge = "too_large", 413, "Too large": "Send less; `detail` names the limit in bytes.";
     UnsupportedMediaType = "unsupported_media_type", 415, "Not the content type taken here":
         "Send JSON with `Content-Type: application/json`.";
+    RangeNotSatisfiable = "range_not_satisfiable", 416, "No such part of the file":
+        "The header `Content-Range` names the size of the file.";
+    MediaTypeMismatch = "media_type_mismatch", 422, "The file is of another type":
+        "`detail` says what the bytes are and what was declared or is needed.";
+    MediaUrlFailed = "media_url_failed", 422, "The URL gave no file":
+        "`detail` says what the other server answered; it must answer 200 with the file.";
     NotOnWhatsapp = "not_on_whatsapp", 422, "Not on WhatsApp": "The number has no WhatsApp account; check it.";
     RefusedByWhatsapp = "refused_by_whatsapp", 422, "WhatsApp said no":
         "`detail` holds WhatsApp's reason; sending the same again does not help.";

@@ -19,11 +19,11 @@ pub struct Fault {
     /// A sentence of the document that says exactly this.
     pub says: Option<&'static str>,
     /// Headers with credentials that were missing.
-    pub missing: Vec<String>,
+    pub missing: Box<[String]>,
     /// Seconds until it may be tried again.
     pub retry_after: Option<u32>,
     /// The path that was asked.
-    pub path: String,
+    pub path: Box<str>,
 }
 
 impl Fault {
@@ -35,9 +35,9 @@ impl Fault {
             detail: detail.into(),
             field: None,
             says: None,
-            missing: Vec::new(),
+            missing: Box::default(),
             retry_after: None,
-            path: String::new(),
+            path: Box::default(),
         }
     }
 
@@ -97,9 +97,9 @@ impl From<Refusal> for Fault {
         let code = ProblemCode::from_name(&refusal.code).unwrap_or(ProblemCode::Internal);
         Self {
             status: refusal.status,
-            missing: refusal.missing,
+            missing: refusal.missing.into(),
             retry_after: refusal.retry_after,
-            path: refusal.path,
+            path: refusal.path.into(),
             ..Self::new(code, refusal.detail)
         }
     }

@@ -23,7 +23,7 @@ impl<D: Dialect> HttpHandler for D {
         };
         Ok(Outcome::Answer(answer.unwrap_or_else(|mut fault| {
             if fault.path.is_empty() {
-                fault.path.clone_from(&request.path);
+                fault.path = request.path.as_str().into();
             }
             D::bad(&fault)
         })))

@@ -4,6 +4,7 @@ use portico_api as api;
 
 use super::{Content, Direction, Message, MessageStatus, SendFailure, StatusTimes};
 use crate::address::Party;
+use crate::model::media;
 
 same_variants!(Direction, api::Direction: In, Out);
 same_variants!(MessageStatus, api::MessageStatus: Queued, Sent, Delivered, Read, Played, Failed, Received);
@@ -14,21 +15,11 @@ impl From<&Party> for api::Party {
     }
 }
 
-impl From<&Content> for api::Content {
-    fn from(content: &Content) -> Self {
-        match content {
-            Content::Text { text } => Self::Text { text: text.clone() },
-            Content::Other { kind, text } => Self::Other { kind: kind.clone(), text: text.clone() },
-        }
-    }
-}
-
-impl From<api::NewContent> for Content {
-    fn from(content: api::NewContent) -> Self {
-        match content {
-            api::NewContent::Text { text } => Self::Text { text },
-            api::NewContent::Planned(kind) => Self::Other { kind: kind.to_owned(), text: None },
-        }
+fn content(message: &Message) -> api::Content {
+    match &message.content {
+        Content::Text { text } => api::Content::Text { text: text.clone() },
+        Content::Media(media) => media::view::in_message(message, media),
+        Content::Other { kind, text } => api::Content::Other { kind: kind.clone(), text: text.clone() },
     }
 }
 
@@ -60,7 +51,7 @@ impl From<&Message> for api::Message {
             sender: message.sender.as_ref().map(Into::into),
             sender_name: message.sender_name.clone(),
             whatsapp_id: message.whatsapp_id.clone(),
-            content: (&message.content).into(),
+            content: content(message),
             status: message.status.into(),
             error: message.error.as_ref().map(Into::into),
             created_at: message.created_at.into(),

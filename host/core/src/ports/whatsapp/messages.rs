@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use crate::address::Party;
 use crate::error::{Error, Result};
 use crate::id::DeviceId;
+use crate::model::media::{Digest, MediaContent, MediaKind};
 use crate::model::message::{Content, Message};
 
 /// A message to send.
@@ -27,6 +28,25 @@ pub enum OutgoingContent {
         /// The text.
         text: String,
     },
+    /// A file.
+    Media(OutgoingMedia),
+}
+
+/// A file to send. Its bytes are in the blob store.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OutgoingMedia {
+    /// What it is sent as.
+    pub kind: MediaKind,
+    /// The file.
+    pub digest: Digest,
+    /// Its size.
+    pub bytes: u64,
+    /// Its type.
+    pub media_type: String,
+    /// Its name.
+    pub file_name: Option<String>,
+    /// The text under it.
+    pub caption: Option<String>,
 }
 
 /// Shows the kind only: texts of messages must not end up in logs.
@@ -34,6 +54,7 @@ impl std::fmt::Debug for OutgoingContent {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Text { .. } => f.write_str("OutgoingContent(text)"),
+            Self::Media(media) => write!(f, "OutgoingContent({})", media.kind.as_str()),
         }
     }
 }
@@ -45,6 +66,7 @@ impl TryFrom<&Message> for Outgoing {
     fn try_from(message: &Message) -> Result<Self> {
         let content = match &message.content {
             Content::Text { text } => OutgoingContent::Text { text: text.clone() },
+            Content::Media(media) => OutgoingContent::Media(outgoing_media(media)?),
             Content::Other { kind, .. } => {
                 let why = format!("messages of type `{kind}` can't be sent yet; `text` can");
                 return Err(Error::Unsupported { why });
@@ -52,6 +74,14 @@ impl TryFrom<&Message> for Outgoing {
         };
         Ok(Self { whatsapp_id: message.whatsapp_id.clone(), to: message.chat.clone(), content })
     }
+}
+
+fn outgoing_media(media: &MediaContent) -> Result<OutgoingMedia> {
+    let (Some(digest), Some(bytes), Some(media_type)) = (media.digest, media.bytes, media.media_type.clone()) else {
+        return Err(Error::internal("sending a file", "the message names none"));
+    };
+    let (file_name, caption) = (media.file_name.clone(), media.caption.clone());
+    Ok(OutgoingMedia { kind: media.kind, digest, bytes, media_type, file_name, caption })
 }
 
 /// Sending messages through the sessions of this process.

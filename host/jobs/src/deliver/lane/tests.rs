@@ -4,7 +4,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use portico_core::id::WebhookId;
 use portico_core::ports::Outbound;
-use portico_core::ports::outbound::{OutboundError, OutboundRequest, OutboundResponse};
+use portico_core::ports::outbound::{Fetched, OutboundError, OutboundRequest, OutboundResponse};
 use portico_core::webhook::Headers;
 use portico_core::webhook::signature::{Secret, SecretForm};
 use tokio::sync::{Semaphore, mpsc};
@@ -28,6 +28,10 @@ impl Outbound for Receiver {
         tokio::task::yield_now().await;
         let status = lock(&self.0).pop_front().expect("no more requests than answers");
         Ok(OutboundResponse { status, retry_after: None, body: Vec::new() })
+    }
+
+    async fn fetch(&self, _: &str, _: std::time::Duration) -> Result<Fetched, OutboundError> {
+        Err(OutboundError::Dns)
     }
 }
 

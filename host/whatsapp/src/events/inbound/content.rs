@@ -3,9 +3,12 @@
 //! Three steps: take the wrappers off, leave out what is no message of its own (edits, votes, keys, receipts in disguise),
 //! name the kind. A kind this version does not know is kept as `unknown` rather than lost.
 
+use portico_core::media::MediaKind;
 use portico_core::message::Content;
 use whatsapp_rust::waproto::codec::message_encoded_len;
 use whatsapp_rust::waproto::whatsapp::Message;
+
+use crate::files::remote::Facts;
 
 /// Wrappers around wrappers, at most. Deeper nesting is nobody's honest message.
 const WRAPPERS_MAX: usize = 8;
@@ -23,6 +26,15 @@ fn kept(text: &str) -> String {
 
 /// What the message says; `None` when it is not a message of its own.
 pub(crate) fn of(message: &Message) -> Option<Content> {
+    let message = unwrapped(message);
+    if is_addition(message) {
+        return None;
+    }
+    text(message).or_else(|| media(message)).or_else(|| rich(message)).or_else(|| unknown(message))
+}
+
+/// The message inside of its wrappers.
+pub(crate) fn unwrapped(message: &Message) -> &Message {
     let mut message = message;
     for _ in 0..WRAPPERS_MAX {
         match inner(message) {
@@ -30,10 +42,7 @@ pub(crate) fn of(message: &Message) -> Option<Content> {
             None => break,
         }
     }
-    if is_addition(message) {
-        return None;
-    }
-    text(message).or_else(|| media(message)).or_else(|| rich(message)).or_else(|| unknown(message))
+    message
 }
 
 /// What a wrapper wraps.
@@ -78,28 +87,73 @@ fn other(kind: &str, text: Option<&String>) -> Option<Content> {
 }
 
 fn media(message: &Message) -> Option<Content> {
-    if let Some(m) = message.image_message.as_option() {
-        return other("image", m.caption.as_ref());
-    }
-    if let Some(m) = message.video_message.as_option() {
-        return other("video", m.caption.as_ref());
-    }
-    if let Some(m) = message.ptv_message.as_option() {
-        return other("video_note", m.caption.as_ref());
-    }
-    if let Some(m) = message.audio_message.as_option() {
-        return other(if m.ptt == Some(true) { "voice" } else { "audio" }, None);
-    }
-    if let Some(m) = message.document_message.as_option() {
-        return other("document", m.caption.as_ref());
-    }
-    if message.sticker_message.is_set() {
-        return other("sticker", None);
+    if let Some(facts) = file(message) {
+        let caption = facts.caption.filter(|text| !text.is_empty()).map(|text| kept(text));
+        return Some(Content::Media(Box::new(facts.content(caption))));
     }
     if message.sticker_pack_message.is_set() {
         return other("sticker_pack", None);
     }
     message.album_message.is_set().then(|| other("album", None)).flatten()
+}
+
+/// What the message tells of its file, if it has one.
+pub(crate) fn file(message: &Message) -> Option<Facts<'_>> {
+    if let Some(m) = message.image_message.as_option() {
+        return Some(Facts {
+            kind: MediaKind::Image,
+            media_type: m.mimetype.as_ref(),
+            file_name: None,
+            caption: m.caption.as_ref(),
+            size: (m.width, m.height),
+            seconds: None,
+            file: m,
+        });
+    }
+    let film = message.video_message.as_option().map(|m| (m, MediaKind::Video));
+    if let Some((m, kind)) = film.or_else(|| message.ptv_message.as_option().map(|m| (m, MediaKind::VideoNote))) {
+        return Some(Facts {
+            kind,
+            media_type: m.mimetype.as_ref(),
+            file_name: None,
+            caption: m.caption.as_ref(),
+            size: (m.width, m.height),
+            seconds: m.seconds,
+            file: m,
+        });
+    }
+    if let Some(m) = message.audio_message.as_option() {
+        return Some(Facts {
+            kind: if m.ptt == Some(true) { MediaKind::Voice } else { MediaKind::Audio },
+            media_type: m.mimetype.as_ref(),
+            file_name: None,
+            caption: None,
+            size: (None, None),
+            seconds: m.seconds,
+            file: m,
+        });
+    }
+    if let Some(m) = message.document_message.as_option() {
+        return Some(Facts {
+            kind: MediaKind::Document,
+            media_type: m.mimetype.as_ref(),
+            file_name: m.file_name.as_ref(),
+            caption: m.caption.as_ref(),
+            size: (None, None),
+            seconds: None,
+            file: m,
+        });
+    }
+    let m = message.sticker_message.as_option()?;
+    Some(Facts {
+        kind: MediaKind::Sticker,
+        media_type: m.mimetype.as_ref(),
+        file_name: None,
+        caption: None,
+        size: (m.width, m.height),
+        seconds: None,
+        file: m,
+    })
 }
 
 fn rich(message: &Message) -> Option<Content> {
@@ -181,6 +235,7 @@ fn unknown(message: &Message) -> Option<Content> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use portico_core::media::MediaContent;
     use whatsapp_rust::buffa::MessageField;
     use whatsapp_rust::waproto::whatsapp::{MessageContextInfo, message};
 
@@ -208,9 +263,22 @@ mod tests {
 
     #[test]
     fn captions_are_kept_with_their_kind() {
-        let image = message::ImageMessage { caption: Some("a pier".to_owned()), ..Default::default() };
+        let image = message::ImageMessage {
+            caption: Some("a pier".to_owned()),
+            mimetype: Some("image/jpeg".to_owned()),
+            file_length: Some(9),
+            width: Some(4),
+            ..Default::default()
+        };
         let message = Message { image_message: MessageField::some(image), ..Default::default() };
-        assert_eq!(of(&message), Some(Content::Other { kind: "image".to_owned(), text: Some("a pier".to_owned()) }));
+        let wanted = MediaContent {
+            caption: Some("a pier".to_owned()),
+            media_type: Some("image/jpeg".to_owned()),
+            bytes: Some(9),
+            width: Some(4),
+            ..MediaContent::of(MediaKind::Image)
+        };
+        assert_eq!(of(&message), Some(Content::Media(Box::new(wanted))));
     }
 
     #[test]

@@ -56,6 +56,8 @@ async fn event_loop(inbox: &Arc<FailingInbox>) -> Result<(EventLoop, RunningClie
         sealer: sealer(),
         inbox: Arc::clone(inbox) as _,
         clock: Arc::new(FixedClock(std::sync::atomic::AtomicI64::new(1))),
+        blobs: Arc::new(portico_core::testing::NoBlobs),
+        transfers: tokio::sync::Semaphore::new(1),
     };
     let session = Session::new(DeviceId::new(1, 1), Arc::new(context));
     let running = start::start(&session).await?;
