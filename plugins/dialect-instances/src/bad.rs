@@ -35,7 +35,7 @@ fn wording(code: ProblemCode) -> (u16, &'static str) {
         P::Unauthenticated => (401, "Missing or invalid API key"),
         P::Forbidden => (403, "Insufficient permissions"),
         P::DeviceNotFound => (404, "Instance not found"),
-        P::NotFound => (404, "Resource not found"),
+        P::NotFound | P::MediaGone => (404, "Resource not found"),
         P::MethodNotAllowed => (405, "Method not allowed"),
         // The document has no conflict: the request can't be served as things stand.
         P::DeviceNotReady => (400, "Instance is not connected"),
@@ -47,6 +47,17 @@ fn wording(code: ProblemCode) -> (u16, &'static str) {
         | P::IdempotencyKeyReused
         | P::IdempotencyKeyExpired
         | P::TooManyDevices
+        | P::KeyNotRevealable
+        | P::RefTaken
+        | P::UserExists
+        | P::TenantExists
+        | P::RevisionConflict
+        | P::PluginInUse
+        | P::TooManyPlugins
+        | P::TooMuchMedia
+        | P::RangeNotSatisfiable
+        | P::MediaTypeMismatch
+        | P::MediaUrlFailed
         | P::TooManyKeys
         | P::TooManyWebhooks
         | P::PresetKeyRevoked

@@ -33,7 +33,7 @@ pub async fn run(calls: usize) -> Result<String> {
     let mut micros = Vec::with_capacity(calls);
     for _ in 0..calls {
         let began = Instant::now();
-        runtime.format("webhook-format", &tenant, &event).await?;
+        runtime.format("webhook-format", None, &tenant, &event).await?;
         micros.push(began.elapsed().as_secs_f64() * 1e6);
     }
     micros.sort_by(f64::total_cmp);
