@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use portico_sdk::api::{Device, DeviceState, ProblemCode, QrCode, Timestamp, Webhook};
+use portico_sdk::api::{Device, DeviceState, MadeDevice, ProblemCode, QrCode, Timestamp, Webhook};
 use portico_sdk::dialect::{Call, Fault, Route, delete, get, post};
-use portico_sdk::gateway::{Answer, CoreError, Gateway, segment};
+use portico_sdk::gateway::{Answer, CoreError, Gateway};
 use portico_sdk::http::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -48,6 +48,9 @@ struct Instance {
     id: String,
     name: String,
     webhook_url: Option<String>,
+    /// The key of the webhook's signatures, shown this once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webhook_secret: Option<String>,
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     phone_number: Option<String>,
@@ -78,17 +81,15 @@ struct Qr {
 
 fn create(call: &Call<Instances>) -> Result<Response, Fault> {
     let NewInstance { name, webhook_url } = call.json()?;
-    let device: Device = call.gateway.post("/v1/devices", &json!({ "name": name }))?.json()?;
     let url = webhook_url.filter(|url| !url.is_empty());
+    let mut new = json!({ "name": name });
     if let Some(url) = &url {
-        let webhook = json!({ "device": device.id, "url": url, "events": ["*"], "format": PLUGIN_ID });
-        if let Err(refused) = call.gateway.post("/v1/webhooks", &webhook) {
-            // The request fails as a whole: nothing of it may stay.
-            call.gateway.delete(&format!("/v1/devices/{}", segment(&device.id)))?;
-            return Err(refused.into());
-        }
+        new["webhook"] = json!({ "url": url, "events": ["*"], "format": PLUGIN_ID });
     }
-    Ok(data(instance(device, url)?, Some("Instance created successfully. Please scan the QR code.")))
+    let made: MadeDevice = call.gateway.post("/v1/devices", &new)?.json()?;
+    let webhook_secret = made.webhook.and_then(|webhook| webhook.secret);
+    let instance = Instance { webhook_secret, ..instance(made.device, url)? };
+    Ok(data(instance, Some("Instance created successfully. Please scan the QR code.")))
 }
 
 fn list(call: &Call<Instances>) -> Result<Response, Fault> {
@@ -176,6 +177,7 @@ fn instance(device: Device, webhook_url: Option<String>) -> Result<Instance, Fau
         phone_number: phone_number(&device),
         name: device.name,
         webhook_url,
+        webhook_secret: None,
         created_at: device.created_at,
     })
 }
