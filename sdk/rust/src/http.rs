@@ -145,7 +145,7 @@ impl Response {
     }
 
     /// A JSON answer. A value that can't be written becomes an empty 500.
-    pub fn json(status: u16, body: &impl Serialize) -> Self {
+    pub fn json(status: u16, body: &(impl Serialize + ?Sized)) -> Self {
         match serde_json::to_vec(body) {
             Ok(body) => Self::new(status, "application/json", body),
             Err(_) => Self { status: 500, headers: Vec::new(), body: Body::Bytes(Vec::new()) },

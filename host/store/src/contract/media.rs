@@ -60,7 +60,7 @@ pub(super) async fn a_medium_survives_the_round_trip(fx: &'static Fixture) {
         assert!(tx.media_find(other, &media.id).unwrap().is_none(), "another tenant's");
         assert!(tx.media_find_fetched(other, &device.id, &message.id).unwrap().is_none(), "another tenant's");
         assert_eq!(tx.media_list(tenant, &page(9)).unwrap(), [plain.clone(), media.clone()]);
-        let second = PageRequest { limit: 1, before: Some(plain.id.to_string()) };
+        let second = PageRequest { before: Some(plain.id.to_string()), ..PageRequest::first(1) };
         assert_eq!(tx.media_list(tenant, &second).unwrap(), [media]);
         assert!(tx.media_list(other, &page(9)).unwrap().is_empty());
     })
