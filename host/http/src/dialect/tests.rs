@@ -56,11 +56,12 @@ fn dialect(name: &str, root: &[&str], routes: &[(&str, &str)]) -> PluginInfo {
 fn table() -> Arc<Table> {
     let mut silent = dialect("silent", &["/silent"], &[("GET", "/silent")]);
     silent.hooks.clear();
-    Tables::default().of(&Arc::new([
+    let plugins: Arc<[PluginInfo]> = Arc::new([
         dialect("a", &["/api", "/v1"], &[("POST", "/api/register"), ("GET", "/api/{x}/qr"), ("GET", "/v1/devices")]),
         dialect("b", &["/api/b"], &[("POST", "/api/register"), ("GET", "/api/b/{id}"), ("DELETE", "/api/b/{it}")]),
         silent,
-    ]))
+    ]);
+    Tables::default().of(&plugins)
 }
 
 fn find(method: Method, path: &str) -> Option<Match> {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use portico_core::access::secret::KeyHash;
-use portico_core::access::{AccessKey, Scope};
+use portico_core::access::{AccessKey, Caller, Scope};
 use portico_core::context::MonotonicUlid;
 use portico_core::context::queue_length::QueueLengths;
 use portico_core::device::Device;
