@@ -62,6 +62,9 @@ fn wording(code: ProblemCode) -> (u16, &'static str) {
         | P::TooManyWebhooks
         | P::PresetKeyRevoked
         | P::Conflict
+        | P::RevisionConflict
+        | P::PluginInUse
+        | P::TooManyPlugins
         | P::DeliveryNotReplayable
         | P::UnsupportedMediaType
         | P::NotOnWhatsapp

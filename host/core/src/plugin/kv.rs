@@ -102,7 +102,7 @@ fn check_size(tx: &mut Write<'_>, scope: &KvScope, key: &str, value: &[u8], befo
     let (keys_max, bytes_max) = (tx.limits().kv_keys, tx.limits().kv_bytes);
     if before.is_none() && keys >= keys_max {
         let why = format!("the plugin keeps {keys_max} values here, the limit (`limits.kv_keys`)");
-        return Err(Error::Conflict { code: "too_many_values", why });
+        return Err(Error::invalid("key", why));
     }
     let more = (value.len() + if before.is_none() { key.len() } else { 0 }) as u64;
     if bytes.saturating_sub(before.unwrap_or(0) as u64) + more > bytes_max {

@@ -180,7 +180,25 @@ fn bodies() -> Vec<(&'static str, &'static str, Vec<Value>, Value)> {
             vec![json!({ "from": "2026-01-31T12:00:00Z", "to": "2026-01-31T13:00:00Z" })],
             json!({ "from": "2026-01-31T12:00:00Z" }),
         ),
+        (
+            "/v1/plugins/{id}/offer",
+            "patch",
+            vec![json!({}), json!({ "grants_max": null, "tenants": ["ten_x"], "default_state": "off", "revision": 3 })],
+            json!({ "grants_max": ["everything"] }),
+        ),
+        ("/v1/plugins/{id}/enablement", "put", whole_enablements(), json!({ "settings": {} })),
+        ("/v1/plugins/{id}/enablement", "patch", parts_of_enablements(), json!({ "state": "maybe" })),
+        ("/v1/devices/{id}/plugins/{plugin}", "put", whole_enablements(), json!({ "settings": {} })),
+        ("/v1/devices/{id}/plugins/{plugin}", "patch", parts_of_enablements(), json!({ "state": "maybe" })),
     ]
+}
+
+fn whole_enablements() -> Vec<Value> {
+    vec![json!({ "state": "off" }), json!({ "state": "on", "settings": { "a": 1 }, "grants": ["kv"], "position": 2 })]
+}
+
+fn parts_of_enablements() -> Vec<Value> {
+    vec![json!({}), json!({ "settings": { "a": null }, "grants": null, "revision": 0 })]
 }
 
 /// What the gateway makes of a body: whether it can be read as the type of its route.
@@ -202,6 +220,13 @@ fn is_read(path: &str, method: &str, body: &Value) -> bool {
         ("/v1/webhooks", _) => reads::<portico_api::NewWebhook>(body),
         ("/v1/webhooks/{id}", _) => reads::<portico_api::WebhookPatch>(body),
         ("/v1/webhooks/{id}/replay", _) => reads::<portico_api::ReplaySpan>(body),
+        ("/v1/plugins/{id}/offer", _) => reads::<portico_api::PluginOfferPatch>(body),
+        ("/v1/plugins/{id}/enablement" | "/v1/devices/{id}/plugins/{plugin}", "put") => {
+            reads::<portico_api::NewPluginEnablement>(body)
+        }
+        ("/v1/plugins/{id}/enablement" | "/v1/devices/{id}/plugins/{plugin}", _) => {
+            reads::<portico_api::PluginEnablementPatch>(body)
+        }
         _ => panic!("{method} {path} has no type here"),
     }
 }

@@ -93,7 +93,7 @@ impl wit::Host for Guest {
 fn refused(error: Error) -> wit::KvError {
     let text = error.to_string();
     match error {
-        Error::Conflict { code: "too_many_values", .. } | Error::TooLarge { .. } => wit::KvError::TooLarge(text),
+        Error::TooLarge { .. } => wit::KvError::TooLarge(text),
         Error::Conflict { .. } => wit::KvError::Conflict(text),
         Error::Invalid { .. } | Error::NotFound { .. } => wit::KvError::Invalid(text),
         Error::Unauthenticated { .. }

@@ -79,8 +79,9 @@ async fn files_that_are_no_plugins_are_refused_by_name() {
 async fn a_plugin_gets_nothing_it_did_not_ask_for() {
     let silent = edited(hostile(), "[[grant]]", "#[grant]]");
     let silent = edited(edited(silent, "kind = \"rest\"", "#ind = \"rest\""), "why = \"to", "#hy = \"to");
-    let refused = refusal(edited(silent, "kind = \"kv\"", "#ind = \"kv\"")).await;
-    assert!(matches!(refused, LoadError::GrantMissing { grant: "rest" | "kv", .. }), "{refused}");
+    let silent = edited(edited(silent, "kind = \"kv\"", "#ind = \"kv\""), "kind = \"assume\"", "#ind = \"assume\"");
+    let refused = refusal(silent).await;
+    assert!(matches!(refused, LoadError::GrantMissing { grant: "rest" | "kv" | "assume", .. }), "{refused}");
     let foreign = edited(hostile(), "portico:plugin/log", "vanillo:plugin/log");
     let refused = refusal(foreign).await;
     assert!(matches!(&refused, LoadError::Import(name) if name.starts_with("vanillo:")), "{refused}");

@@ -152,7 +152,7 @@ const TABLES: [Table; 18] = [
              changed_ms)",
         values:
             "[b: i], [t: i % 1000 + 1], [p: i / 1000 + 1], CASE WHEN i % 2 = 0 THEN [d: i % 2000 + 1] END, 'on', '{}',
-             '[]', 0, 1, i",
+             '{}', 0, 1, i",
     },
     Table {
         rows: 200_000,

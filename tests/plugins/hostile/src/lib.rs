@@ -131,7 +131,7 @@ impl HttpHandler for Hostile {
             "pass" => return Ok(HttpOutcome::Pass),
             "assume" => Response::json(200, &format!("{:?}", core.assume("portico_guessed"))),
             "of-outside" => Response::of("/metrics"),
-            _ => Response::json(200, if request.is_authenticated() { "known" } else { "nobody" }),
+            _ => Response::json(200, &if request.is_authenticated() { "known" } else { "nobody" }),
         };
         Ok(HttpOutcome::Answer(answer))
     }

@@ -2,6 +2,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use portico_core::event::Event;
 use portico_core::id::WebhookId;
 use portico_core::ports::Outbound;
 use portico_core::ports::outbound::{Fetched, OutboundError, OutboundRequest, OutboundResponse};
@@ -70,7 +71,12 @@ async fn delivered(answers: &[u16], config: DeliverConfig, start_by: Instant) ->
     });
     let lane = lane_of(&slots, claimed(1), (2..5).map(claimed).collect(), start_by);
     let parts = || format::default_parts(&testing::event(1));
-    let bodies = vec![Body::Formatted(parts()), Body::Skip, Body::Default(parts()), Body::Formatted(parts())];
+    let bodies = vec![
+        Body::Formatted(parts(), "digest".into()),
+        Body::Skip,
+        Body::Default(parts()),
+        Body::Formatted(parts(), "digest".into()),
+    ];
     poster
         .deliver_lane(
             lane,
