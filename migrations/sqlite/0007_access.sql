@@ -1,7 +1,8 @@
 -- Who uses the gateway, and what other systems call things by.
 
 -- Numbers that count up within a tenant, one counter for each kind of thing. A number is never given twice, so the newest
--- one is kept here and not read from the rows.
+-- one is kept here and not read from the rows. Indexes on numbers begin with the number: they find one thing, and are no way
+-- to list those of a tenant, which would then have to be sorted.
 CREATE TABLE counters (
     tenant_id TEXT NOT NULL REFERENCES tenants (id) ON DELETE CASCADE,
     kind TEXT NOT NULL,
@@ -18,7 +19,7 @@ UPDATE devices SET number = v.number
 FROM (SELECT id AS row_id, ROW_NUMBER() OVER (PARTITION BY tenant_id ORDER BY id) AS number FROM devices) AS v
 WHERE devices.id = v.row_id;
 INSERT INTO counters (tenant_id, kind, newest) SELECT tenant_id, 'device', MAX(number) FROM devices GROUP BY tenant_id;
-CREATE UNIQUE INDEX devices_number ON devices (tenant_id, number);
+CREATE UNIQUE INDEX devices_number ON devices (number, tenant_id);
 
 CREATE TABLE device_refs (
     -- Implied by the device, therefore no reference.
@@ -43,7 +44,7 @@ UPDATE access_keys SET number = v.number
 FROM (SELECT id AS row_id, ROW_NUMBER() OVER (PARTITION BY tenant_id ORDER BY id) AS number FROM access_keys) AS v
 WHERE access_keys.id = v.row_id;
 INSERT INTO counters (tenant_id, kind, newest) SELECT tenant_id, 'key', MAX(number) FROM access_keys GROUP BY tenant_id;
-CREATE UNIQUE INDEX access_keys_number ON access_keys (tenant_id, number);
+CREATE UNIQUE INDEX access_keys_number ON access_keys (number, tenant_id);
 
 ALTER TABLE webhooks ADD COLUMN number BIGINT NOT NULL DEFAULT 0;
 -- How the signing key is written: `whsec` (base64 behind a prefix) or `text` (the text's own bytes).
@@ -54,7 +55,7 @@ UPDATE webhooks SET number = v.number
 FROM (SELECT id AS row_id, ROW_NUMBER() OVER (PARTITION BY tenant_id ORDER BY id) AS number FROM webhooks) AS v
 WHERE webhooks.id = v.row_id;
 INSERT INTO counters (tenant_id, kind, newest) SELECT tenant_id, 'webhook', MAX(number) FROM webhooks GROUP BY tenant_id;
-CREATE UNIQUE INDEX webhooks_number ON webhooks (tenant_id, number);
+CREATE UNIQUE INDEX webhooks_number ON webhooks (number, tenant_id);
 
 CREATE TABLE users (
     id TEXT NOT NULL PRIMARY KEY,
@@ -72,7 +73,7 @@ CREATE TABLE users (
     login_version BIGINT NOT NULL,
     created_ms BIGINT NOT NULL
 );
-CREATE UNIQUE INDEX users_number ON users (tenant_id, number);
+CREATE UNIQUE INDEX users_number ON users (number, tenant_id);
 CREATE UNIQUE INDEX users_mobile ON users (mobile);
 CREATE UNIQUE INDEX users_email ON users (email);
 CREATE INDEX users_page ON users (tenant_id, id);

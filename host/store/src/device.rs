@@ -56,7 +56,8 @@ statements! {
     );
     TOTAL =
         "SELECT COUNT(*) FROM (
-             SELECT id FROM devices WHERE tenant_id = $1 AND (CAST($3 AS TEXT) IS NULL OR id = $3) LIMIT $2) AS counted";
+             SELECT id FROM devices WHERE tenant_id = $1 AND (CAST($3 AS TEXT) IS NULL OR id = $3)
+             ORDER BY id LIMIT $2) AS counted";
     TOTAL_NAMED =
         "SELECT COUNT(*) FROM (
              SELECT device_id FROM device_refs WHERE tenant_id = $1 AND namespace = $4

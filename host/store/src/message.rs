@@ -28,24 +28,27 @@ macro_rules! page_of {
     };
 }
 
-/// As [`page_of`], of the few messages with one id of WhatsApp's. Sorted by an expression, so that they are looked up by that
-/// id and not looked for among all.
+/// As [`page_of`], of the few messages with one id of WhatsApp's. Compared and sorted by an expression, so that they are looked
+/// up by that id and not looked for among all.
 macro_rules! page_of_whatsapp_id {
     () => {
-        " FROM messages WHERE tenant_id = $1 AND device_id = $2 AND id < $3
+        " FROM messages WHERE tenant_id = $1 AND device_id = $2 AND id || '' < $3
              AND (CAST($5 AS TEXT) IS NULL OR direction = $5) AND (CAST($6 AS TEXT) IS NULL OR status = $6)
              AND (CAST($8 AS TEXT) IS NULL OR chat_id = $8) AND whatsapp_id = $9
          ORDER BY id || '' DESC LIMIT $4 OFFSET $7"
     };
 }
 
-/// Counts the messages of such pages, up to a limit ($3).
+/// Counts the messages of such pages, up to a limit ($3), in the order of `$order`: that of an index, so that no database
+/// thinks of reading the whole table instead.
 macro_rules! total_of {
-    ($more:literal) => {
+    ($more:literal, $order:literal) => {
         concat!(
             "SELECT COUNT(*) FROM (SELECT id FROM messages WHERE tenant_id = $1 AND device_id = $2
                  AND (CAST($4 AS TEXT) IS NULL OR direction = $4) AND (CAST($5 AS TEXT) IS NULL OR status = $5) ",
             $more,
+            " ORDER BY ",
+            $order,
             " LIMIT $3) AS counted"
         )
     };
@@ -112,9 +115,9 @@ statements! {
     LIST_BYTES = concat!("SELECT CAST(OCTET_LENGTH(content) AS BIGINT)", page_of!(""));
     LIST_CHAT_BYTES = concat!("SELECT CAST(OCTET_LENGTH(content) AS BIGINT)", page_of!("AND chat_id = $8"));
     LIST_ID_BYTES = concat!("SELECT CAST(OCTET_LENGTH(content) AS BIGINT)", page_of_whatsapp_id!());
-    TOTAL = total_of!("");
-    TOTAL_CHAT = total_of!("AND chat_id = $6");
-    TOTAL_ID = total_of!("AND (CAST($6 AS TEXT) IS NULL OR chat_id = $6) AND whatsapp_id = $7");
+    TOTAL = total_of!("AND id < '~' AND (device_id, id) < ($2, '~')", "id DESC");
+    TOTAL_CHAT = total_of!("AND id < '~' AND (device_id, id) < ($2, '~') AND chat_id = $6", "id DESC");
+    TOTAL_ID = total_of!("AND (CAST($6 AS TEXT) IS NULL OR chat_id = $6) AND whatsapp_id = $7", "whatsapp_id");
     FIND_ANYWHERE = concat!("SELECT ", messages!(columns), " FROM messages WHERE tenant_id = $1 AND id = $2");
     /// By the tenant's devices, of which there are far fewer than messages.
     BY_WHATSAPP_ID = concat!(

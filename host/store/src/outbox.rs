@@ -151,15 +151,20 @@ statements! {
     );
     TOTAL =
         "SELECT COUNT(*) FROM (
-             SELECT id FROM deliveries WHERE tenant_id = $1 AND (CAST($3 AS TEXT) IS NULL OR state = $3) LIMIT $2) AS counted";
+             SELECT id FROM deliveries
+             WHERE tenant_id = $1 AND (tenant_id, id) < ($1, '~') AND (CAST($3 AS TEXT) IS NULL OR state = $3)
+             ORDER BY id DESC LIMIT $2) AS counted";
     TOTAL_WEBHOOK =
         "SELECT COUNT(*) FROM (
              SELECT id FROM deliveries
-             WHERE tenant_id = $1 AND webhook_id = $4 AND (CAST($3 AS TEXT) IS NULL OR state = $3) LIMIT $2) AS counted";
+             WHERE tenant_id = $1 AND webhook_id = $4 AND (webhook_id, id) < ($4, '~')
+                 AND (CAST($3 AS TEXT) IS NULL OR state = $3)
+             ORDER BY id DESC LIMIT $2) AS counted";
     TOTAL_DEAD =
         "SELECT COUNT(*) FROM (
              SELECT id FROM deliveries
-             WHERE tenant_id = $1 AND state = 'dead' AND (CAST($3 AS TEXT) IS NULL OR webhook_id = $3) LIMIT $2) AS counted";
+             WHERE tenant_id = $1 AND id < '~' AND state = 'dead' AND (CAST($3 AS TEXT) IS NULL OR webhook_id = $3)
+             ORDER BY id DESC LIMIT $2) AS counted";
     ATTEMPTS = concat!(
         "SELECT ", delivery_attempts!(columns), " FROM delivery_attempts WHERE delivery_id = $1 ORDER BY at_ms, number"
     );

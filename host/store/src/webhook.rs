@@ -53,9 +53,11 @@ statements! {
     LOAD_MANY = concat!("SELECT ", webhooks!(columns), " FROM webhooks WHERE id IN ({$})");
     LIST = concat!(webhooks!(page), " OFFSET $4");
     LIST_DEVICE = concat!(webhooks!(page "AND device_id = $5"), " OFFSET $4");
-    TOTAL = "SELECT COUNT(*) FROM (SELECT id FROM webhooks WHERE tenant_id = $1 LIMIT $2) AS counted";
+    /// Counted in the order of an index, so that no database thinks of reading the whole table instead.
+    TOTAL = "SELECT COUNT(*) FROM (SELECT id FROM webhooks WHERE tenant_id = $1 ORDER BY id LIMIT $2) AS counted";
     TOTAL_DEVICE =
-        "SELECT COUNT(*) FROM (SELECT id FROM webhooks WHERE tenant_id = $1 AND device_id = $3 LIMIT $2) AS counted";
+        "SELECT COUNT(*) FROM (
+             SELECT id FROM webhooks WHERE tenant_id = $1 AND device_id = $3 ORDER BY id LIMIT $2) AS counted";
     /// The enabled ones of a tenant. They can't be removed before the transaction ends.
     ENABLED =
         concat!("SELECT ", webhooks!(columns), " FROM webhooks WHERE tenant_id = $1 AND state = 'enabled' ORDER BY id"),

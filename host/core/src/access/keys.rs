@@ -56,7 +56,8 @@ pub struct MadeKey {
     pub secret: Option<KeySecret>,
 }
 
-/// Makes a key of the caller's tenant. It can do nothing the caller can't, and lives no longer.
+/// Makes a key of the caller's tenant. It can do nothing the caller can't, and lives no longer than the key it was made with. A
+/// login sets it no end: the user can log in again.
 pub async fn create(ctx: &OpContext, new: NewKey) -> Result<MadeKey> {
     let access = ctx.require(Action::ManageKeys)?;
     let scopes = new.scopes.clone().unwrap_or_else(|| Scope::PROGRAM.to_vec());
@@ -67,8 +68,8 @@ pub async fn create(ctx: &OpContext, new: NewKey) -> Result<MadeKey> {
         ctx.caller().require(*scope)?;
     }
     let (mut key, secret) = draft(access.ports(), ctx.tenant().clone(), new, scopes)?;
-    // A key must not outlive what it was made with.
-    if let Some(end) = ctx.caller().expires_at() {
+    // A key must not outlive the one it was made with.
+    if let (Credential::Key(_), Some(end)) = (ctx.caller().credential(), ctx.caller().expires_at()) {
         key.expires_at = Some(key.expires_at.map_or(end, |wanted| wanted.min(end)));
     }
     let hash = secret.hash();

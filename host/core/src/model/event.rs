@@ -132,6 +132,11 @@ impl NewEvent {
     pub fn device_state(device: &Device) -> Result<Self, Error> {
         let at = device.state_since;
         let id = EventId::of_fact(&["device.state", device.id.as_str(), device.state.as_str(), &at.0.to_string()]);
+        let mut payload = body(&portico_api::Device::from(device))?;
+        if let Some(fields) = payload.as_object_mut() {
+            // They have nothing to do with the state, and may be large.
+            fields.remove("settings");
+        }
         Ok(Self {
             id,
             tenant: device.tenant.clone(),
@@ -139,7 +144,7 @@ impl NewEvent {
             device: Some(device.id.clone()),
             lane: device.id.to_string(),
             at,
-            payload: body(&portico_api::Device::from(device))?,
+            payload,
         })
     }
 

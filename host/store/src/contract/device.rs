@@ -3,6 +3,7 @@
 use portico_core::device::{DeviceState, Refs, Settings, StateReason, Wanted};
 use portico_core::id::DeviceId;
 use portico_core::message::Direction;
+use portico_core::model::number::Numbered;
 use portico_core::page::PageRequest;
 use portico_core::ports::keys::{KeyRecords, KeyWrite};
 use portico_core::ports::store::{DeviceChange, DeviceFilter, DeviceTx, Store};
@@ -16,6 +17,8 @@ pub(super) async fn a_device_survives_the_round_trip(fx: &'static Fixture) {
     let tenant = fx.tenant("t").await;
     let mut device = fx.device(tenant).await.clone();
     device.id = DeviceId::new(fx.now().0, 1);
+    device.number = fx.number_of(tenant, Numbered::Device).await;
+    device.settings = Settings::new(json!({ "tag": 1 }).as_object().cloned().unwrap()).unwrap();
     device.state = DeviceState::PasskeyRequired;
     device.reason = Some(StateReason::new("qr_expired", "nobody scanned"));
     device.deadline = Some(fx.now());

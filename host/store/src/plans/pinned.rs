@@ -359,6 +359,7 @@ async fn sqlite_plans_are_as_pinned() {
         let scans = |line: &str| {
             let of_a_list = line == "SCAN v"
                 || line == "SCAN waiting"
+                || line == "SCAN counted"
                 || line.contains("CONSTANT ROW")
                 || line.contains("VALUES CLAUSE");
             line.starts_with("SCAN ") && !line.contains(" INDEX ") && !of_a_list
