@@ -8,12 +8,13 @@ use std::process::Command;
 use serde_json::Value;
 
 /// What each crate of the host may depend on, of ours.
-const ALLOWED: [(&str, &[&str]); 9] = [
+const ALLOWED: [(&str, &[&str]); 10] = [
     ("portico-core", &["portico-api"]),
     ("portico-sandbox", &[]),
     ("portico-store", &["portico-core"]),
     ("portico-whatsapp", &["portico-core"]),
     ("portico-runtime", &["portico-core"]),
+    ("portico-media", &["portico-core"]),
     ("portico-net", &["portico-core"]),
     ("portico-http", &["portico-api", "portico-core"]),
     ("portico-jobs", &["portico-core"]),
@@ -23,6 +24,7 @@ const ALLOWED: [(&str, &[&str]); 9] = [
             "portico-core",
             "portico-http",
             "portico-jobs",
+            "portico-media",
             "portico-net",
             "portico-runtime",
             "portico-sandbox",
@@ -33,19 +35,22 @@ const ALLOWED: [(&str, &[&str]); 9] = [
 ];
 
 /// The heavy libraries, and the one crate of the host that may name each.
-const HEAVY: [(&str, &[&str]); 7] = [
+const HEAVY: [(&str, &[&str]); 9] = [
     ("sqlx", &["portico-store"]),
     ("rusqlite", &["portico-store"]),
     ("whatsapp-rust", &["portico-whatsapp", "portico-sandbox"]),
     ("wasmtime", &["portico-runtime"]),
     ("reqwest", &["portico-net"]),
+    ("object_store", &["portico-media"]),
+    ("image", &["portico-whatsapp"]),
     ("axum", &["portico-http", "portico-sandbox"]),
     // The facade `metrics` may be used anywhere; what it is rendered with has one home.
     ("metrics-exporter-prometheus", &["portico-http"]),
 ];
 
 /// What would make `core` do I/O.
-const IO: [&str; 9] = ["tokio", "reqwest", "axum", "sqlx", "rusqlite", "wasmtime", "hyper", "whatsapp-rust", "mio"];
+const IO: [&str; 10] =
+    ["tokio", "reqwest", "axum", "sqlx", "rusqlite", "wasmtime", "hyper", "whatsapp-rust", "mio", "object_store"];
 
 /// The normal dependencies of every crate of the workspace, by name.
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {

@@ -72,7 +72,7 @@ async fn refusals_say_what_and_why_and_change_nothing(kind: Kind) {
     assert_eq!(empty.str("/field"), "content.text");
     let field = gw.api.post(&path, json!({ "to": customer.number(), "text": "x" })).await.expect(400);
     assert!(field.text.contains("text"), "{}", field.text);
-    let kind_of = gw.api.post(&path, json!({ "to": customer.number(), "content": { "type": "image" } })).await;
+    let kind_of = gw.api.post(&path, json!({ "to": customer.number(), "content": { "type": "poll" } })).await;
     assert_eq!(kind_of.status, 501, "{}", kind_of.text);
     let unknown =
         gw.api.post(&path, json!({ "to": customer.number(), "content": { "type": "foo" } })).await.expect(400);
