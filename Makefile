@@ -13,6 +13,9 @@ MINUTES ?= 20
 settle = @find target -path '*/build/waproto-*/out/whatsapp.local.desc' -newermt 2001-01-01 -exec touch -d 2000-01-01 {} +
 say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
 
+# What the tests' build of the dependencies has beside that of the binary alone. With it, most of them are built once for both.
+as_in_tests := tokio/test-util
+
 .PHONY: help run build release test bench soak gate plugins toolchain tools peers clean
 
 help: ## What can be done here
@@ -45,28 +48,28 @@ tools:
 	@tests/tools.sh
 
 test: tools plugins ## The whole suite, on SQLite and on a PostgreSQL that is started for it in a temporary folder
+	$(call say,Building the tests and the sandbox binary)
+	$(CARGO) build --workspace --exclude portico-bench --bins --tests
+	$(settle)
+	@mkdir -p target/test-bin && cp target/debug/portico target/test-bin/portico-sandbox
 	$(call say,Building the production binary for the trust tests)
-	$(CARGO) build -p portico
+	$(CARGO) build -p portico --features $(as_in_tests)
 	$(settle)
-	@mkdir -p target/test-bin && cp target/debug/portico target/test-bin/portico-production
-	$(call say,Building the sandbox binary for the crash tests)
-	$(CARGO) build -p portico --features sandbox
-	$(settle)
-	@cp target/debug/portico target/test-bin/portico-sandbox
+	@cp target/debug/portico target/test-bin/portico-production
 	$(call say,Running the tests)
 	tests/postgres.sh run -- $(CARGO) test --workspace --exclude portico-bench
 	$(settle)
 
-bench: build tools ## Texts a second, memory per session and the cost of a plugin call, beside loops of the bare library
-	$(call say,Building the benchmark)
-	$(CARGO) build --release -p portico-bench
+bench: plugins tools ## Texts a second, memory per session and the cost of a plugin call, beside loops of the bare library
+	$(call say,Building the gateway and the benchmark)
+	$(CARGO) build --release -p portico-bench -p portico --features portico/sandbox
 	$(settle)
 	$(call say,Running the benchmark)
 	PORTICO_POSTGRES_FSYNC=on tests/postgres.sh run -- target/release/bench $(BENCH)
 
-soak: build ## A steady rate of texts both ways over a full store for MINUTES minutes, and what it does to memory, CPU and latency
-	$(call say,Building the soak)
-	$(CARGO) build --release -p portico-bench
+soak: plugins ## A steady rate of texts both ways over a full store for MINUTES minutes, and what it does to memory, CPU and latency
+	$(call say,Building the gateway and the soak)
+	$(CARGO) build --release -p portico-bench -p portico --features portico/sandbox
 	$(settle)
 	$(call say,Running the soak)
 	target/release/soak --minutes $(MINUTES)

@@ -62,9 +62,6 @@ fn wording(code: ProblemCode) -> (u16, &'static str) {
         | P::TooManyWebhooks
         | P::PresetKeyRevoked
         | P::Conflict
-        | P::RevisionConflict
-        | P::PluginInUse
-        | P::TooManyPlugins
         | P::DeliveryNotReplayable
         | P::UnsupportedMediaType
         | P::NotOnWhatsapp
