@@ -1,0 +1,87 @@
+//! The documented API `devices`, translated to the REST core and back.
+//!
+//! Its endpoints are rows, one file per section of the document; the SDK's interpreter runs them. Rules are left to the core.
+//! Invariant: no state, and no table between this API's ids and the core's: a device's id is its number in the core, its session
+//! id and its user are refs of the device, and the id of a file is the core's with another prefix.
+
+mod bad;
+mod events;
+mod names;
+mod sections;
+
+use portico_sdk::dialect::{Dialect, Fault, Good, Route};
+use portico_sdk::format::{Event, Outcome, WebhookFormat};
+use portico_sdk::http::Response;
+use portico_sdk::{Context, HookError};
+use serde_json::{Value, json};
+
+/// The plugin, and the name subscriptions are made with.
+pub struct Devices;
+
+/// The plugin's id, which is also the name of its webhook format.
+const PLUGIN_ID: &str = "dialect-devices";
+
+/// The limits, as `plugin.toml` declares them: of most endpoints, of sending, of uploads, and of the administrator.
+const COMMON: &[&str] = &["api"];
+const SEND: &[&str] = &["send"];
+const UPLOAD: &[&str] = &["upload"];
+const ADMIN: &[&str] = &["admin"];
+
+/// The administrator shows both tokens.
+const ADMIN_AUTH: &[&[&str]] = &[&["x-api-token", "x-admin-token"]];
+
+portico_sdk::register!(Devices: http_handler, webhook_format);
+
+impl Dialect for Devices {
+    const ROUTES: &'static [&'static [Route<Self>]] = sections::ALL;
+    const AUTH: &'static [&'static [&'static str]] = &[&["x-api-token"]];
+
+    fn param(name: &str, text: &str) -> Result<String, Fault> {
+        match name {
+            "deviceId" => names::device_of(text).ok_or_else(bad::no_such_device),
+            "fileId" => names::media_of(text).ok_or_else(bad::no_such_file),
+            _ => Ok(text.to_owned()),
+        }
+    }
+
+    fn good(good: Good) -> Response {
+        match good.data {
+            Some(data) => told(data, good.says),
+            None => Response::json(200, &json!({ "success": true, "message": good.says })),
+        }
+    }
+
+    fn bad(fault: &Fault) -> Response {
+        bad::response(fault)
+    }
+}
+
+/// A good answer: `{"success": true, "data": …}`.
+fn data(data: Value) -> Response {
+    told(data, None)
+}
+
+/// The same, with a text for people.
+fn told(data: Value, message: Option<&str>) -> Response {
+    let mut body = json!({ "success": true, "data": data });
+    if let Some(message) = message {
+        body["message"] = json!(message);
+    }
+    Response::json(200, &body)
+}
+
+impl WebhookFormat for Devices {
+    fn format(_: &Context, events: Vec<Event>) -> Result<Vec<Outcome>, HookError> {
+        events.iter().map(events::outcome).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Devices;
+
+    #[test]
+    fn every_row_answers_as_its_fixtures_say() {
+        portico_sdk::dialect::fixtures::contract::<Devices>(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures"));
+    }
+}

@@ -1,0 +1,141 @@
+//! Section "Messages": sending, and what became of what was sent.
+
+use portico_sdk::api::{Message, MessageStatus};
+use portico_sdk::dialect::{Call, Fault, Route, get, post};
+use portico_sdk::gateway::segment;
+use portico_sdk::http::Response;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::names::{SESSION, media_of};
+use crate::{COMMON, Devices, SEND, bad, data};
+
+pub(crate) const ROUTES: &[Route<Devices>] = &[
+    post("/api/whatsapp/send").limits(SEND).run(send_text),
+    post("/api/whatsapp/device/send")
+        .auth(&[&["x-device-api-key"], &["x-api-token", "x-device-api-key"]])
+        .limits(SEND)
+        .run(send_by_key),
+    post("/api/whatsapp/send/image").limits(SEND).run(send_image),
+    post("/api/whatsapp/send/video").limits(SEND).run(send_video),
+    post("/api/whatsapp/send/document").limits(SEND).run(send_document),
+    post("/api/whatsapp/send/bulk").limits(SEND),
+    post("/api/whatsapp/send/mixed").limits(SEND),
+    get("/api/whatsapp/messages/{messageId}/status").limits(COMMON).run(status),
+    post("/api/whatsapp/messages/{messageId}/resend").limits(SEND),
+    get("/api/whatsapp/devices/{deviceId}/messages/{jid}").limits(COMMON),
+    get("/api/whatsapp/users/{userId}/message-logs").limits(COMMON),
+    get("/api/whatsapp/users/{userId}/sending-stats").limits(COMMON),
+];
+
+/// How long a request waits until WhatsApp's server has the message.
+const SENT_WAIT_SECONDS: u32 = 10;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SendText {
+    session_id: String,
+    phone_number: String,
+    message: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SendByKey {
+    phone_number: String,
+    message: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SendFile {
+    session_id: String,
+    phone_number: String,
+    file_id: String,
+    #[serde(default)]
+    caption: Option<String>,
+    #[serde(default)]
+    filename: Option<String>,
+}
+
+fn send_text(call: &Call<Devices>) -> Result<Response, Fault> {
+    let SendText { session_id, phone_number, message } = call.json()?;
+    send(call, &of_session(&session_id), &phone_number, &json!({ "type": "text", "text": message }))
+}
+
+/// The device follows from the key.
+fn send_by_key(call: &Call<Devices>) -> Result<Response, Fault> {
+    let SendByKey { phone_number, message } = call.json()?;
+    let device = call.identity().and_then(|identity| identity.device.as_deref());
+    let device = device.ok_or_else(|| bad::wrong_key("this key belongs to no device"))?;
+    send(call, device, &phone_number, &json!({ "type": "text", "text": message }))
+}
+
+fn send_image(call: &Call<Devices>) -> Result<Response, Fault> {
+    send_file(call, "image")
+}
+
+fn send_video(call: &Call<Devices>) -> Result<Response, Fault> {
+    send_file(call, "video")
+}
+
+fn send_document(call: &Call<Devices>) -> Result<Response, Fault> {
+    send_file(call, "document")
+}
+
+fn send_file(call: &Call<Devices>, kind: &str) -> Result<Response, Fault> {
+    let SendFile { session_id, phone_number, file_id, caption, filename } = call.json()?;
+    let mut media = json!({ "upload": media_of(&file_id).ok_or_else(bad::no_such_file)? });
+    if let Some(name) = filename.filter(|name| !name.is_empty()) {
+        media["file_name"] = json!(name);
+    }
+    let mut content = json!({ "type": kind, "media": media });
+    if let Some(caption) = caption.filter(|caption| !caption.is_empty()) {
+        content["caption"] = json!(caption);
+    }
+    send(call, &of_session(&session_id), &phone_number, &content)
+}
+
+/// A session's device, as a path of the core takes it.
+fn of_session(session: &str) -> String {
+    format!("ref:{SESSION}:{}", segment(session))
+}
+
+fn send(call: &Call<Devices>, device: &str, to: &str, content: &Value) -> Result<Response, Fault> {
+    let message = json!({ "to": to, "content": content });
+    let answer = call.gateway.post_waiting(&format!("/v1/devices/{device}/messages"), &message, SENT_WAIT_SECONDS)?;
+    let sent: Message = answer.json()?;
+    Ok(data(json!({
+        "messageId": sent.id,
+        "status": status_name(sent.status),
+        "timestamp": sent.times.sent.as_ref().unwrap_or(&sent.created_at),
+    })))
+}
+
+fn status(call: &Call<Devices>) -> Result<Response, Fault> {
+    let path = format!("/v1/messages/{}", segment(call.raw("messageId")));
+    let message: Message = call.gateway.get(&path).map_err(bad::of_message)?.json()?;
+    let mut shown = json!({
+        "messageId": message.id,
+        "status": status_name(message.status),
+        "sentAt": message.times.sent,
+        "deliveredAt": message.times.delivered,
+        "readAt": message.times.read,
+    });
+    if let Some(failure) = message.error {
+        shown["error"] = json!(failure.text);
+    }
+    Ok(data(shown))
+}
+
+/// The document has no word for a message that WhatsApp's server does not have yet; `pending` is its word for devices.
+fn status_name(status: MessageStatus) -> &'static str {
+    match status {
+        MessageStatus::Queued => "pending",
+        MessageStatus::Sent => "sent",
+        MessageStatus::Delivered => "delivered",
+        MessageStatus::Read | MessageStatus::Played => "read",
+        MessageStatus::Failed => "failed",
+        MessageStatus::Received => "received",
+    }
+}
