@@ -10,12 +10,13 @@ use serde_json::{Value, json};
 use crate::names::{SESSION, media_of};
 use crate::{COMMON, Devices, SEND, bad, data};
 
+/// The device's key suffices. The set that begins with another token comes first: of several credentials, the one that is named
+/// last says who it is.
+const DEVICE_AUTH: &[&[&str]] = &[&["x-api-token", "x-device-api-key"], &["x-device-api-key"]];
+
 pub(crate) const ROUTES: &[Route<Devices>] = &[
     post("/api/whatsapp/send").limits(SEND).run(send_text),
-    post("/api/whatsapp/device/send")
-        .auth(&[&["x-device-api-key"], &["x-api-token", "x-device-api-key"]])
-        .limits(SEND)
-        .run(send_by_key),
+    post("/api/whatsapp/device/send").auth(DEVICE_AUTH).limits(SEND).run(send_by_key),
     post("/api/whatsapp/send/image").limits(SEND).run(send_image),
     post("/api/whatsapp/send/video").limits(SEND).run(send_video),
     post("/api/whatsapp/send/document").limits(SEND).run(send_document),

@@ -59,6 +59,9 @@ struct Asked {
     parts: Option<BTreeMap<String, Value>>,
     #[serde(default)]
     anonymous: bool,
+    /// The device whose key it came with.
+    #[serde(default)]
+    device: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -165,6 +168,9 @@ fn request<D: Dialect>(number: usize, row: &Route<D>, asked: &Asked) -> Result<R
     }
     if asked.anonymous {
         request.caller = Caller::Nobody;
+    }
+    if let Caller::Known(identity) = &mut request.caller {
+        identity.device.clone_from(&asked.device);
     }
     Ok(request)
 }
