@@ -1,5 +1,8 @@
 //! Section "Messages": sending, and what became of what was sent.
 
+mod history;
+mod many;
+
 use portico_sdk::api::{Message, MessageStatus};
 use portico_sdk::dialect::{Call, Fault, Route, get, post};
 use portico_sdk::gateway::segment;
@@ -20,11 +23,11 @@ pub(crate) const ROUTES: &[Route<Devices>] = &[
     post("/api/whatsapp/send/image").limits(SEND).run(send_image),
     post("/api/whatsapp/send/video").limits(SEND).run(send_video),
     post("/api/whatsapp/send/document").limits(SEND).run(send_document),
-    post("/api/whatsapp/send/bulk").limits(SEND),
-    post("/api/whatsapp/send/mixed").limits(SEND),
-    get("/api/whatsapp/messages/{messageId}/status").limits(COMMON).run(status),
-    post("/api/whatsapp/messages/{messageId}/resend").limits(SEND),
-    get("/api/whatsapp/devices/{deviceId}/messages/{jid}").limits(COMMON),
+    post("/api/whatsapp/send/bulk").limits(SEND).run(many::bulk),
+    post("/api/whatsapp/send/mixed").limits(SEND).run(many::mixed),
+    get("/api/whatsapp/messages/{messageId}/status").limits(COMMON).run(history::status),
+    post("/api/whatsapp/messages/{messageId}/resend").limits(SEND).run(history::resend),
+    get("/api/whatsapp/devices/{deviceId}/messages/{jid}").limits(COMMON).run(history::of_contact),
     get("/api/whatsapp/users/{userId}/message-logs").limits(COMMON),
     get("/api/whatsapp/users/{userId}/sending-stats").limits(COMMON),
 ];
@@ -86,15 +89,20 @@ fn send_document(call: &Call<Devices>) -> Result<Response, Fault> {
 
 fn send_file(call: &Call<Devices>, kind: &str) -> Result<Response, Fault> {
     let SendFile { session_id, phone_number, file_id, caption, filename } = call.json()?;
-    let mut media = json!({ "upload": media_of(&file_id).ok_or_else(bad::no_such_file)? });
+    let mut content = file_content(kind, &file_id, caption)?;
     if let Some(name) = filename.filter(|name| !name.is_empty()) {
-        media["file_name"] = json!(name);
+        content["media"]["file_name"] = json!(name);
     }
-    let mut content = json!({ "type": kind, "media": media });
+    send(call, &of_session(&session_id), &phone_number, &content)
+}
+
+fn file_content(kind: &str, file: &str, caption: Option<String>) -> Result<Value, Fault> {
+    let media = media_of(file).ok_or_else(bad::no_such_file)?;
+    let mut content = json!({ "type": kind, "media": { "upload": media } });
     if let Some(caption) = caption.filter(|caption| !caption.is_empty()) {
         content["caption"] = json!(caption);
     }
-    send(call, &of_session(&session_id), &phone_number, &content)
+    Ok(content)
 }
 
 /// A session's device, as a path of the core takes it.
@@ -105,28 +113,15 @@ fn of_session(session: &str) -> String {
 fn send(call: &Call<Devices>, device: &str, to: &str, content: &Value) -> Result<Response, Fault> {
     let message = json!({ "to": to, "content": content });
     let answer = call.gateway.post_waiting(&format!("/v1/devices/{device}/messages"), &message, SENT_WAIT_SECONDS)?;
-    let sent: Message = answer.json()?;
-    Ok(data(json!({
-        "messageId": sent.id,
-        "status": status_name(sent.status),
-        "timestamp": sent.times.sent.as_ref().unwrap_or(&sent.created_at),
-    })))
+    Ok(data(sent(&answer.json()?)))
 }
 
-fn status(call: &Call<Devices>) -> Result<Response, Fault> {
-    let path = format!("/v1/messages/{}", segment(call.raw("messageId")));
-    let message: Message = call.gateway.get(&path).map_err(bad::of_message)?.json()?;
-    let mut shown = json!({
+fn sent(message: &Message) -> Value {
+    json!({
         "messageId": message.id,
         "status": status_name(message.status),
-        "sentAt": message.times.sent,
-        "deliveredAt": message.times.delivered,
-        "readAt": message.times.read,
-    });
-    if let Some(failure) = message.error {
-        shown["error"] = json!(failure.text);
-    }
-    Ok(data(shown))
+        "timestamp": message.times.sent.as_ref().unwrap_or(&message.created_at),
+    })
 }
 
 /// The document has no word for a message that WhatsApp's server does not have yet; `pending` is its word for devices.
