@@ -74,6 +74,8 @@ fn theirs(field: &str) -> &str {
     match field {
         "to" => "phoneNumber",
         "name" => "alias",
+        // The refs of a device are made of it.
+        refs if refs.starts_with("refs.") => "alias",
         "url" => "webhookUrl",
         "content.text" => "message",
         "content.caption" => "caption",

@@ -66,10 +66,15 @@ fn view_of_value(device: Value) -> Result<Value, Fault> {
     Ok(view(&device))
 }
 
+/// The devices of one user.
+pub(crate) fn devices_of(call: &Call<Devices>, user: &str) -> Result<Vec<Device>, Fault> {
+    let mut found: Vec<Device> = call.gateway.all(&format!("/v1/devices?ref={}", aliases_of(user)))?;
+    found.retain(|device| user_of(device) == user);
+    Ok(found)
+}
+
 fn of_user(call: &Call<Devices>) -> Result<Response, Fault> {
-    let user = call.raw("userId");
-    let found: Vec<Device> = call.gateway.all(&format!("/v1/devices?ref={}", aliases_of(user)))?;
-    Ok(data(found.iter().filter(|device| user_of(device) == user).map(view).collect()))
+    Ok(data(devices_of(call, call.raw("userId"))?.iter().map(view).collect()))
 }
 
 /// Shows the device's key too, where the caller may see it: this API has no other place for a key that was lost.
@@ -100,7 +105,9 @@ fn update(call: &Call<Devices>) -> Result<Response, Fault> {
     if let Some(alias) = alias.filter(|alias| *alias != device.name) {
         let user = user_of(&device);
         change["name"] = json!(alias);
-        change["refs"] = json!({ SESSION: session_of(user, &alias), aliases_of(user): alias });
+        if session_id(&device).is_some() {
+            change["refs"] = json!({ SESSION: session_of(user, &alias), aliases_of(user): alias });
+        }
     }
     if let Some(metadata) = metadata {
         // The core merges settings: what is no longer named has to be removed by `null`.

@@ -28,7 +28,7 @@ pub(crate) const ROUTES: &[Route<Devices>] = &[
     get("/api/whatsapp/messages/{messageId}/status").limits(COMMON).run(history::status),
     post("/api/whatsapp/messages/{messageId}/resend").limits(SEND).run(history::resend),
     get("/api/whatsapp/devices/{deviceId}/messages/{jid}").limits(COMMON).run(history::of_contact),
-    get("/api/whatsapp/users/{userId}/message-logs").limits(COMMON),
+    get("/api/whatsapp/users/{userId}/message-logs").limits(COMMON).run(history::of_user),
     get("/api/whatsapp/users/{userId}/sending-stats").limits(COMMON),
 ];
 

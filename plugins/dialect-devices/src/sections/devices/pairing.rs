@@ -13,12 +13,13 @@ use crate::{Devices, bad};
 /// How long a request for a QR code waits for WhatsApp to send one.
 const QR_WAIT_SECONDS: u8 = 10;
 
-/// The QR code of a device that is being linked. Asking for it starts the session of a device that was never linked or was
-/// logged out; one that is linked is only started by `login`.
+/// The QR code of a device that is being linked. Asking for it starts the session of one that is not linked and whose
+/// session has ended, as it does when nobody scans the code; a linked one is only started by `login`.
 pub(super) fn qr(call: &Call<Devices>) -> Result<Response, Fault> {
     let path = format!("/v1/devices/{}", call.param("deviceId")?);
     let mut device: Device = call.gateway.get(&path)?.json()?;
-    if matches!(device.state, DeviceState::Created | DeviceState::LoggedOut) {
+    let ended = matches!(device.state, DeviceState::Created | DeviceState::Disconnected | DeviceState::LoggedOut);
+    if ended && device.jid.is_none() {
         device = call.gateway.post_empty(&format!("{path}/connect"))?.json()?;
     }
     if device.state == DeviceState::Connected {

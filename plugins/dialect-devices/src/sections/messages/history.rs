@@ -7,10 +7,14 @@ use portico_sdk::http::Response;
 use serde_json::{Value, json};
 
 use super::{send, status_name};
+use crate::sections::devices::devices_of;
 use crate::{Devices, bad, data};
 
-/// Messages of a contact that are shown if the request does not say how many.
-const HISTORY: u32 = 50;
+/// Messages that are shown if the request does not say how many.
+const HISTORY: usize = 50;
+
+/// Devices of one user that are asked at once: each is a request of the core, and a call may make only so many.
+const DEVICES_MAX: usize = 25;
 
 fn found(call: &Call<Devices>) -> Result<Message, Fault> {
     let path = format!("/v1/messages/{}", segment(call.raw("messageId")));
@@ -53,12 +57,42 @@ pub(super) fn resend(call: &Call<Devices>) -> Result<Response, Fault> {
     send(call, &message.device, &message.chat.id, &content)
 }
 
+fn limit(call: &Call<Devices>) -> Result<usize, Fault> {
+    let Some(text) = call.query("limit") else { return Ok(HISTORY) };
+    text.parse().map_err(|_| Fault::invalid("limit", "must be a number"))
+}
+
+/// The newest messages that all devices of a user sent, or those of one status. Each device is asked for as many as are shown.
+pub(super) fn of_user(call: &Call<Devices>) -> Result<Response, Fault> {
+    let limit = limit(call)?;
+    let status = match call.query("status") {
+        // This API's word for it.
+        Some("pending") => "&status=queued".to_owned(),
+        Some(status) => format!("&status={}", segment(status)),
+        None => String::new(),
+    };
+    let devices = devices_of(call, call.raw("userId"))?;
+    if devices.len() > DEVICES_MAX {
+        return Err(Fault::new(ProblemCode::Unsupported, "the user has too many devices to be asked at once"));
+    }
+    let mut sent: Vec<(Message, u32)> = Vec::new();
+    for device in devices {
+        let path = format!("/v1/devices/{}/messages?direction=out&limit={limit}{status}", device.id);
+        let page: Page<Message> = call.gateway.get(&path)?.json()?;
+        sent.extend(page.items.into_iter().map(|message| (message, device.number)));
+    }
+    sent.sort_by(|(a, _), (b, _)| b.created_at.cmp(&a.created_at));
+    let shown = sent.iter().take(limit).map(|(message, device)| {
+        let mut shown = view(message);
+        shown["deviceId"] = json!(device);
+        shown
+    });
+    Ok(data(shown.collect()))
+}
+
 /// The newest messages of one chat.
 pub(super) fn of_contact(call: &Call<Devices>) -> Result<Response, Fault> {
-    let limit = match call.query("limit") {
-        Some(text) => text.parse().map_err(|_| Fault::invalid("limit", "must be a number"))?,
-        None => HISTORY,
-    };
+    let limit = limit(call)?;
     let (device, chat) = (call.param("deviceId")?, segment(call.raw("jid")));
     let page = call.gateway.get(&format!("/v1/devices/{device}/messages?chat={chat}&limit={limit}"))?;
     let page: Page<Message> = page.json()?;
