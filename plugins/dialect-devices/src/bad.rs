@@ -60,11 +60,12 @@ pub(crate) fn response(fault: &Fault) -> Response {
     }
     let (status, code, error) = wording(fault);
     let mut body = json!({ "success": false, "error": error, "code": code });
-    if status != 500 && fault.says.is_none() && !fault.detail.is_empty() {
-        body["details"] = json!({ "reason": fault.detail });
-        if let Some(field) = &fault.field {
-            body["details"]["field"] = json!(theirs(field));
-        }
+    let is_told = status != 500 && fault.says.is_none() && !fault.detail.is_empty();
+    match &fault.field {
+        // Documented details are about a field.
+        Some(field) if is_told => body["details"] = json!({ "field": theirs(field), "reason": fault.detail }),
+        None if is_told => body["error"] = json!(format!("{error}: {}", fault.detail)),
+        _ => {}
     }
     Response::json(status, &body)
 }
