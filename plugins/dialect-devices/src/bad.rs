@@ -26,6 +26,11 @@ pub(crate) fn no_such_device() -> Fault {
     Fault::new(ProblemCode::DeviceNotFound, "there is no device of this id")
 }
 
+/// What this API answers for a message it does not have.
+pub(crate) fn no_such_message() -> Fault {
+    Fault::says(NO_MESSAGE.0, NO_MESSAGE.2)
+}
+
 /// What this API answers for a file it does not have.
 pub(crate) fn no_such_file() -> Fault {
     Fault::says(NO_FILE.0, NO_FILE.2)
@@ -44,7 +49,7 @@ pub(crate) fn no_qr() -> Fault {
 /// An error of the core about a message.
 pub(crate) fn of_message(error: CoreError) -> Fault {
     let fault = Fault::from(error);
-    if fault.is_not_found() { Fault::says(NO_MESSAGE.0, NO_MESSAGE.2) } else { fault }
+    if fault.is_not_found() { no_such_message() } else { fault }
 }
 
 /// An error of the core about a file.

@@ -1,6 +1,7 @@
 //! What things are called in this API and in the core.
 
 use portico_sdk::api::{Device, DeviceState};
+use portico_sdk::gateway::segment;
 
 /// The prefix of device ids in the core. This API's own keys of devices begin with the same letters.
 const DEVICE_PREFIX: &str = "dev_";
@@ -35,9 +36,20 @@ fn has_id_chars(text: &str) -> bool {
     text.len() == ID_CHARS && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// The id of a session.
-pub(crate) fn session_of(user: &str, alias: &str) -> String {
-    format!("user_{user}_device_{alias}")
+/// The id of a session; `None` when no path could name it: the host lets no path with two dots through.
+pub(crate) fn session_of(user: &str, alias: &str) -> Option<String> {
+    let session = format!("user_{user}_device_{alias}");
+    (!session.contains("..")).then_some(session)
+}
+
+/// A session's device, as a path of the core takes it.
+pub(crate) fn device_of_session(session: &str) -> Option<String> {
+    (!session.contains("..")).then(|| format!("ref:{SESSION}:{}", segment(session)))
+}
+
+/// A message's id, as a path of the core takes it.
+pub(crate) fn message_of(id: &str) -> Option<&str> {
+    (!id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')).then_some(id)
 }
 
 /// The namespace of the aliases of one user. A namespace for each user lets the core itself find the user's devices and refuse

@@ -88,6 +88,10 @@ fn show(call: &Call<Devices>) -> Result<Response, Fault> {
     Ok(data(shown))
 }
 
+fn two_dots() -> Fault {
+    Fault::invalid("alias", "must not hold two dots in a row, nor may userId")
+}
+
 #[derive(Deserialize)]
 struct Update {
     #[serde(default)]
@@ -106,7 +110,8 @@ fn update(call: &Call<Devices>) -> Result<Response, Fault> {
         let user = user_of(&device);
         change["name"] = json!(alias);
         if session_id(&device).is_some() {
-            change["refs"] = json!({ SESSION: session_of(user, &alias), aliases_of(user): alias });
+            let session = session_of(user, &alias).ok_or_else(two_dots)?;
+            change["refs"] = json!({ SESSION: session, aliases_of(user): alias });
         }
     }
     if let Some(metadata) = metadata {

@@ -5,12 +5,11 @@ mod many;
 
 use portico_sdk::api::{Message, MessageStatus};
 use portico_sdk::dialect::{Call, Fault, Route, get, post};
-use portico_sdk::gateway::segment;
 use portico_sdk::http::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::names::{SESSION, media_of};
+use crate::names::{device_of_session, media_of};
 use crate::{COMMON, Devices, SEND, bad, data};
 
 /// The device's key suffices. The set that begins with another token comes first: of several credentials, the one that is named
@@ -64,7 +63,7 @@ struct SendFile {
 
 fn send_text(call: &Call<Devices>) -> Result<Response, Fault> {
     let SendText { session_id, phone_number, message } = call.json()?;
-    send(call, &of_session(&session_id), &phone_number, &json!({ "type": "text", "text": message }))
+    send(call, &of_session(&session_id)?, &phone_number, &json!({ "type": "text", "text": message }))
 }
 
 /// The device follows from the key.
@@ -93,7 +92,7 @@ fn send_file(call: &Call<Devices>, kind: &str) -> Result<Response, Fault> {
     if let Some(name) = filename.filter(|name| !name.is_empty()) {
         content["media"]["file_name"] = json!(name);
     }
-    send(call, &of_session(&session_id), &phone_number, &content)
+    send(call, &of_session(&session_id)?, &phone_number, &content)
 }
 
 fn file_content(kind: &str, file: &str, caption: Option<String>) -> Result<Value, Fault> {
@@ -105,9 +104,8 @@ fn file_content(kind: &str, file: &str, caption: Option<String>) -> Result<Value
     Ok(content)
 }
 
-/// A session's device, as a path of the core takes it.
-fn of_session(session: &str) -> String {
-    format!("ref:{SESSION}:{}", segment(session))
+fn of_session(session: &str) -> Result<String, Fault> {
+    device_of_session(session).ok_or_else(bad::no_such_device)
 }
 
 fn send(call: &Call<Devices>, device: &str, to: &str, content: &Value) -> Result<Response, Fault> {

@@ -6,7 +6,7 @@ use portico_sdk::http::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{SETTINGS, view};
+use super::{SETTINGS, two_dots, view};
 use crate::Devices;
 use crate::names::{SESSION, aliases_of, session_of};
 
@@ -26,9 +26,10 @@ pub(super) fn create(call: &Call<Devices>) -> Result<Response, Fault> {
     if user_id.is_empty() {
         return Err(Fault::invalid("userId", "must not be empty"));
     }
+    let session = session_of(&user_id, &alias).ok_or_else(two_dots)?;
     let new = json!({
         "name": alias,
-        "refs": { SESSION: session_of(&user_id, &alias), aliases_of(&user_id): alias },
+        "refs": { SESSION: session, aliases_of(&user_id): alias },
         "settings": { SETTINGS: { "userId": user_id } },
     });
     let made: MadeDevice = call.gateway.post("/v1/devices", &new)?.json()?;

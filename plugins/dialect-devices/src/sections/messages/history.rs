@@ -7,6 +7,7 @@ use portico_sdk::http::Response;
 use serde_json::{Value, json};
 
 use super::{send, status_name};
+use crate::names::message_of;
 use crate::sections::devices::devices_of;
 use crate::{Devices, bad, data};
 
@@ -17,8 +18,8 @@ const HISTORY: usize = 50;
 const DEVICES_MAX: usize = 25;
 
 fn found(call: &Call<Devices>) -> Result<Message, Fault> {
-    let path = format!("/v1/messages/{}", segment(call.raw("messageId")));
-    Ok(call.gateway.get(&path).map_err(bad::of_message)?.json()?)
+    let id = message_of(call.raw("messageId")).ok_or_else(bad::no_such_message)?;
+    Ok(call.gateway.get(&format!("/v1/messages/{id}")).map_err(bad::of_message)?.json()?)
 }
 
 pub(super) fn status(call: &Call<Devices>) -> Result<Response, Fault> {

@@ -138,7 +138,7 @@ fn kind_of(call: &Call<Devices>, file: &str) -> Result<Option<Kind>, Fault> {
 
 /// One that fails does not keep the others from being sent; if none is sent, the first failure is the answer.
 fn queue(call: &Call<Devices>, session: &str, items: Vec<Item>) -> Result<Response, Fault> {
-    let path = format!("/v1/devices/{}/messages", of_session(session));
+    let path = format!("/v1/devices/{}/messages", of_session(session)?);
     let (mut results, mut count, mut first) = (Vec::new(), 0_usize, None);
     for Item { to, file, content } in items {
         let queued = content.and_then(|content| {
