@@ -14,13 +14,15 @@ pub struct Call<'a, D> {
     pub request: &'a Request,
     /// The REST core with the sender's credentials.
     pub gateway: Gateway<'a>,
+    /// When it is served, in milliseconds since 1970.
+    pub now_ms: u64,
     names: Vec<&'static str>,
     dialect: PhantomData<D>,
 }
 
 impl<'a, D: Dialect> Call<'a, D> {
-    pub(super) fn new(request: &'a Request, core: &'a dyn Transport, names: Vec<&'static str>) -> Self {
-        Self { request, gateway: Gateway::new(core), names, dialect: PhantomData }
+    pub(super) fn new(request: &'a Request, core: &'a dyn Transport, names: Vec<&'static str>, now_ms: u64) -> Self {
+        Self { request, gateway: Gateway::new(core), now_ms, names, dialect: PhantomData }
     }
 
     /// A parameter of the path as it came.
@@ -44,7 +46,7 @@ impl<'a, D: Dialect> Call<'a, D> {
         self.request.query_value(name)
     }
 
-    /// Who asks.
+    /// Who asks, as the headers say, whatever was assumed since.
     pub fn identity(&self) -> Option<&Identity> {
         match &self.request.caller {
             Caller::Known(identity) => Some(identity),
