@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Dialect, Fault};
 use crate::gateway::Gateway;
-use crate::http::{BodyError, Caller, Identity, Request, Transport};
+use crate::http::{AssumeError, BodyError, Caller, Identity, Request, Transport};
 
 /// A request that was matched, with what answers it.
 pub struct Call<'a, D> {
@@ -14,13 +14,14 @@ pub struct Call<'a, D> {
     pub request: &'a Request,
     /// The REST core with the sender's credentials.
     pub gateway: Gateway<'a>,
+    core: &'a dyn Transport,
     names: Vec<&'static str>,
     dialect: PhantomData<D>,
 }
 
 impl<'a, D: Dialect> Call<'a, D> {
     pub(super) fn new(request: &'a Request, core: &'a dyn Transport, names: Vec<&'static str>) -> Self {
-        Self { request, gateway: Gateway::new(core), names, dialect: PhantomData }
+        Self { request, gateway: Gateway::new(core), core, names, dialect: PhantomData }
     }
 
     /// A parameter of the path as it came.
@@ -42,6 +43,12 @@ impl<'a, D: Dialect> Call<'a, D> {
     /// The first value of a query parameter.
     pub fn query(&self, name: &str) -> Option<&str> {
         self.request.query_value(name)
+    }
+
+    /// Lets all further requests of the REST core run with the credentials of a key that stands in the path or the body. It
+    /// needs the grant `assume`. [`Self::identity`] stays what the headers said.
+    pub fn assume(&self, key: &str) -> Result<(), AssumeError> {
+        self.core.assume(key)
     }
 
     /// Who asks.
