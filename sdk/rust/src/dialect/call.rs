@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Dialect, Fault};
 use crate::gateway::Gateway;
-use crate::http::{BodyError, Caller, Identity, Request, Transport};
+use crate::http::{AssumeError, BodyError, Caller, Identity, Request, Transport};
 
 /// A request that was matched, with what answers it.
 pub struct Call<'a, D> {
@@ -44,6 +44,12 @@ impl<'a, D: Dialect> Call<'a, D> {
     /// The first value of a query parameter.
     pub fn query(&self, name: &str) -> Option<&str> {
         self.request.query_value(name)
+    }
+
+    /// Lets all further requests of the REST core run with the credentials of a key that stands in the path or the body. It
+    /// needs the grant `assume`. [`Self::identity`] stays what the headers said.
+    pub fn assume(&self, key: &str) -> Result<(), AssumeError> {
+        self.gateway.assume(key)
     }
 
     /// Who asks, as the headers say, whatever was assumed since.
