@@ -86,6 +86,14 @@ pub enum Error {
         /// What was refused, and what helps.
         why: String,
     },
+    /// A thing was there and is not any more.
+    #[error("{why}")]
+    Gone {
+        /// A stable code in snake_case, such as `media_gone`.
+        code: &'static str,
+        /// What is gone, and what helps.
+        why: String,
+    },
     /// Something this needs is down; the same request may work later.
     #[error("{what} is not available at the moment; try again")]
     Unavailable {
@@ -164,7 +172,7 @@ impl Error {
         match self {
             Self::NotFound { what: "device", .. } => "device_not_found",
             Self::NotFound { .. } => "not_found",
-            Self::Conflict { code, .. } | Self::Refused { code, .. } => code,
+            Self::Conflict { code, .. } | Self::Refused { code, .. } | Self::Gone { code, .. } => code,
             Self::Invalid { .. } => "invalid_request",
             Self::Unauthenticated { .. } => "unauthenticated",
             Self::Forbidden { .. } => "forbidden",

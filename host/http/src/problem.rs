@@ -132,7 +132,8 @@ impl From<Error> for Problem {
             | Error::Forbidden { .. }
             | Error::Unsupported { .. }
             | Error::TooLarge { .. }
-            | Error::Refused { .. } => {}
+            | Error::Refused { .. }
+            | Error::Gone { .. } => {}
         }
         problem
     }

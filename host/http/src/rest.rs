@@ -20,7 +20,7 @@ use tower::ServiceExt;
 
 use crate::api::App;
 use crate::credentials::{API_KEY, InProcessCaller};
-use crate::peer;
+use crate::peer::{self, Peer};
 use crate::problem::{Problem, Reader, render};
 
 /// Maximum size of an answer that is handed on, in bytes.
@@ -86,6 +86,9 @@ fn built(caller: Option<Caller>, from: RestRequest, body_bytes_max: usize) -> Re
         request.headers_mut().append(name, value);
     }
     request.extensions_mut().insert(InProcessCaller(caller));
+    if let Some(address) = from.peer {
+        request.extensions_mut().insert(Peer(address));
+    }
     if request.uri().path() == "/v1/events" && accepts_stream(&request) {
         let why = "a dialect can't follow a stream; read pages with `?after=`";
         return Err(Error::Unsupported { why: why.to_owned() }.into());
@@ -124,7 +127,7 @@ mod tests {
     fn request(method: &str, path: &str) -> RestRequest {
         let headers =
             vec![("Authorization".to_owned(), "Bearer stolen".to_owned()), ("x-a".to_owned(), "b".to_owned())];
-        RestRequest { method: method.to_owned(), path: path.to_owned(), headers, body: Vec::new() }
+        RestRequest { method: method.to_owned(), path: path.to_owned(), headers, body: Vec::new(), peer: None }
     }
 
     #[test]

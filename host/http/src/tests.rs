@@ -45,6 +45,7 @@ async fn rest(method: &str, path: &str, body: &str) -> (u16, Value) {
         path: path.to_owned(),
         headers: Vec::new(),
         body: body.as_bytes().to_vec(),
+        peer: None,
     };
     let PluginResponse { status, body, .. } =
         api_with(HttpConfig::default()).rest().call(Some(caller()), request).await;
@@ -149,7 +150,7 @@ async fn limits_of_body_and_type_hold() {
     let (status, problem) = {
         let headers = vec![("content-type".to_owned(), "text/plain".to_owned())];
         let (method, path) = ("POST".to_owned(), "/v1/devices".to_owned());
-        let request = RestRequest { method, path, headers, body: b"name=a".to_vec() };
+        let request = RestRequest { method, path, headers, body: b"name=a".to_vec(), peer: None };
         let answer = api_with(config()).rest().call(Some(caller()), request).await;
         (answer.status, serde_json::from_slice::<Value>(&answer.body).unwrap())
     };
@@ -163,6 +164,7 @@ async fn in_process_calls_without_a_caller_are_strangers() {
         path: "/v1/devices".to_owned(),
         headers: vec![("x-api-key".to_owned(), "portico_x".to_owned())],
         body: Vec::new(),
+        peer: None,
     };
     let answer = api_with(HttpConfig::default()).rest().call(None, request).await;
     assert_eq!(answer.status, 401);

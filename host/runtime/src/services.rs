@@ -128,15 +128,15 @@ impl HostServices {
     /// Runs a request of the REST core with the credentials of the caller being served.
     pub(crate) async fn rest(&self, call: &mut CallInfo, request: rest::Request) -> Result<PluginResponse, Refusal> {
         call.check_grant(Grant::Rest).map_err(Refusal::Denied)?;
-        let Serving::Request { caller, .. } = &call.serving else {
+        let Serving::Request { caller, peer } = &call.serving else {
             return Err(Refusal::Denied("this hook serves no caller whose credentials `rest` could use".into()));
         };
-        let caller = caller.clone();
+        let sender = rest::Sender { caller: caller.clone(), peer: *peer };
         if !call.states.rest.take(self.limits.rest_calls) {
             return Err(Refusal::TooLarge(format!("one call may make {} requests", self.limits.rest_calls)));
         }
         let rest = self.rest.get().ok_or_else(|| Refusal::Unavailable("the REST core is still starting".into()))?;
-        call.away(rest::run(&**rest, caller, request, self.limits.rest_body_bytes)).await
+        call.away(rest::run(&**rest, sender, request, self.limits.rest_body_bytes)).await
     }
 
     /// The values that the plugin keeps for the tenant that the call concerns, or for one of its devices.

@@ -72,7 +72,12 @@ fn raw(content: &Value) -> Value {
     if content["type"] == "text" {
         return json!({ "conversation": content["text"] });
     }
-    let kind = content["kind"].as_str().unwrap_or("unknown");
+    let kind = match content["type"].as_str() {
+        Some("voice") => "audio",
+        Some("video_note") => "ptv",
+        Some("other") | None => content["kind"].as_str().unwrap_or("unknown"),
+        Some(kind) => kind,
+    };
     let mut name = String::new();
     for (i, part) in kind.split('_').enumerate() {
         match part.chars().next() {
@@ -83,7 +88,13 @@ fn raw(content: &Value) -> Value {
             _ => name.push_str(part),
         }
     }
-    json!({ format!("{name}Message"): { "caption": content["text"] } })
+    // A file has a caption; of what is not stored in full, the text is known.
+    let caption = if content["caption"].is_null() { &content["text"] } else { &content["caption"] };
+    let mut shown = json!({ "caption": caption });
+    if content["media"].is_object() {
+        shown["mimetype"] = content["media"]["media_type"].clone();
+    }
+    json!({ format!("{name}Message"): shown })
 }
 
 #[cfg(test)]
@@ -130,6 +141,14 @@ mod tests {
         let data = &body("message.received", &payload)["data"];
         assert_eq!((&data["from"], &data["to"]), (&json!("15550100002@s.whatsapp.net"), &json!("1203630@g.us")));
         assert!(data["message"]["pollCreationMessage"].is_object());
+    }
+
+    #[test]
+    fn a_picture_is_named_as_whatsapp_names_it() {
+        let content =
+            json!({ "type": "image", "media": { "url": "/v1/x", "media_type": "image/jpeg" }, "caption": "Pier" });
+        assert_eq!(raw(&content), json!({ "imageMessage": { "caption": "Pier", "mimetype": "image/jpeg" } }));
+        assert!(raw(&json!({ "type": "voice", "media": {} }))["audioMessage"].is_object());
     }
 
     #[test]

@@ -91,10 +91,9 @@ pub struct MediaRef {
     pub file_name: Option<String>,
 }
 
-/// A message to send that is a file.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A message to send that is a file. Which fields there may be is decided where its type is read.
+#[derive(Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(deny_unknown_fields)]
 pub struct NewMediaContent {
     /// The file.
     pub media: MediaRef,

@@ -44,7 +44,7 @@ fn find(id: MessageId) -> impl FnOnce(&mut dyn Tx, &Device) -> Result<(Message, 
 async fn fetched(access: &DeviceAccess<'_>, message: &Message, content: &MediaContent) -> Result<Media> {
     let Some(file) = content.remote.clone() else {
         let why = "the file of this message is no longer stored".to_owned();
-        return Err(Error::Refused { code: "media_gone", why });
+        return Err(Error::Gone { code: "media_gone", why });
     };
     let tenant = access.tenant();
     let bytes_max = upload::room(tenant).await?;

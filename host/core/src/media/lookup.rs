@@ -63,5 +63,5 @@ pub(super) async fn found(access: &TenantAccess<'_>, id: &MediaId) -> Result<Med
 /// A file that was there and is not any more.
 pub(super) fn gone(id: &MediaId) -> Error {
     let why = format!("the file of `{id}` is no longer stored; upload it again");
-    Error::Refused { code: "media_gone", why }
+    Error::Gone { code: "media_gone", why }
 }

@@ -167,7 +167,7 @@ fn fits(limits: &Limits, kind: MediaKind, media: &Media) -> Result<()> {
 
 /// A file that was deleted while its message was being taken.
 pub(super) fn gone(id: &MediaId) -> Error {
-    Error::Refused { code: "media_gone", why: format!("the file `{id}` was deleted; upload it again") }
+    Error::Gone { code: "media_gone", why: format!("the file `{id}` was deleted; upload it again") }
 }
 
 #[cfg(test)]

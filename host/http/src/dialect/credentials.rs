@@ -45,9 +45,10 @@ pub(super) async fn checked(
         let sets = claims.first().map(|claim| table.route(claim).auth.as_slice()).unwrap_or_default();
         return Err(refused(sets, &presented));
     }
-    let who = presented.into_iter().filter(|one| one.principal.caller().is_some());
-    // Of several credentials the last one of a set says most closely who it is.
-    Ok((met, who.last().map_or(Principal::Anonymous, |one| one.principal)))
+    let mut who: Vec<_> = presented.into_iter().filter(|one| one.principal.caller().is_some()).collect();
+    // Of several credentials the one that reaches least counts: that of a device before that of an account.
+    who.sort_by_key(|one| one.principal.caller().is_some_and(|caller| caller.device().is_some()));
+    Ok((met, who.pop().map_or(Principal::Anonymous, |one| one.principal)))
 }
 
 /// Several credentials must be of one tenant, or one of them would lend the other its rights.

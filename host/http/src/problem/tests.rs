@@ -103,7 +103,7 @@ fn every_code_in_the_sources_is_documented() {
                 continue;
             }
             let text = std::fs::read_to_string(&path).unwrap_or_default();
-            for (kind, status) in [("Error::Conflict {", 409), ("Error::Refused {", 422)] {
+            for (kind, status) in [("Error::Conflict {", 409), ("Error::Refused {", 422), ("Error::Gone {", 410)] {
                 for made in text.split(kind).skip(1) {
                     let Some(code) = made.trim_start().strip_prefix("code: \"") else { continue };
                     let code = code.split('"').next().unwrap();

@@ -379,6 +379,7 @@ fn failure(error: &Error) -> Failure {
         | Error::Unsupported { .. }
         | Error::TooLarge { .. }
         | Error::Refused { .. }
+        | Error::Gone { .. }
         | Error::Conflict { .. }
         | Error::Unauthenticated { .. }
         | Error::Forbidden { .. } => {

@@ -95,7 +95,7 @@ fn refused(error: Error) -> wit::KvError {
     match error {
         Error::TooLarge { .. } => wit::KvError::TooLarge(text),
         Error::Conflict { .. } => wit::KvError::Conflict(text),
-        Error::Invalid { .. } | Error::NotFound { .. } => wit::KvError::Invalid(text),
+        Error::Invalid { .. } | Error::NotFound { .. } | Error::Gone { .. } => wit::KvError::Invalid(text),
         Error::Unauthenticated { .. }
         | Error::Forbidden { .. }
         | Error::NotReady { .. }

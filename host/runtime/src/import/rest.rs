@@ -1,5 +1,7 @@
 //! The import `rest`: requests of the REST core, checked and bounded.
 
+use std::net::IpAddr;
+
 use portico_core::access::Caller;
 use portico_core::ports::plugins::{Grant, PluginResponse, Rest, RestRequest};
 use wasmtime::component::{HasSelf, Linker};
@@ -61,15 +63,23 @@ pub(crate) enum Refusal {
 /// Headers that say who asks. The caller's credentials are the only ones.
 const CREDENTIALS: [&str; 5] = ["authorization", "cookie", "x-api-key", "x-api-token", "proxy-authorization"];
 
+/// On whose behalf a request is made.
+pub(crate) struct Sender {
+    /// Who it is; `None` when nobody is known.
+    pub(crate) caller: Option<Caller>,
+    /// Where the request came from that it is part of.
+    pub(crate) peer: Option<IpAddr>,
+}
+
 /// Checks the request, runs it, and checks that the answer is not too large to hand over.
 pub(crate) async fn run(
     rest: &dyn Rest,
-    caller: Option<Caller>,
+    sender: Sender,
     request: Request,
     body_bytes_max: usize,
 ) -> Result<PluginResponse, Refusal> {
-    let request = checked(request, body_bytes_max)?;
-    let response = rest.call(caller, request).await;
+    let request = RestRequest { peer: sender.peer, ..checked(request, body_bytes_max)? };
+    let response = rest.call(sender.caller, request).await;
     if response.body.len() > body_bytes_max {
         return Err(Refusal::TooLarge(format!("the answer is larger than {body_bytes_max} bytes")));
     }
@@ -96,7 +106,7 @@ fn checked(request: Request, body_bytes_max: usize) -> Result<RestRequest, Refus
             kept.push((name, value));
         }
     }
-    Ok(RestRequest { method, path, headers: kept, body })
+    Ok(RestRequest { method, path, headers: kept, body, peer: None })
 }
 
 /// Inside `/v1/`, without a way out of it.

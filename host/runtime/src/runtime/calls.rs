@@ -40,7 +40,6 @@ impl Runtime {
     /// that of another plugin.
     async fn pinned(&self, digest: Option<&str>, effective: &Effective) -> Result<Arc<Plugin>, PluginFailure> {
         if let Some(digest) = digest
-            && digest != effective.digest
             && let Ok(code) = self.code(digest).await
             && code.id() == effective.plugin
         {

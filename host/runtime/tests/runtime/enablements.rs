@@ -195,6 +195,11 @@ async fn a_delivery_is_shaped_again_by_the_version_that_was_first() {
     };
     assert_eq!(by(None).await, package.info.digest);
     assert_eq!(by(Some(&old)).await, old, "it is loaded from what is kept");
+    let off = Enablement { plugin: "webhook-format".to_owned(), ..row("", &tenant(), None, Switch::Off, &json!({})) };
+    of_tenant(&directory, &tenant(), vec![off]);
+    assert_eq!(by(Some(&old)).await, old, "although the plugin is off by now");
+    assert_eq!(by(Some(&package.info.digest)).await, package.info.digest);
+    of_tenant(&directory, &tenant(), Vec::new());
     runtime.forget(&old).await;
     assert_eq!(by(Some(&old)).await, package.info.digest, "what is not kept any more is shaped by the current one");
 }

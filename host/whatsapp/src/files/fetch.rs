@@ -43,7 +43,7 @@ pub(crate) async fn fetch(session: &Session, file: &RemoteMedia) -> Result<Box<d
             _ if is_full.load(Ordering::Relaxed) => too_large(),
             Some(401 | 403 | 404 | 410) => {
                 let why = "WhatsApp does not have the file any more; ask the sender to send it again".to_owned();
-                Error::Refused { code: "media_gone", why }
+                Error::Gone { code: "media_gone", why }
             }
             Some(status) => failure::unreachable(format!("the media host answered with status {status}")),
             None => failure::unreachable("the media host can't be reached, or the file is damaged"),

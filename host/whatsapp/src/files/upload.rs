@@ -45,7 +45,7 @@ async fn upload(session: &Session, client: &Client, file: &OutgoingMedia) -> Res
     let source = context.blobs.get(&file.digest, 0..file.bytes).await?;
     let mut source = source.ok_or_else(|| {
         let why = "the file of this message was deleted before it was sent; upload it again".to_owned();
-        Error::Refused { code: "media_gone", why }
+        Error::Gone { code: "media_gone", why }
     })?;
     let staged = stage::stage(&context.config.staging, file.kind, &mut *source).await?;
     let uploaded = client.upload_stream(staged.source, staged.info, super::media_type(file.kind)).await;

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Dialect, Fault};
 use crate::gateway::Gateway;
-use crate::http::{BodyError, Caller, Identity, Request, Transport};
+use crate::http::{AssumeError, BodyError, Caller, Identity, Request, Transport};
 
 /// A request that was matched, with what answers it.
 pub struct Call<'a, D> {
@@ -14,13 +14,15 @@ pub struct Call<'a, D> {
     pub request: &'a Request,
     /// The REST core with the sender's credentials.
     pub gateway: Gateway<'a>,
+    /// When it is served, in milliseconds since 1970.
+    pub now_ms: u64,
     names: Vec<&'static str>,
     dialect: PhantomData<D>,
 }
 
 impl<'a, D: Dialect> Call<'a, D> {
-    pub(super) fn new(request: &'a Request, core: &'a dyn Transport, names: Vec<&'static str>) -> Self {
-        Self { request, gateway: Gateway::new(core), names, dialect: PhantomData }
+    pub(super) fn new(request: &'a Request, core: &'a dyn Transport, names: Vec<&'static str>, now_ms: u64) -> Self {
+        Self { request, gateway: Gateway::new(core), now_ms, names, dialect: PhantomData }
     }
 
     /// A parameter of the path as it came.
@@ -44,7 +46,13 @@ impl<'a, D: Dialect> Call<'a, D> {
         self.request.query_value(name)
     }
 
-    /// Who asks.
+    /// Lets all further requests of the REST core run with the credentials of a key that stands in the path or the body. It
+    /// needs the grant `assume`. [`Self::identity`] stays what the headers said.
+    pub fn assume(&self, key: &str) -> Result<(), AssumeError> {
+        self.gateway.assume(key)
+    }
+
+    /// Who asks, as the headers say, whatever was assumed since.
     pub fn identity(&self) -> Option<&Identity> {
         match &self.request.caller {
             Caller::Known(identity) => Some(identity),

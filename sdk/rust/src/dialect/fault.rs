@@ -3,7 +3,7 @@
 use portico_api::ProblemCode;
 
 use crate::gateway::CoreError;
-use crate::http::{BodyError, Refusal};
+use crate::http::{AssumeError, BodyError, Refusal};
 
 /// An error before it is put into the API's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,10 @@ pub struct Fault {
     pub retry_after: Option<u32>,
     /// The path that was asked.
     pub path: Box<str>,
+    /// When it was asked, in milliseconds since 1970; set by the interpreter.
+    pub at_ms: u64,
+    /// Whether the request is another dialect's, which claims the same path.
+    pub passes: bool,
 }
 
 impl Fault {
@@ -38,7 +42,15 @@ impl Fault {
             missing: Box::default(),
             retry_after: None,
             path: Box::default(),
+            at_ms: 0,
+            passes: false,
         }
+    }
+
+    /// No error: the request is meant for another dialect that claims the same path, and the host asks that one next. When
+    /// nobody takes it, the host answers that there is no such route.
+    pub fn pass() -> Self {
+        Self { passes: true, ..Self::new(ProblemCode::NotFound, "this request is another API's") }
     }
 
     /// An error for which the document has a status and a sentence of its own.
@@ -78,6 +90,18 @@ impl From<CoreError> for Fault {
             CoreError::Unavailable(why) => Self::new(ProblemCode::Unavailable, why),
             CoreError::Host(why) => Self::new(ProblemCode::Internal, why),
             CoreError::Shape(e) => Self::new(ProblemCode::Internal, e.to_string()),
+        }
+    }
+}
+
+impl From<AssumeError> for Fault {
+    fn from(error: AssumeError) -> Self {
+        match error {
+            AssumeError::Denied(why) => Self::new(ProblemCode::Forbidden, why),
+            AssumeError::Unknown => Self::new(ProblemCode::Unauthenticated, "this key is unknown, expired or revoked"),
+            AssumeError::TooMany => {
+                Self::new(ProblemCode::Busy, "too many bad keys came from this address; try again later")
+            }
         }
     }
 }

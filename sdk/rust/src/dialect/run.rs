@@ -12,25 +12,29 @@ impl<D: Dialect> HttpHandler for D {
         rows::<D>().map(declared).collect()
     }
 
-    fn handle(_: &Context, request: Request, core: &dyn Transport) -> Result<Outcome, HookError> {
+    fn handle(ctx: &Context, request: Request, core: &dyn Transport) -> Result<Outcome, HookError> {
         let row = usize::try_from(request.route).ok().and_then(|at| rows::<D>().nth(at));
         let row = row.ok_or_else(|| HookError::InvalidInput("there is no such route".into()))?;
-        let call = Call::<D>::new(&request, core, row.params().collect());
+        let call = Call::<D>::new(&request, core, row.params().collect(), ctx.now);
         let answer = match &row.action {
             Action::NotServed => Err(Fault::not_served()),
             Action::Run(run) => run(&call),
             Action::Core(core) => asked(&call, core).map(D::good),
         };
-        Ok(Outcome::Answer(answer.unwrap_or_else(|mut fault| {
-            if fault.path.is_empty() {
-                fault.path = request.path.as_str().into();
-            }
-            D::bad(&fault)
-        })))
+        let mut fault = match answer {
+            Ok(answer) => return Ok(Outcome::Answer(answer)),
+            Err(fault) if fault.passes => return Ok(Outcome::Pass),
+            Err(fault) => fault,
+        };
+        fault.at_ms = ctx.now;
+        if fault.path.is_empty() {
+            fault.path = request.path.as_str().into();
+        }
+        Ok(Outcome::Answer(D::bad(&fault)))
     }
 
-    fn refuse(_: &Context, why: Refusal) -> Result<Response, HookError> {
-        Ok(D::bad(&why.into()))
+    fn refuse(ctx: &Context, why: Refusal) -> Result<Response, HookError> {
+        Ok(D::bad(&Fault { at_ms: ctx.now, ..why.into() }))
     }
 }
 

@@ -5,6 +5,7 @@
 
 use portico_sdk::bindings::portico::plugin::rest;
 use portico_sdk::format::{Event, Outcome, Parts, WebhookFormat};
+use portico_sdk::gateway::Gateway;
 use portico_sdk::http::{Host, HttpHandler, Outcome as HttpOutcome, Refusal, Request, Response, Route, Transport};
 use portico_sdk::kv::{self, Kv, Scope};
 use portico_sdk::pacing::{Decision, DeviceState, Hold, Pacing, Plan, Query};
@@ -129,7 +130,7 @@ impl HttpHandler for Hostile {
                 answer
             }
             "pass" => return Ok(HttpOutcome::Pass),
-            "assume" => Response::json(200, &format!("{:?}", core.assume("portico_guessed"))),
+            "assume" => Response::json(200, &format!("{:?}", Gateway::new(core).assume("portico_guessed"))),
             "of-outside" => Response::of("/metrics"),
             _ => Response::json(200, &if request.is_authenticated() { "known" } else { "nobody" }),
         };

@@ -215,4 +215,6 @@ pub struct RestRequest {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
+    /// Where the request came from that it is part of: attempts to log in are counted by it.
+    pub peer: Option<IpAddr>,
 }

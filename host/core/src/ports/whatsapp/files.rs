@@ -25,6 +25,6 @@ pub struct RemoteMedia {
 pub trait Files: Send + Sync {
     /// Fetches and decrypts a file, to its end, and checks that nobody changed it. Then gives its bytes.
     ///
-    /// `Refused` with `media_gone` when WhatsApp does not have it any more, `TooLarge` when it is larger than `bytes_max`.
+    /// `Gone` with `media_gone` when WhatsApp does not have it any more, `TooLarge` when it is larger than `bytes_max`.
     async fn fetch(&self, device: &DeviceId, file: &RemoteMedia) -> Result<Box<dyn ByteSource>>;
 }
