@@ -48,11 +48,18 @@ pub(crate) async fn limit(State(app): State<App>, request: Request, next: Next) 
 
 /// The middleware of routes whose handlers read the body while it comes ([`Upload`]).
 pub(crate) async fn limit_streamed(State(app): State<App>, request: Request, next: Next) -> Response {
-    let (request, lease) = match admit(&app, request).await {
-        Ok(ready) => ready,
-        Err(problem) => return problem.into_response(),
-    };
-    finished(request, lease, |request| next.run(request)).await
+    run_streamed(&app, request, |request| next.run(request)).await
+}
+
+/// Runs a request that has passed authentication and whose body `serve` reads while it comes, as an [`Upload`].
+pub(crate) async fn run_streamed<F>(app: &App, request: Request, serve: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = Response> + Send + 'static,
+{
+    match admit(app, request).await {
+        Ok((request, lease)) => finished(request, lease, serve).await,
+        Err(problem) => problem.into_response(),
+    }
 }
 
 /// Runs a request that has passed authentication: reads its body, waits for a permit and calls `serve`.

@@ -12,6 +12,7 @@
 
 mod answer;
 mod credentials;
+mod files;
 mod limits;
 mod refuse;
 mod table;
@@ -19,19 +20,21 @@ mod table;
 pub(crate) use limits::Windows;
 pub(crate) use table::Tables;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::to_bytes;
-use axum::extract::{Request, State};
+use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use portico_api::ProblemCode;
+use portico_core::access::Caller;
 use portico_core::header;
 use portico_core::ports::plugins::{Handled, PluginRequest, RequestContent};
 use url::form_urlencoded;
 
 use crate::api::App;
-use crate::concurrency::{self, Share};
+use crate::concurrency::{self, Share, Upload};
 use crate::credentials::Principal;
 use crate::instrument::RouteLabel;
 use crate::problem::Problem;
@@ -77,19 +80,33 @@ async fn claimed(app: &App, table: Arc<Table>, claims: Vec<Claim>, path: String,
     if let Some(wait) = left.as_ref().and_then(|left| left.is_spent().then_some(left.wait)) {
         return limits::announced(Problem::too_many(wait).into_response(), left.as_ref());
     }
+    let kind = match claims.first().map(|claim| files::kind(table.route(claim), request.headers())).transpose() {
+        Ok(kind) => kind.flatten().filter(|_| principal.caller().is_some()),
+        Err(problem) => return limits::announced(problem.into_response(), left.as_ref()),
+    };
     request.extensions_mut().insert(principal);
     let shared = Arc::clone(app);
-    let call = |request: Request| async move {
-        called(&shared, &table, &claims, path, request).await.unwrap_or_else(Problem::into_response)
+    let mut response = match kind {
+        None => {
+            let call = |request: Request| async move {
+                called(&shared, &table, &claims, path, request).await.unwrap_or_else(Problem::into_response)
+            };
+            concurrency::run(app, request, call).await
+        }
+        Some(kind) => {
+            let call = |request: Request| async move {
+                lifted(&shared, &table, &claims, path, kind, request).await.unwrap_or_else(Problem::into_response)
+            };
+            concurrency::run_streamed(app, request, call).await
+        }
     };
-    let mut response = concurrency::run(app, request, call).await;
     if left.is_none() {
         rate_limit::announce(response.headers_mut(), common);
     }
     limits::announced(response, left.as_ref())
 }
 
-/// Asks the plugins that claim the route, in order, until one does not pass.
+/// Serves a request whose body is in memory: the middleware has read it within the limit already.
 async fn called(
     app: &App,
     table: &Table,
@@ -97,19 +114,74 @@ async fn called(
     path: String,
     request: Request,
 ) -> Result<Response, Problem> {
-    let peer = peer::of(&request);
+    let asked = Asked::of(path, &request);
     let (parts, body) = request.into_parts();
-    // The middleware has read it within the limit already, and the caller may have changed while it came.
     let body = Vec::from(to_bytes(body, usize::MAX).await.unwrap_or_default());
+    // The caller may have changed while the body came.
     let caller = parts.extensions.get::<Principal>().and_then(Principal::caller).cloned();
-    let query: Vec<_> = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
     for claim in claims {
-        let route = table.route(claim);
-        if let Some(limit) = route.body_bytes_max
+        if let Some(limit) = table.route(claim).body_bytes_max
             && body.len() > limit
         {
             return Err(Problem::body_too_large(limit as u64));
         }
+    }
+    answered(app, table, claims, asked, caller, RequestContent::Bytes(body)).await
+}
+
+/// Serves a request whose files are stored while its body comes.
+async fn lifted(
+    app: &App,
+    table: &Table,
+    claims: &[Claim],
+    path: String,
+    kind: files::Kind,
+    request: Request,
+) -> Result<Response, Problem> {
+    let asked = Asked::of(path, &request);
+    let caller = request.extensions().get::<Principal>().and_then(Principal::caller).cloned();
+    let (Some(claim), Some(caller)) = (claims.first(), caller) else { return Err(Problem::no_route()) };
+    let mut upload = match Upload::from_request(request, app).await {
+        Ok(upload) => upload,
+        Err(never) => match never {},
+    };
+    let content = files::content(app, &caller, table.route(claim), kind, &mut upload).await?;
+    upload.arrived().await?;
+    answered(app, table, claims, asked, Some(caller), content).await
+}
+
+/// What of a request is the same for every plugin that is asked.
+struct Asked {
+    path: String,
+    query: Vec<(String, String)>,
+    headers: HeaderMap,
+    peer: Option<IpAddr>,
+}
+
+impl Asked {
+    fn of(path: String, request: &Request) -> Self {
+        let query = request.uri().query().unwrap_or_default();
+        Self {
+            path,
+            query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+            headers: request.headers().clone(),
+            peer: peer::of(request),
+        }
+    }
+}
+
+/// Asks the plugins that claim the route, in order, until one does not pass.
+async fn answered(
+    app: &App,
+    table: &Table,
+    claims: &[Claim],
+    asked: Asked,
+    caller: Option<Caller>,
+    content: RequestContent,
+) -> Result<Response, Problem> {
+    let Asked { path, query, headers, peer } = asked;
+    for claim in claims {
+        let route = table.route(claim);
         if caller.is_none() && claim.is_known && !route.is_public() {
             let why = "the key of this request was revoked or expired while its body came";
             return Err(Problem::new(ProblemCode::Unauthenticated, why));
@@ -119,14 +191,14 @@ async fn called(
             params: claim.params.clone(),
             path: path.clone(),
             query: query.clone(),
-            headers: shown(&parts.headers, &route.auth),
-            content: RequestContent::Bytes(body.clone()),
+            headers: shown(&headers, &route.auth),
+            content: content.clone(),
             caller: caller.clone().filter(|_| claim.is_known),
             peer,
         };
         match app.services.plugins.handle(table.plugin(claim.plugin), asked).await {
             Ok(Handled::Answer(answer)) => {
-                return answer::response(app, answer, route.page, caller, &parts.headers).await;
+                return answer::response(app, answer, route.page, caller, &headers).await;
             }
             Ok(Handled::Pass) => {}
             Err(failure) => return Err(answer::failed(&failure)),

@@ -10,8 +10,9 @@ pub(crate) mod raw;
 
 use async_trait::async_trait;
 use axum::body::Bytes;
-use portico_core::Error;
-use portico_core::ports::blobs::ByteSource;
+use portico_core::media::upload;
+use portico_core::ports::blobs::{ByteSource, Stored};
+use portico_core::{Error, OpContext};
 
 use crate::problem::Problem;
 
@@ -21,21 +22,17 @@ pub(crate) trait Lift: Send {
     fn piece(&mut self) -> impl Future<Output = Result<Option<Bytes>, Problem>> + Send;
 }
 
-/// Lifted bytes as the core takes them. A problem with the body is kept here, because the core has no words for it.
-pub(crate) struct Lifted<'l, L> {
-    lift: &'l mut L,
-    problem: Option<Problem>,
+/// Stores a file while it comes, `bytes_max` bytes at most.
+pub(crate) async fn store(ctx: &OpContext, lift: &mut impl Lift, bytes_max: u64) -> Result<Stored, Problem> {
+    let mut lifted = Lifted { lift, problem: None };
+    let stored = upload::store(ctx, &mut lifted, bytes_max).await;
+    stored.map_err(|error| lifted.problem.unwrap_or_else(|| error.into()))
 }
 
-impl<'l, L: Lift> Lifted<'l, L> {
-    pub(crate) fn new(lift: &'l mut L) -> Self {
-        Self { lift, problem: None }
-    }
-
-    /// What is wrong with the body, if the core stopped because of that; else what the core says.
-    pub(crate) fn explain(self, error: Error) -> Problem {
-        self.problem.unwrap_or_else(|| error.into())
-    }
+/// Lifted bytes as the core takes them. A problem with the body is kept here, because the core has no words for it.
+struct Lifted<'l, L> {
+    lift: &'l mut L,
+    problem: Option<Problem>,
 }
 
 #[async_trait]

@@ -37,7 +37,7 @@ pub struct Media {
     pub sha256: String,
     /// Where it came from.
     pub origin: MediaOrigin,
-    /// The device of the message it came with.
+    /// The device of the message it came with, or of the key it was stored with.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub device: Option<String>,
     /// The message it came with.

@@ -29,12 +29,12 @@ pub struct FileFacts {
 
 /// Whether the caller may store a file, and how many bytes it may have.
 pub async fn begin(ctx: &OpContext) -> Result<u64> {
-    room(&ctx.require(Action::Send)?).await
+    room(&ctx.require_within(Action::Send)?).await
 }
 
 /// Stores bytes, at most `bytes_max`.
 pub async fn store(ctx: &OpContext, source: &mut dyn ByteSource, bytes_max: u64) -> Result<Stored> {
-    let access = ctx.require(Action::Send)?;
+    let access = ctx.require_within(Action::Send)?;
     let stored = access.services().blobs.put(source, bytes_max).await?;
     if stored.bytes == 0 {
         remove::discard(access.services(), stored).await;
@@ -48,15 +48,16 @@ pub async fn discard(services: &Services, stored: Stored) {
     remove::discard(services, stored).await;
 }
 
-/// Makes a medium of a stored file, or takes the file back. Once per `Idempotency-Key`.
+/// Makes a medium of a stored file, or takes the file back. Once per `Idempotency-Key`. One made with a device's key is that
+/// device's alone.
 pub async fn record(ctx: &OpContext, stored: Stored, facts: FileFacts) -> Result<Media> {
-    let access = ctx.require(Action::Send)?;
+    let access = ctx.require_within(Action::Send)?;
     recorded(&access, stored, facts).await
 }
 
 /// Fetches a file and makes a medium of it. Once per `Idempotency-Key`.
 pub async fn from_url(ctx: &OpContext, url: &str, declared: Option<String>, name: Option<String>) -> Result<Media> {
-    let access = ctx.require(Action::Send)?;
+    let access = ctx.require_within(Action::Send)?;
     if let Some(answer) = access.answered_before().await? {
         return Ok(answer);
     }
@@ -175,7 +176,7 @@ fn described(
         media_type: media_type(&stored.head, facts.declared.as_deref())?,
         file_name: facts.file_name.as_deref().and_then(clean_name),
         origin: facts.origin,
-        device,
+        device: device.or_else(|| access.only_device().cloned()),
         message,
         created_at: now,
         expires_at: expires(&ports.limits, facts.origin, now),

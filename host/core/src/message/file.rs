@@ -11,6 +11,7 @@ use crate::context::OpContext;
 use crate::error::{Error, Result};
 use crate::id::MediaId;
 use crate::limits::Limits;
+use crate::media::lookup::require_reached;
 use crate::media::upload::{self, FileFacts};
 use crate::model::media::{Media, MediaContent, MediaKind, MediaOrigin};
 use crate::ports::blobs::InMemory;
@@ -138,6 +139,7 @@ pub(super) async fn taken(ctx: &OpContext, access: &TenantAccess<'_>, file: NewF
 async fn stored(access: &TenantAccess<'_>, id: &MediaId) -> Result<Media> {
     let wanted = id.clone();
     let found = access.read(move |tx, tenant| tx.media_find(tenant, &wanted)).await?;
+    let found = found.filter(|media| require_reached(access, media).is_ok());
     found.ok_or_else(|| Error::invalid("content.media.upload", format!("there is no file `{id}`; upload it first")))
 }
 

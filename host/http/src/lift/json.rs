@@ -1,4 +1,4 @@
-//! A member of a JSON document lifted out while the document comes.
+//! Members of a JSON document lifted out while the document comes.
 //!
 //! The base64 of the member goes on as bytes, and an empty text takes its place in the rest, which is read as usual. The document
 //! is only split into texts and brackets here; whether it is JSON at all shows when the rest is read.
@@ -20,8 +20,10 @@ const NAME_BYTES_MAX: usize = 128;
 /// A JSON document with a member that is lifted.
 pub(crate) struct JsonBody {
     body: RawBody,
-    /// The names that lead to the member, from the outside in.
-    path: &'static [&'static str],
+    /// The names that lead to each of the members, from the outside in.
+    paths: Vec<Vec<String>>,
+    /// Which of them is lifted.
+    found: usize,
     rest: Vec<u8>,
     rest_max: usize,
     /// What came and was not looked at yet.
@@ -67,11 +69,13 @@ enum Escape {
 }
 
 impl JsonBody {
-    /// `rest_max` is how many bytes the document may have beside the member.
-    pub(crate) fn new(body: RawBody, path: &'static [&'static str], rest_max: usize) -> Self {
+    /// `paths` lead to the members that are lifted, where they are texts; `rest_max` is how many bytes the document may have
+    /// beside them.
+    pub(crate) fn new(body: RawBody, paths: Vec<Vec<String>>, rest_max: usize) -> Self {
         Self {
             body,
-            path,
+            paths,
+            found: 0,
             rest: Vec::new(),
             rest_max,
             came: Bytes::new(),
@@ -97,6 +101,11 @@ impl JsonBody {
                 None => return Ok(false),
             }
         }
+    }
+
+    /// Which of the paths led to the member that was found.
+    pub(crate) fn found(&self) -> usize {
+        self.found
     }
 
     /// The document without the member's text.
@@ -170,22 +179,26 @@ impl JsonBody {
                 }
                 self.at = At::InName;
             }
-            b'"' if self.is_at_member() => {
+            b'"' => {
+                let Some(found) = self.member() else {
+                    self.at = At::InText;
+                    return Ok(false);
+                };
                 // The text that is left in its place ends at once.
                 self.keep(b'"')?;
-                (self.at, self.escape, self.is_done) = (At::Lifted, Escape::None, false);
+                (self.at, self.escape, self.is_done, self.found) = (At::Lifted, Escape::None, false, found);
                 self.decoder = Decoder::default();
                 return Ok(true);
             }
-            b'"' => self.at = At::InText,
             _ => {}
         }
         Ok(false)
     }
 
-    fn is_at_member(&self) -> bool {
-        let names = self.brackets.iter().map(|bracket| (bracket.is_object, bracket.name.as_slice()));
-        names.eq(self.path.iter().map(|name| (true, name.as_bytes())))
+    /// The member whose text begins here, by the place of its path.
+    fn member(&self) -> Option<usize> {
+        let names = || self.brackets.iter().map(|bracket| (bracket.is_object, bracket.name.as_slice()));
+        self.paths.iter().position(|path| names().eq(path.iter().map(|name| (true, name.as_bytes()))))
     }
 
     /// Decodes what came of the lifted text, up to its end.
@@ -240,8 +253,8 @@ impl Lift for JsonBody {
                 };
                 self.came = piece;
             }
-            let member = self.path.last().copied().unwrap_or_default();
             let bytes = self.decode().map_err(|NotBase64| {
+                let member = self.paths.get(self.found).map(|path| path.join(".")).unwrap_or_default();
                 Problem::new(ProblemCode::InvalidRequest, format!("`{member}`: must be the file in base64"))
                     .about(member)
             })?;
@@ -271,7 +284,8 @@ mod tests {
             .collect();
         let limits = BodyLimits::of(&HttpConfig::default());
         let raw = RawBody::new(Body::from_stream(stream::iter(pieces)), limits, 1 << 20);
-        JsonBody::new(raw, path, 1024)
+        let path = path.iter().map(|name| (*name).to_owned()).collect();
+        JsonBody::new(raw, vec![path], 1024)
     }
 
     async fn lifted(

@@ -10,13 +10,13 @@ use portico_core::ports::blobs::Stored;
 use crate::api::App;
 use crate::concurrency::Upload;
 use crate::extract::json;
+use crate::lift;
 use crate::lift::json::JsonBody;
 use crate::lift::multipart::{Form, Part};
-use crate::lift::{Lift, Lifted};
 use crate::problem::Problem;
 
 /// The JSON member that holds a file.
-const DATA: &[&str] = &["data"];
+const DATA: &str = "data";
 /// Parts of a form at most.
 const PARTS_MAX: usize = 8;
 
@@ -53,7 +53,7 @@ pub(super) async fn receive(
         Kind::Json => {
             // Base64 takes four characters for three bytes, and some clients break it into lines.
             let body = request.body((bytes_max / 2 * 3).saturating_add(fields_max as u64));
-            document(app, ctx, JsonBody::new(body, DATA, fields_max), bytes_max).await
+            document(app, ctx, JsonBody::new(body, vec![vec![DATA.to_owned()]], fields_max), bytes_max).await
         }
     }
 }
@@ -96,12 +96,6 @@ impl Guarded<'_> {
     }
 }
 
-async fn stored(ctx: &OpContext, lift: &mut impl Lift, bytes_max: u64) -> Result<Stored, Problem> {
-    let mut lifted = Lifted::new(lift);
-    let stored = upload::store(ctx, &mut lifted, bytes_max).await;
-    stored.map_err(|error| lifted.explain(error))
-}
-
 /// What is known of a form so far.
 #[derive(Default)]
 struct Fields {
@@ -142,7 +136,7 @@ async fn take(file: &mut Guarded<'_>, fields: &mut Fields, mut part: Part, bytes
         "file" => {
             fields.part_type = part.content_type();
             fields.part_name = part.file_name().map(str::to_owned);
-            file.stored = Some(stored(file.ctx, &mut part, bytes_max).await?);
+            file.stored = Some(lift::store(file.ctx, &mut part, bytes_max).await?);
         }
         "media_type" => fields.media_type = Some(part.text(fields_max).await?),
         "file_name" => fields.file_name = Some(part.text(fields_max).await?),
@@ -164,7 +158,7 @@ async fn document(app: &App, ctx: &OpContext, mut body: JsonBody, bytes_max: u64
         if file.stored.is_some() {
             file.or_discard::<()>(Err(invalid("data", "is there twice"))).await?;
         }
-        file.stored = Some(stored(ctx, &mut body, bytes_max).await?);
+        file.stored = Some(lift::store(ctx, &mut body, bytes_max).await?);
         named = body.media_type();
     }
     let read = json::parse::<NewMedia>(&body.into_rest());
