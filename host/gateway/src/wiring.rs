@@ -325,6 +325,7 @@ pub(crate) async fn runtime(within: Option<(&Config, &Arc<Ports>)>, sources: Vec
         settings.directory = Arc::clone(&ports.directory);
         settings.kv = Some(Arc::new(Kv(Arc::clone(ports))));
         settings.limits = config.plugins.limits.clone();
+        settings.base_url = config.server.base_url();
         settings.cache_dir = Some(config.storage.data.clone());
         settings.compiler = compiler()?;
     }

@@ -19,7 +19,7 @@ use portico_core::message::{Content, Direction, Message, MessageStatus, StatusTi
 use portico_core::ports::outbound::{Fetched, OutboundError, OutboundRequest, OutboundResponse};
 use portico_core::ports::plugins::{
     Answer, Decision, Formatted, FormattedBatch, Handled, Outcome, PaceDevice, PaceQuery, Package, Parts,
-    PluginFailure, PluginInfo, PluginRequest, Refusal,
+    PluginFailure, PluginInfo, PluginRequest, Refusal, Subscription,
 };
 use portico_core::ports::store::{AttemptResult, Work};
 use portico_core::ports::{Clock, Outbound, Plugins, Rng, Store};
@@ -155,7 +155,7 @@ impl Plugins for FakePlugins {
         &self,
         plugin: &str,
         digest: Option<&str>,
-        _: &TenantId,
+        _: &Subscription,
         events: &[Event],
     ) -> Result<FormattedBatch, PluginFailure> {
         self.calls.fetch_add(1, Ordering::SeqCst);

@@ -29,6 +29,8 @@ pub struct RuntimeConfig {
     pub compiler: Compiler,
     /// Every limit.
     pub limits: Limits,
+    /// Where clients reach the gateway, without a slash at the end: formats make links of it.
+    pub base_url: String,
 }
 
 impl RuntimeConfig {
@@ -42,6 +44,7 @@ impl RuntimeConfig {
             cache_dir: None,
             compiler: Compiler::InProcess,
             limits: Limits::default(),
+            base_url: "http://127.0.0.1:3000".to_owned(),
         }
     }
 }

@@ -30,6 +30,8 @@ pub struct Runtime {
     directory: Arc<Directory>,
     codes: Codes,
     packages: Vec<(Arc<Package>, Origin)>,
+    /// Where clients reach the gateway.
+    base_url: String,
 }
 
 /// Calls that may wait for room for an instance, for each that there is room for.
@@ -57,7 +59,8 @@ impl Runtime {
         let host = Host::new(&config)?;
         let loader = Loader::new(&host.engine, &engine::fingerprint(&host.engine), &config)?;
         let directory = Arc::clone(&config.directory);
-        let mut runtime = Self { host, loader, directory, codes: Codes::default(), packages: Vec::new() };
+        let base_url = config.base_url.clone();
+        let mut runtime = Self { host, loader, directory, codes: Codes::default(), packages: Vec::new(), base_url };
         for Source { component, origin } in &sources {
             let named = |e: LoadError| LoadError::Plugin { plugin: format!("{component:?}"), source: Box::new(e) };
             let package = runtime.add(component).await.map_err(named)?;

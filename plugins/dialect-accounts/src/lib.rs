@@ -12,7 +12,7 @@ mod token;
 mod user;
 
 use portico_sdk::dialect::{Dialect, Fault, Good, Route};
-use portico_sdk::format::{Event, Outcome, WebhookFormat};
+use portico_sdk::format::{Event, Outcome, Subscription, WebhookFormat};
 use portico_sdk::http::Response;
 use portico_sdk::{Context, HookError};
 use serde_json::{Map, Value};
@@ -77,7 +77,7 @@ fn answer(status: u16, message: Option<&str>, rest: Value) -> Response {
 }
 
 impl WebhookFormat for Accounts {
-    fn format(_: &Context, events: Vec<Event>) -> Result<Vec<Outcome>, HookError> {
+    fn format(_: &Context, _: &Subscription, events: Vec<Event>) -> Result<Vec<Outcome>, HookError> {
         events.iter().map(events::outcome).collect()
     }
 }

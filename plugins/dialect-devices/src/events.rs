@@ -6,7 +6,7 @@ use portico_sdk::format::{Event, Outcome, Parts, Scheme};
 use portico_sdk::time::iso;
 use serde_json::{Value, json};
 
-use crate::names::{phone_of, status_of};
+use crate::names::{SESSION, phone_of, status_of};
 use crate::sections::devices::session_id;
 
 /// Where the signature goes, in hexadecimal digits.
@@ -15,8 +15,12 @@ const SIGNATURE_HEADER: &str = "x-webhook-signature";
 /// One delivery, or why there is none.
 pub(crate) fn outcome(event: &Event) -> Result<Outcome, HookError> {
     let Some(device) = &event.device else { return Ok(Outcome::Skip("it concerns no device".into())) };
-    // Of a message the event tells the core's id of the device only. It is taken in paths as well.
-    let mut about = json!({ "deviceId": device });
+    // Numbers are what this API's clients know devices by; a device that is gone has only the core's id left.
+    let number = event.device_number.map(|number| number.to_string());
+    let mut about = json!({ "deviceId": number.as_deref().unwrap_or(device) });
+    if let Some(session) = event.device_ref(SESSION) {
+        about["sessionId"] = json!(session);
+    }
     let (name, data) = match event.name.as_str() {
         "device.state" => {
             let device: Device = read(event)?;
@@ -90,6 +94,8 @@ mod tests {
             name: name.into(),
             at: 1_767_225_600_000,
             device,
+            device_number: Some(7),
+            refs: vec![(SESSION.into(), "user_shop_device_front".into())],
             payload: payload.to_string(),
         }
     }
@@ -112,7 +118,8 @@ mod tests {
 
     #[test]
     fn a_received_text_has_the_documented_shape() {
-        let expected = json!({ "event": "message", "type": "message", "timestamp": AT, "deviceId": DEVICE,
+        let expected = json!({ "event": "message", "type": "message", "timestamp": AT, "deviceId": "7",
+            "sessionId": "user_shop_device_front",
             "data": { "messageId": "msg_1", "from": "15550100002@s.whatsapp.net", "fromNumber": "+15550100002",
                 "message": "Hello!", "type": "text", "timestamp": 1_767_225_600_000_u64 } });
         assert_eq!(body("message.received", &message(&json!({ "type": "text", "text": "Hello!" }))), expected);

@@ -10,7 +10,7 @@ mod names;
 mod sections;
 
 use portico_sdk::dialect::{Dialect, Fault, Good, Route};
-use portico_sdk::format::{Event, Outcome, WebhookFormat};
+use portico_sdk::format::{Event, Outcome, Subscription, WebhookFormat};
 use portico_sdk::http::Response;
 use portico_sdk::{Context, HookError};
 use serde_json::{Value, json};
@@ -71,7 +71,7 @@ fn told(data: Value, message: Option<&str>) -> Response {
 }
 
 impl WebhookFormat for Devices {
-    fn format(_: &Context, events: Vec<Event>) -> Result<Vec<Outcome>, HookError> {
+    fn format(_: &Context, _: &Subscription, events: Vec<Event>) -> Result<Vec<Outcome>, HookError> {
         events.iter().map(events::outcome).collect()
     }
 }

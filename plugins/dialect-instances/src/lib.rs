@@ -10,7 +10,7 @@ mod id;
 mod sections;
 
 use portico_sdk::dialect::{Dialect, Fault, Good, Route};
-use portico_sdk::format::{Event, Outcome, WebhookFormat};
+use portico_sdk::format::{Event, Outcome, Subscription, WebhookFormat};
 use portico_sdk::http::Response;
 use portico_sdk::{Context, HookError};
 use serde::Serialize;
@@ -60,7 +60,7 @@ fn data(data: impl Serialize, message: Option<&'static str>) -> Response {
 }
 
 impl WebhookFormat for Instances {
-    fn format(_: &Context, events: Vec<Event>) -> Result<Vec<Outcome>, HookError> {
+    fn format(_: &Context, _: &Subscription, events: Vec<Event>) -> Result<Vec<Outcome>, HookError> {
         events.iter().map(events::outcome).collect()
     }
 }

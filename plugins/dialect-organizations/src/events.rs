@@ -83,6 +83,8 @@ mod tests {
             name: name.into(),
             at: 1_767_225_600_000,
             device: Some("dev_1".into()),
+            device_number: None,
+            refs: Vec::new(),
             payload: payload.to_string(),
         };
         match outcome(&event).expect("an outcome") {

@@ -10,7 +10,7 @@ mod sections;
 
 use portico_sdk::api::ProblemCode;
 use portico_sdk::dialect::{Call, Dialect, Fault, Good, Route};
-use portico_sdk::format::{Event, Outcome, WebhookFormat};
+use portico_sdk::format::{Event, Outcome, Subscription, WebhookFormat};
 use portico_sdk::http::Response;
 use portico_sdk::{Context, HookError};
 use serde_json::{Map, Value, json};
@@ -72,7 +72,7 @@ fn check_organization(call: &Call<Organizations>, named: Option<&str>) -> Result
 }
 
 impl WebhookFormat for Organizations {
-    fn format(_: &Context, events: Vec<Event>) -> Result<Vec<Outcome>, HookError> {
+    fn format(_: &Context, _: &Subscription, events: Vec<Event>) -> Result<Vec<Outcome>, HookError> {
         events.iter().map(events::outcome).collect()
     }
 }

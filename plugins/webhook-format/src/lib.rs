@@ -3,7 +3,7 @@
 //! `{"id", "seq", "type", "timestamp", "device", "data"}`, in the manner of Standard Webhooks. Signing is left to the host.
 //! Invariant: the body is the same text for every repetition of the same event.
 
-use portico_sdk::format::{Event, Outcome, Parts, WebhookFormat};
+use portico_sdk::format::{Event, Outcome, Parts, Subscription, WebhookFormat};
 use portico_sdk::{Context, HookError, time};
 use serde::Serialize;
 use serde_json::Value;
@@ -26,7 +26,7 @@ struct Body<'a> {
 }
 
 impl WebhookFormat for DefaultFormat {
-    fn format(_: &Context, events: Vec<Event>) -> Result<Vec<Outcome>, HookError> {
+    fn format(_: &Context, _: &Subscription, events: Vec<Event>) -> Result<Vec<Outcome>, HookError> {
         events.iter().map(|event| Ok(Outcome::Send(Parts::json(&body(event)?)?))).collect()
     }
 }
@@ -46,6 +46,10 @@ fn body(event: &Event) -> Result<Body<'_>, HookError> {
 mod tests {
     use super::*;
 
+    fn to() -> Subscription {
+        Subscription::for_tests(&portico_sdk::serde_json::json!({}))
+    }
+
     fn event(payload: &str) -> Event {
         Event {
             id: "evt_1".into(),
@@ -53,6 +57,8 @@ mod tests {
             name: "message.received".into(),
             at: 1_767_225_600_123,
             device: Some("dev_1".into()),
+            device_number: None,
+            refs: Vec::new(),
             payload: payload.into(),
         }
     }
@@ -60,7 +66,7 @@ mod tests {
     #[test]
     fn the_body_is_the_events_public_json() {
         let outcomes =
-            DefaultFormat::format(&Context::for_tests(), vec![event(r#"{"text":"hi"}"#)]).expect("formatted");
+            DefaultFormat::format(&Context::for_tests(), &to(), vec![event(r#"{"text":"hi"}"#)]).expect("formatted");
         let [Outcome::Send(parts)] = outcomes.as_slice() else { panic!("one body") };
         assert_eq!((parts.method.as_str(), parts.content_type.as_str()), ("POST", "application/json"));
         assert_eq!(
@@ -71,12 +77,12 @@ mod tests {
 
     #[test]
     fn an_empty_batch_gives_an_empty_answer() {
-        assert_eq!(DefaultFormat::format(&Context::for_tests(), Vec::new()), Ok(Vec::new()));
+        assert_eq!(DefaultFormat::format(&Context::for_tests(), &to(), Vec::new()), Ok(Vec::new()));
     }
 
     #[test]
     fn a_payload_that_is_not_json_is_the_callers_fault() {
-        let refused = DefaultFormat::format(&Context::for_tests(), vec![event("{")]);
+        let refused = DefaultFormat::format(&Context::for_tests(), &to(), vec![event("{")]);
         assert!(matches!(refused, Err(HookError::InvalidInput(_))));
     }
 }

@@ -5,13 +5,13 @@ use serde::Serialize;
 use crate::bindings::portico::plugin::types::{Context, HookError};
 
 pub use crate::bindings::exports::portico::plugin::webhook_format::{
-    Event, Key, Outcome, Parts, Placement, Scheme, Signing,
+    Event, Key, Outcome, Parts, Placement, Scheme, Signing, Subscription,
 };
 
 /// Shapes webhook deliveries. Pure: the same events always give the same bodies.
 pub trait WebhookFormat {
     /// One outcome per event, in order.
-    fn format(ctx: &Context, events: Vec<Event>) -> Result<Vec<Outcome>, HookError>;
+    fn format(ctx: &Context, to: &Subscription, events: Vec<Event>) -> Result<Vec<Outcome>, HookError>;
 }
 
 impl Event {
@@ -19,6 +19,25 @@ impl Event {
     pub fn data(&self) -> Result<serde_json::Value, HookError> {
         serde_json::from_str(&self.payload)
             .map_err(|e| HookError::InvalidInput(format!("the payload of an event is not JSON: {e}")))
+    }
+}
+
+impl Event {
+    /// What another system calls the device, in a namespace of its own.
+    pub fn device_ref(&self, namespace: &str) -> Option<&str> {
+        self.refs.iter().find(|(known, _)| known == namespace).map(|(_, value)| value.as_str())
+    }
+}
+
+impl Subscription {
+    /// What its owner gave along.
+    pub fn data(&self) -> serde_json::Value {
+        serde_json::from_str(&self.data).unwrap_or_default()
+    }
+
+    /// A subscription for unit tests, with what its owner gave along.
+    pub fn for_tests(data: &serde_json::Value) -> Self {
+        Self { id: "wh_1".into(), data: data.to_string(), base_url: "http://localhost:3000".into() }
     }
 }
 

@@ -13,9 +13,13 @@ use crate::pacing::Pacing;
 pub struct Glue<T>(PhantomData<T>);
 
 impl<T: WebhookFormat> webhook_format::Guest for Glue<T> {
-    fn format(ctx: Context, events: Vec<webhook_format::Event>) -> Result<Vec<webhook_format::Outcome>, HookError> {
+    fn format(
+        ctx: Context,
+        to: webhook_format::Subscription,
+        events: Vec<webhook_format::Event>,
+    ) -> Result<Vec<webhook_format::Outcome>, HookError> {
         log::install_panic_hook();
-        T::format(&ctx, events)
+        T::format(&ctx, &to, events)
     }
 }
 

@@ -8,6 +8,7 @@ use portico::machine::{SystemClock, SystemRng};
 use portico_core::event::{Event, EventKind};
 use portico_core::id::{EventId, TenantId};
 use portico_core::ports::Plugins;
+use portico_core::ports::plugins::Subscription;
 use portico_core::time::UtcMs;
 use portico_runtime::{Runtime, RuntimeConfig};
 use serde_json::json;
@@ -33,7 +34,7 @@ pub async fn run(calls: usize) -> Result<String> {
     let mut micros = Vec::with_capacity(calls);
     for _ in 0..calls {
         let began = Instant::now();
-        runtime.format("webhook-format", None, &tenant, &event).await?;
+        runtime.format("webhook-format", None, &Subscription::plain(&tenant), &event).await?;
         micros.push(began.elapsed().as_secs_f64() * 1e6);
     }
     micros.sort_by(f64::total_cmp);

@@ -5,12 +5,14 @@
 
 mod http;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::address::ChatKind;
 use crate::error::Result;
@@ -224,6 +226,35 @@ pub enum Decision {
     Deny(String),
 }
 
+/// Who gets events that are shaped, and what its format is told beside them.
+#[derive(Clone, Debug)]
+pub struct Subscription {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// The webhook's id.
+    pub id: String,
+    /// What its owner gave along when it was made.
+    pub data: Map<String, Value>,
+    /// The devices that the events are about.
+    pub devices: BTreeMap<DeviceId, DeviceNames>,
+}
+
+impl Subscription {
+    /// One without anything to tell.
+    pub fn plain(tenant: &TenantId) -> Self {
+        Self { tenant: tenant.clone(), id: String::new(), data: Map::new(), devices: BTreeMap::new() }
+    }
+}
+
+/// What a device is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceNames {
+    /// Its number within the tenant.
+    pub number: u32,
+    /// What other systems call it: namespaces and values.
+    pub refs: Vec<(String, String)>,
+}
+
 /// The plugin runtime.
 #[async_trait]
 pub trait Plugins: Send + Sync {
@@ -252,7 +283,7 @@ pub trait Plugins: Send + Sync {
         &self,
         plugin: &str,
         digest: Option<&str>,
-        tenant: &TenantId,
+        to: &Subscription,
         events: &[Event],
     ) -> Result<FormattedBatch, PluginFailure>;
 

@@ -37,6 +37,9 @@ pub struct ServerSection {
     /// A second listener for event streams alone, as clients of some dialects expect it.
     #[schemars(example = "127.0.0.1:3001")]
     pub ws_bind: Option<SocketAddr>,
+    /// Where clients reach the REST API, such as `https://gateway.example.com`: links in webhooks begin with it. Absent: `bind`.
+    #[schemars(example = "https://gateway.example.com")]
+    pub public_url: Option<String>,
     /// Whether the limits of requests per minute are enforced; `off` in sandbox mode only. PORTICO_LIMITS=off does the same.
     pub rate_limits: RateLimits,
     /// Who may sign up, or make a key, without having one; `auto` means open in sandbox mode while only this machine can reach the API.
@@ -57,6 +60,7 @@ impl Default for ServerSection {
         Self {
             bind: ([127, 0, 0, 1], 3000).into(),
             ws_bind: None,
+            public_url: None,
             rate_limits: RateLimits::On,
             sign_up: SignUpPolicy::Auto,
             password_hashes: 2,
@@ -67,6 +71,12 @@ impl Default for ServerSection {
 }
 
 impl ServerSection {
+    /// Where clients reach the REST API, without a slash at the end.
+    pub(crate) fn base_url(&self) -> String {
+        let url = self.public_url.clone().unwrap_or_else(|| format!("http://{}", self.bind));
+        url.trim_end_matches('/').to_owned()
+    }
+
     /// Whether nobody but this machine can reach the API.
     pub(crate) fn is_local(&self) -> bool {
         self.bind.ip().is_loopback() && self.ws_bind.is_none_or(|address| address.ip().is_loopback())

@@ -15,7 +15,7 @@ use portico_core::limits::Limits;
 use portico_core::ports::outbound::{Fetched, OutboundError, OutboundRequest, OutboundResponse};
 use portico_core::ports::plugins::{
     Answer, AnswerBody, Decision, FormattedBatch, Handled, Hook, Mount, Outcome, PaceDevice, PaceQuery, Package,
-    PluginFailure, PluginInfo, PluginRequest, Plugins, Refusal, Route,
+    PluginFailure, PluginInfo, PluginRequest, Plugins, Refusal, Route, Subscription,
 };
 use portico_core::ports::store::Work;
 use portico_core::ports::{Clock, Outbound, Rng, Store, Topic, Waker};
@@ -157,7 +157,7 @@ impl Plugins for Fake {
         &self,
         _: &str,
         _: Option<&str>,
-        _: &TenantId,
+        _: &Subscription,
         _: &[Event],
     ) -> Result<FormattedBatch, PluginFailure> {
         Err(failure(Outcome::Missing))

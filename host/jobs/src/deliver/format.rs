@@ -9,9 +9,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use portico_core::event::Event;
-use portico_core::id::TenantId;
 use portico_core::ports::Plugins;
-use portico_core::ports::plugins::{Formatted, FormattedBatch, Outcome, Parts, PluginFailure};
+use portico_core::ports::plugins::{Formatted, FormattedBatch, Outcome, Parts, PluginFailure, Subscription};
 use portico_core::webhook::Claimed;
 
 use super::request::{DEFAULT_BODY, Shape};
@@ -54,14 +53,14 @@ struct Formatter<'a> {
     plugin: &'a str,
     /// The version that shaped the events before.
     digest: Option<&'a str>,
-    tenant: &'a TenantId,
+    to: &'a Subscription,
 }
 
 /// Formats at most [`FORMAT_BATCH`] deliveries of one webhook: one answer per delivery, in order.
 pub(super) async fn format(
     plugins: &dyn Plugins,
     plugin: &str,
-    tenant: &TenantId,
+    to: &Subscription,
     deliveries: &[&Claimed],
 ) -> Vec<Body> {
     let mut bodies = Vec::with_capacity(deliveries.len());
@@ -72,7 +71,7 @@ pub(super) async fn format(
             continue;
         }
         let events: Vec<_> = alike.iter().map(|claimed| claimed.event.clone()).collect();
-        bodies.extend(Formatter { plugins, plugin, digest, tenant }.format(&events).await);
+        bodies.extend(Formatter { plugins, plugin, digest, to }.format(&events).await);
     }
     bodies
 }
@@ -112,7 +111,7 @@ impl Formatter<'_> {
     }
 
     async fn ask(&self, events: &[Event]) -> Result<FormattedBatch, PluginFailure> {
-        let batch = self.plugins.format(self.plugin, self.digest, self.tenant, events).await?;
+        let batch = self.plugins.format(self.plugin, self.digest, self.to, events).await?;
         if batch.answers.len() == events.len() {
             return Ok(batch);
         }
@@ -176,21 +175,21 @@ mod tests {
     async fn a_retry_is_formatted_by_the_version_that_was_first() {
         let deliveries = [claimed(1, None), claimed(2, Some("old")), claimed(3, Some("old")), claimed(4, None)];
         let plugins = FakePlugins::default();
-        let tenant = testing::tenant();
-        let bodies = format(&plugins, "some-format", &tenant, &deliveries.iter().collect::<Vec<_>>()).await;
+        let to = Subscription::plain(&testing::tenant());
+        let bodies = format(&plugins, "some-format", &to, &deliveries.iter().collect::<Vec<_>>()).await;
         let by = bodies.into_iter().map(|body| body.into_request().and_then(|sent| sent.by).expect("formatted"));
         assert_eq!(by.collect::<Vec<_>>(), ["current", "old", "old", "current"].map(Arc::<str>::from));
         let first_default = [claimed(1, Some(DEFAULT_BODY))];
         let plugins = FakePlugins::default();
-        let again = format(&plugins, "some-format", &tenant, &[&first_default[0]]).await;
+        let again = format(&plugins, "some-format", &to, &[&first_default[0]]).await;
         assert!(matches!(again.as_slice(), [Body::Default(_)]));
         assert_eq!(plugins.calls_made(), 0);
     }
 
     async fn shapes(plugins: &FakePlugins, count: i64) -> String {
         let deliveries: Vec<_> = (0..count).map(|seq| claimed(seq, None)).collect();
-        let tenant = testing::tenant();
-        let shaped = format(plugins, "some-format", &tenant, &deliveries.iter().collect::<Vec<_>>()).await;
+        let to = Subscription::plain(&testing::tenant());
+        let shaped = format(plugins, "some-format", &to, &deliveries.iter().collect::<Vec<_>>()).await;
         let letter = |s: &Body| match s {
             Body::Formatted(..) => 'w',
             Body::Default(_) => 'd',

@@ -1,7 +1,10 @@
 //! The hook `webhook-format`: events in, HTTP parts out.
 
 use portico_core::event::Event;
-use portico_core::ports::plugins::{Formatted, Hook, Parts, Placement, Signing, SigningKey, SigningScheme};
+use portico_core::id::TenantId;
+use portico_core::ports::plugins::{
+    Formatted, Hook, Parts, Placement, Signing, SigningKey, SigningScheme, Subscription,
+};
 use wasmtime::Store;
 
 use super::{GuestResult, HookCall, HookKind};
@@ -31,40 +34,55 @@ impl HookKind for Kind {
     }
 
     fn smoke() -> Option<Format> {
-        Some(Format(Vec::new()))
+        Some(Format { to: told(&Subscription::plain(&TenantId::new(0, 0)), ""), events: Vec::new() })
     }
 }
 
 /// One batch of events of one subscription.
-pub(crate) struct Format(Vec<wit::Event>);
+pub(crate) struct Format {
+    to: wit::Subscription,
+    events: Vec<wit::Event>,
+}
 
 /// Cuts events into batches that one call may carry.
-pub(crate) fn batches(events: &[Event]) -> Vec<Format> {
+pub(crate) fn batches(to: &Subscription, base_url: &str, events: &[Event]) -> Vec<Format> {
+    let subscription = told(to, base_url);
     let mut batches = Vec::new();
     let mut batch = Vec::new();
     let mut bytes = 0;
-    for event in events.iter().map(to_wit) {
+    for event in events.iter().map(|event| to_wit(to, event)) {
         let full = batch.len() >= BATCH_ITEMS_MAX || bytes + event.payload.len() > BATCH_BYTES_MAX;
         if full && !batch.is_empty() {
-            batches.push(Format(std::mem::take(&mut batch)));
+            batches.push(Format { to: subscription.clone(), events: std::mem::take(&mut batch) });
             bytes = 0;
         }
         bytes += event.payload.len();
         batch.push(event);
     }
     if !batch.is_empty() {
-        batches.push(Format(batch));
+        batches.push(Format { to: subscription, events: batch });
     }
     batches
 }
 
-fn to_wit(event: &Event) -> wit::Event {
+fn told(to: &Subscription, base_url: &str) -> wit::Subscription {
+    wit::Subscription {
+        id: to.id.clone(),
+        data: serde_json::Value::Object(to.data.clone()).to_string(),
+        base_url: base_url.to_owned(),
+    }
+}
+
+fn to_wit(to: &Subscription, event: &Event) -> wit::Event {
+    let names = event.device.as_ref().and_then(|device| to.devices.get(device));
     wit::Event {
         id: event.id.to_string(),
         seq: u64::try_from(event.seq).unwrap_or(0),
         name: event.kind.as_str().to_owned(),
         at: u64::try_from(event.timestamp.0).unwrap_or(0),
         device: event.device.as_ref().map(ToString::to_string),
+        device_number: names.map(|names| names.number),
+        refs: names.map(|names| names.refs.clone()).unwrap_or_default(),
         payload: event.data.to_string(),
     }
 }
@@ -80,11 +98,11 @@ impl HookCall for Format {
         store: &mut Store<Guest>,
         context: &Context,
     ) -> wasmtime::Result<GuestResult<Self::Raw>> {
-        hook.call_format(store, context, &self.0).await
+        hook.call_format(store, context, &self.to, &self.events).await
     }
 
     fn check(&self, raw: Self::Raw) -> Result<Self::Answer, String> {
-        check_batch(raw, self.0.len(), formatted)
+        check_batch(raw, self.events.len(), formatted)
     }
 }
 
@@ -203,6 +221,6 @@ mod tests {
 
     #[test]
     fn as_many_answers_as_events() {
-        assert!(Format(Vec::new()).check(vec![wit::Outcome::Skip("one too many".into())]).is_err());
+        assert!(Kind::smoke().expect("a call").check(vec![wit::Outcome::Skip("one too many".into())]).is_err());
     }
 }

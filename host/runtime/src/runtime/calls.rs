@@ -11,7 +11,7 @@ use portico_core::id::{DeviceId, TenantId};
 use portico_core::ports::Plugins;
 use portico_core::ports::plugins::{
     Answer, Decision, Formatted, FormattedBatch, Handled, Hook, Outcome, PaceDevice, PaceQuery, Package, PluginFailure,
-    PluginInfo, PluginRequest, Refusal,
+    PluginInfo, PluginRequest, Refusal, Subscription,
 };
 
 use super::{Runtime, Same, check_unclaimed};
@@ -117,9 +117,10 @@ impl Plugins for Runtime {
         &self,
         plugin: &str,
         digest: Option<&str>,
-        tenant: &TenantId,
+        to: &Subscription,
         events: &[Event],
     ) -> Result<FormattedBatch, PluginFailure> {
+        let tenant = &to.tenant;
         let snapshot = self.directory.snapshot();
         let effective = |event: &Event| snapshot.effective(Some(tenant), event.device.as_ref(), plugin);
         let effective: Option<Vec<_>> = events.iter().map(effective).collect();
@@ -140,7 +141,7 @@ impl Plugins for Runtime {
                 effective: Arc::clone(effective),
                 serving: Serving::Gateway,
             };
-            for batch in webhook_format::batches(events) {
+            for batch in webhook_format::batches(to, &self.base_url, events) {
                 answers.extend::<Vec<Formatted>>(self.host.call(&code, &scope, &batch).await?);
             }
         }

@@ -8,7 +8,7 @@ use portico_core::access::Caller;
 use portico_core::event::EventKind;
 use portico_core::ports::Plugins;
 use portico_core::ports::plugins::{
-    Formatted, Handled, Identified, Placement, PluginResponse, Refusal, Rest, RestRequest, SigningScheme,
+    Formatted, Handled, Identified, Placement, PluginResponse, Refusal, Rest, RestRequest, SigningScheme, Subscription,
 };
 use serde_json::{Value, json};
 
@@ -73,7 +73,8 @@ async fn its_webhooks_have_its_own_shape() {
     let runtime = runtime("plugins/dialect-instances").await;
     let state = event(EventKind::DeviceState, json!({ "state": "connected" }));
     let test = event(EventKind::WebhookTest, json!({}));
-    let formatted = runtime.format(PLUGIN, None, &tenant(), &[state, test]).await.expect("formatted").answers;
+    let formatted =
+        runtime.format(PLUGIN, None, &Subscription::plain(&tenant()), &[state, test]).await.expect("formatted").answers;
     let [Formatted::Send(parts), Formatted::Skip(_)] = formatted.as_slice() else { panic!("one body, one skipped") };
     let body: Value = serde_json::from_slice(&parts.body).expect("JSON");
     assert_eq!((&body["event"], &body["timestamp"]), (&json!("connection.open"), &json!("2026-01-01T00:00:00.000Z")));

@@ -12,6 +12,7 @@ use portico_core::event::{Event, EventKind};
 use portico_core::id::{DeviceId, EnablementId, TenantId};
 use portico_core::plugin::{Audience, Enablement, Grant, PluginOffer, Switch};
 use portico_core::ports::Plugins;
+use portico_core::ports::plugins::Subscription;
 use portico_core::ports::plugins::{
     Formatted, Handled, Identified, KvScope, KvValue, Outcome, PluginFailure, PluginKv, PluginRequest, PluginResponse,
     Rest, RestRequest,
@@ -66,7 +67,7 @@ async fn hostile() -> (Arc<Runtime>, Arc<Directory>) {
 }
 
 async fn told(runtime: &Runtime, tenant: &TenantId, event: &Event) -> Result<String, PluginFailure> {
-    let formatted = runtime.format("hostile", None, tenant, std::slice::from_ref(event)).await?;
+    let formatted = runtime.format("hostile", None, &Subscription::plain(tenant), std::slice::from_ref(event)).await?;
     let [Formatted::Send(parts)] = formatted.answers.as_slice() else { panic!("one body") };
     Ok(serde_json::from_slice(&parts.body).expect("a text"))
 }
@@ -87,7 +88,9 @@ async fn each_device_has_its_settings_and_off_is_off_at_once() {
     );
     assert_eq!(told(&runtime, &here, &asks).await.expect("formatted"), r#"{"a":1,"b":2}"#);
     assert_eq!(told(&runtime, &here, &elsewhere).await.expect("formatted"), r#"{"a":1,"b":1}"#);
-    let both = runtime.format("hostile", None, &here, &[asks.clone(), elsewhere.clone(), asks.clone()]).await;
+    let both = runtime
+        .format("hostile", None, &Subscription::plain(&here), &[asks.clone(), elsewhere.clone(), asks.clone()])
+        .await;
     assert_eq!(both.expect("formatted").answers.len(), 3, "events of several devices in one call");
     assert_eq!(told(&runtime, &there, &asks).await.expect("formatted"), "{}");
 
@@ -190,7 +193,7 @@ async fn a_delivery_is_shaped_again_by_the_version_that_was_first() {
     directory.set_offers(directory.ticket(), &[offer("webhook-format", &package.info.digest)]);
     let events = [event(EventKind::MessageReceived, json!({}))];
     let by = async |digest: Option<&str>| {
-        let shaped = runtime.format("webhook-format", digest, &tenant(), &events).await;
+        let shaped = runtime.format("webhook-format", digest, &Subscription::plain(&tenant()), &events).await;
         shaped.expect("formatted").digest.to_string()
     };
     assert_eq!(by(None).await, package.info.digest);

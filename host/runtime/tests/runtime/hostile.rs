@@ -10,6 +10,7 @@ use portico_core::address::ChatKind;
 use portico_core::event::EventKind;
 use portico_core::id::{KeyId, TenantId};
 use portico_core::ports::Plugins;
+use portico_core::ports::plugins::Subscription;
 use portico_core::ports::plugins::{
     Formatted, Identified, Outcome, PaceDevice, PaceQuery, PluginFailure, PluginRequest, PluginResponse, Rest,
     RestRequest,
@@ -25,7 +26,8 @@ const IN_TIME: Duration = Duration::from_secs(10);
 async fn format(runtime: &Runtime, misdeed: &str) -> Result<Vec<Formatted>, PluginFailure> {
     let events = [event(EventKind::MessageReceived, json!({ "do": misdeed }))];
     let (tenant, events) = (tenant(), &events);
-    let formatted = tokio::time::timeout(IN_TIME, runtime.format("hostile", None, &tenant, events));
+    let to = Subscription::plain(&tenant);
+    let formatted = tokio::time::timeout(IN_TIME, runtime.format("hostile", None, &to, events));
     Ok(formatted.await.expect("in time")?.answers)
 }
 
@@ -114,7 +116,7 @@ async fn others_are_served_while_a_guest_loops() {
     let started = Instant::now();
     let mut served = 0;
     while !looping.is_finished() {
-        runtime.format("webhook-format", None, &tenant(), &events).await.expect("served");
+        runtime.format("webhook-format", None, &Subscription::plain(&tenant()), &events).await.expect("served");
         served += 1;
         tokio::task::yield_now().await;
     }
@@ -149,7 +151,10 @@ async fn a_tenant_whose_events_make_it_fail_mutes_it_for_nobody_else() {
     assert_eq!(handle(&runtime, "hello").await.expect_err("left alone").outcome, Outcome::Breaker);
     let other = TenantId::new(NOW.0, 9);
     let events = [event(EventKind::MessageReceived, json!({ "do": "behave" }))];
-    assert!(runtime.format("hostile", None, &other, &events).await.is_ok(), "another tenant's webhooks");
+    assert!(
+        runtime.format("hostile", None, &Subscription::plain(&other), &events).await.is_ok(),
+        "another tenant's webhooks"
+    );
     let request = PluginRequest { caller: Some(caller(other)), ..request(0, "/hello", None) };
     assert!(runtime.handle("hostile", request).await.is_ok(), "what visitors without a key did");
 }

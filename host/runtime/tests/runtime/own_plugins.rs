@@ -6,6 +6,7 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use portico_core::address::ChatKind;
 use portico_core::event::EventKind;
 use portico_core::ports::Plugins;
+use portico_core::ports::plugins::Subscription;
 use portico_core::ports::plugins::{Decision, Formatted, PaceDevice, PaceQuery};
 use portico_runtime::{Runtime, Source};
 use serde_json::{Value, json};
@@ -16,8 +17,10 @@ use crate::support::{component, config, device, event, runtime, runtime_with, te
 async fn the_default_format_is_the_events_public_json() {
     let runtime = runtime("plugins/webhook-format").await;
     let event = event(EventKind::MessageReceived, json!({ "text": "hi" }));
-    let formatted =
-        runtime.format("webhook-format", None, &tenant(), std::slice::from_ref(&event)).await.expect("formatted");
+    let formatted = runtime
+        .format("webhook-format", None, &Subscription::plain(&tenant()), std::slice::from_ref(&event))
+        .await
+        .expect("formatted");
     let [Formatted::Send(parts)] = formatted.answers.as_slice() else { panic!("one body") };
     let body: Value = serde_json::from_slice(&parts.body).expect("JSON");
     assert_eq!(body, serde_json::to_value(&event).expect("JSON"));
@@ -29,7 +32,11 @@ async fn long_batches_are_cut_and_answered_in_order() {
     let _counting = metrics::set_default_local_recorder(&recorder);
     let runtime = runtime("plugins/webhook-format").await;
     let events: Vec<_> = (0..250).map(|i| event(EventKind::MessageReceived, json!({ "i": i }))).collect();
-    let formatted = runtime.format("webhook-format", None, &tenant(), &events).await.expect("formatted").answers;
+    let formatted = runtime
+        .format("webhook-format", None, &Subscription::plain(&tenant()), &events)
+        .await
+        .expect("formatted")
+        .answers;
     for (i, formatted) in formatted.iter().enumerate() {
         let Formatted::Send(parts) = formatted else { panic!("a body") };
         let body: Value = serde_json::from_slice(&parts.body).expect("JSON");
@@ -73,7 +80,7 @@ async fn a_second_start_takes_the_machine_code_from_the_cache() {
     // A compiler that can't work proves that it is not asked.
     again.compiler = portico_runtime::Compiler::Child { program: "/nonexistent".into(), args: Vec::new() };
     let runtime = Runtime::start(again, vec![source.clone()]).await.expect("a runtime");
-    assert!(runtime.format("webhook-format", None, &tenant(), &[]).await.is_ok());
+    assert!(runtime.format("webhook-format", None, &Subscription::plain(&tenant()), &[]).await.is_ok());
 }
 
 /// Not a benchmark either: how long loading takes when the machine code is in the cache, as the least of several starts.
@@ -105,7 +112,7 @@ async fn a_call_costs_microseconds() {
     let mut times = Vec::new();
     for _ in 0..500 {
         let start = Instant::now();
-        runtime.format("webhook-format", None, &tenant, &events).await.expect("formatted");
+        runtime.format("webhook-format", None, &Subscription::plain(&tenant), &events).await.expect("formatted");
         times.push(start.elapsed());
     }
     times.sort();

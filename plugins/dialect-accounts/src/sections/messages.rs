@@ -82,9 +82,12 @@ fn answer(sent: &Message, says: &'static str, kind: Option<&str>) -> Response {
     let (says, status) = match sent.status {
         MessageStatus::Queued => ("Message queued", "pending"),
         MessageStatus::Failed => ("Message sending failed", "failed"),
-        MessageStatus::Sent => (says, "sent"),
-        MessageStatus::Delivered => (says, "delivered"),
-        MessageStatus::Read | MessageStatus::Played | MessageStatus::Received => (says, "read"),
+        // What came later than that is told by the status of the message.
+        MessageStatus::Sent
+        | MessageStatus::Delivered
+        | MessageStatus::Read
+        | MessageStatus::Played
+        | MessageStatus::Received => (says, "sent"),
     };
     let mut body = json!({ "messageId": sent.whatsapp_id, "status": status });
     if let Some(kind) = kind {

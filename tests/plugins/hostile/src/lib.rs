@@ -4,7 +4,7 @@
 //! one behaves. Invariant: it does nothing that the host is not meant to survive.
 
 use portico_sdk::bindings::portico::plugin::rest;
-use portico_sdk::format::{Event, Outcome, Parts, WebhookFormat};
+use portico_sdk::format::{Event, Outcome, Parts, Subscription, WebhookFormat};
 use portico_sdk::gateway::Gateway;
 use portico_sdk::http::{Host, HttpHandler, Outcome as HttpOutcome, Refusal, Request, Response, Route, Transport};
 use portico_sdk::kv::{self, Kv, Scope};
@@ -44,7 +44,7 @@ fn recurse(depth: u64) -> u64 {
 }
 
 impl WebhookFormat for Hostile {
-    fn format(ctx: &Context, events: Vec<Event>) -> Result<Vec<Outcome>, HookError> {
+    fn format(ctx: &Context, _: &Subscription, events: Vec<Event>) -> Result<Vec<Outcome>, HookError> {
         let mut outcomes = Vec::new();
         for event in &events {
             let data = event.data()?;
