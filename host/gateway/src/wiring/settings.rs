@@ -1,7 +1,7 @@
 //! What follows from several settings together. Everything else reaches its adapter as it was read.
 
 use portico_core::limits::Limits;
-use portico_http::{HttpConfig, Rate, SignUp};
+use portico_http::{DialectLimits, HttpConfig, Rate, SignUp};
 use portico_net::NetConfig;
 
 use crate::config::{Config, RateLimits, SignUpPolicy};
@@ -38,6 +38,10 @@ pub(super) fn http_config(config: &Config) -> HttpConfig {
         // A tenant gets no less than one of its keys.
         rate_per_tenant: limited(http.rate_per_tenant.max(http.rate_per_key)),
         rate_anonymous: limited(http.rate_anonymous),
+        dialect_limits: match server.rate_limits {
+            RateLimits::On => http.dialect_limits,
+            RateLimits::Off => DialectLimits::Raised,
+        },
         ..http
     }
 }
@@ -70,5 +74,6 @@ mod tests {
         config.server.rate_limits = RateLimits::Off;
         let http = http_config(&config);
         assert_eq!((http.rate_per_key, http.rate_per_tenant, http.rate_anonymous), (None, None, None));
+        assert_eq!(http.dialect_limits, DialectLimits::Raised);
     }
 }
