@@ -72,11 +72,17 @@ pub(super) async fn open(config: &StoreConfig, url: &str) -> Result<Side, OpenEr
 /// Runs a transaction on a thread that may wait. The number of such threads is that of connections, because one is asked for
 /// only with a connection in hand. Once it has begun it is run to its end, also when the caller goes away.
 pub(super) async fn run(pool: &PgPool, mode: Mode, extent: Extent, task: Task, caches: Arc<Caches>) -> Result<()> {
-    let begun = match (extent, mode) {
-        (Extent::Statement, _) => pool.acquire().await.map(Held::Connection),
-        (Extent::Transaction, Mode::Read) => pool.begin_with(BEGIN_READ).await.map(Held::Transaction),
-        (Extent::Transaction, Mode::Write) => pool.begin().await.map(Held::Transaction),
-    };
+    let pool = pool.clone();
+    // In a task of its own: a caller that goes away while a transaction begins would give the connection back within it, and
+    // whoever got it next would find a transaction that only reads.
+    let begin = tokio::spawn(async move {
+        match (extent, mode) {
+            (Extent::Statement, _) => pool.acquire().await.map(Held::Connection),
+            (Extent::Transaction, Mode::Read) => pool.begin_with(BEGIN_READ).await.map(Held::Transaction),
+            (Extent::Transaction, Mode::Write) => pool.begin().await.map(Held::Transaction),
+        }
+    });
+    let begun = begin.await.map_err(|e| Error::internal("beginning a transaction", e))?;
     let held = begun.map_err(|e| error::of("beginning a transaction", Cause::from(e).into()))?;
     let mut session = Session::new(held, Handle::current());
     let running = spawn_blocking(move || {
