@@ -7,6 +7,8 @@ CARGO ?= cargo
 DATA ?= .data
 # More arguments for the benchmark, such as `BENCH="--runs 1"`, and how long the soak takes.
 BENCH ?=
+CONFORM ?= ../shared/contracts/conform.py
+SYSTEMS ?=
 MINUTES ?= 20
 # waproto's build script counts a file of its own output among its inputs, so that the next build would make it, and all that
 # stands on it, again. A file that looks old settles that.
@@ -16,7 +18,7 @@ say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
 # What the tests' build of the dependencies has beside that of the binary alone. With it, most of them are built once for both.
 as_in_tests := tokio/test-util
 
-.PHONY: help run build release test bench soak gate plugins toolchain tools peers clean
+.PHONY: help run build release test bench soak gate plugins toolchain tools peers conform clean
 
 help: ## What can be done here
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -85,6 +87,9 @@ gate: ## Formatting, lints and documentation, as CI checks them
 
 peers: build ## Texts both ways with another WhatsApp Web client library (needs npm)
 	tests/peers/run.sh
+
+conform: build ## The dialects, judged by the conformance runner CONFORM (SYSTEMS="accounts …" for some of them)
+	tests/conform.sh $(CONFORM) $(SYSTEMS)
 
 clean: ## Remove what was built and the data of `make run`
 	rm -rf target $(DATA)

@@ -5,8 +5,8 @@ use portico_sdk::dialect::{Route, get, post};
 use crate::{COMMON, Instances};
 
 pub(crate) const ROUTES: &[Route<Instances>] = &[
-    get("/api/observability/ping").limits(COMMON),
-    get("/api/observability/health").limits(COMMON),
+    get("/api/observability/ping").public().limits(COMMON),
+    get("/api/observability/health").public().limits(COMMON),
     get("/api/observability/version").limits(COMMON),
     get("/api/observability/environment").limits(COMMON),
     get("/api/observability/status").limits(COMMON),
