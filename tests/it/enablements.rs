@@ -16,7 +16,7 @@ on_both! {
 }
 
 /// A built-in plugin's component.
-fn component(id: &str) -> Vec<u8> {
+pub(crate) fn component(id: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/plugins").join(format!("{id}.wasm"));
     std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}; run `make plugins`", path.display()))
 }
@@ -35,7 +35,7 @@ fn other_format() -> Vec<u8> {
     bytes
 }
 
-async fn install(api: &Client, bytes: Vec<u8>) -> Answer {
+pub(crate) async fn install(api: &Client, bytes: Vec<u8>) -> Answer {
     let request = api.request(Method::POST, "/v1/plugins").header("content-type", "application/wasm");
     Client::send(request.body(bytes)).await
 }

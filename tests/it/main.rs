@@ -18,6 +18,7 @@ macro_rules! on_both {
 
 mod access;
 mod crash;
+mod dialects;
 mod enablements;
 mod events;
 mod first_light;
