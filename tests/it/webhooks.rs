@@ -1,6 +1,6 @@
 //! The outbox from outside: order, retries, signatures, refusals of addresses.
 
-use portico_harness::{Kind, TestGateway, wait_until};
+use portico_harness::{Client, Kind, Receiver, TestGateway, wait_until};
 use serde_json::json;
 
 on_both! {
@@ -10,6 +10,7 @@ on_both! {
     a_repaired_receiver_gets_what_waits_on_request
     addresses_nobody_should_reach_are_refused
     header_values_are_sent_and_never_shown
+    receivers_that_hang_hold_up_no_third_tenant
 }
 
 async fn a_failed_delivery_is_tried_again_with_the_same_id_and_holds_back_its_chat_only(kind: Kind) {
@@ -149,4 +150,54 @@ async fn header_values_are_sent_and_never_shown(kind: Kind) {
         let body = json!({ "url": hook.url(), "events": ["*"], "headers": { name: "x" } });
         assert_eq!(gw.api.post("/v1/webhooks", body).await.expect(400).str("/field"), format!("headers.{name}"));
     }
+}
+
+/// Receivers that take connections and never answer, on ports of their own. They end with the test.
+async fn hanging(count: usize) -> Vec<String> {
+    let mut urls = Vec::with_capacity(count);
+    for _ in 0..count {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        urls.push(format!("http://{}/hook", listener.local_addr().expect("an address")));
+        tokio::spawn(async move {
+            let mut taken = Vec::new();
+            while let Ok((connection, _)) = listener.accept().await {
+                taken.push(connection);
+            }
+        });
+    }
+    urls
+}
+
+async fn receivers_that_hang_hold_up_no_third_tenant(kind: Kind) {
+    // Long enough that whatever arrives has not waited for one of them to be given up.
+    let patience = std::time::Duration::from_secs(600);
+    let gw = TestGateway::start_with(kind, |config| {
+        config.jobs.deliver.timeout = patience;
+        config.jobs.deliver.lease = 2 * patience;
+    })
+    .await;
+    let tenant = async |name: &str| {
+        let made = gw.api.with_key(None).post("/v1/keys", json!({ "name": name })).await.expect(201);
+        gw.api.with_key(Some(&made.str("/key")))
+    };
+    let subscribed = async |api: &Client, url: &str| {
+        let new = json!({ "url": url, "events": ["message.received"] });
+        api.post("/v1/webhooks", new).await.expect(201).str("/id")
+    };
+    for name in ["one", "two"] {
+        let api = tenant(name).await;
+        let urls = hanging(20).await;
+        for n in 0..100 {
+            let id = subscribed(&api, &urls[n % urls.len()]).await;
+            api.act(&format!("/v1/webhooks/{id}/test")).await.expect(202);
+        }
+    }
+    let (third, receiver) = (tenant("three").await, Receiver::start().await);
+    let id = subscribed(&third, &receiver.url()).await;
+    for count in 1..=10 {
+        third.act(&format!("/v1/webhooks/{id}/test")).await.expect(202);
+        receiver.at_least(count).await;
+    }
+    let health = gw.api.get("/health").await.expect(200);
+    assert_eq!(health.json["status"], "ok", "{}", health.json);
 }

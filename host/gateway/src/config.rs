@@ -157,6 +157,7 @@ impl Config {
     }
 
     fn validate(&self) -> Result<()> {
+        self.jobs.deliver.check().map_err(anyhow::Error::msg)?;
         self.sandbox.validate()
     }
 }

@@ -70,6 +70,9 @@ pub struct DeliverConfig {
     pub record_delay: Duration,
 }
 
+/// Time between the end of the longest request and the end of its claim, in which its result has to be recorded.
+pub(crate) const CLAIM_MARGIN: Duration = Duration::from_secs(20);
+
 impl Default for DeliverConfig {
     fn default() -> Self {
         Self {
@@ -90,6 +93,22 @@ impl Default for DeliverConfig {
 }
 
 impl DeliverConfig {
+    /// Whether a claim lasts long enough for a request; the error says what to change.
+    ///
+    /// # Errors
+    /// When it does not: then nothing would ever be delivered, because no request could end within its claim.
+    pub fn check(&self) -> Result<(), String> {
+        let least = self.timeout + CLAIM_MARGIN;
+        if self.lease > least {
+            return Ok(());
+        }
+        Err(format!(
+            "`jobs.deliver.lease_s` must be more than {} s: `jobs.deliver.timeout_s` and {} s beyond it",
+            least.as_secs(),
+            CLAIM_MARGIN.as_secs()
+        ))
+    }
+
     /// Deliveries that may be worked on with the first of a lane.
     pub(crate) fn followers_of_lane(&self) -> usize {
         self.lane_run.clamp(1, LANE_RUN_MAX) - 1
@@ -207,5 +226,17 @@ impl Default for ReapConfig {
             orphans_every: days(1),
             every: Duration::from_secs(600),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_that_ends_before_its_request_is_refused() {
+        assert_eq!(DeliverConfig::default().check(), Ok(()));
+        let patient = DeliverConfig { timeout: Duration::from_secs(40), ..DeliverConfig::default() };
+        assert!(patient.check().is_err_and(|why| why.contains("`jobs.deliver.lease_s` must be more than 60 s")));
     }
 }

@@ -38,7 +38,7 @@ use portico_core::{Result, Services};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
-use crate::config::DeliverConfig;
+use crate::config::{CLAIM_MARGIN, DeliverConfig};
 use crate::runner::{Job, Run};
 use crate::tasks::{Tasks, lock};
 use crate::waker::LocalWaker;
@@ -104,7 +104,7 @@ impl Deliver {
     /// Claims in one transaction. Reads before it writes: most wake-ups are about events nobody subscribed to.
     async fn claim(&self, limit: u32) -> Result<(Round, Turns)> {
         let ports = &self.services.ports;
-        let start_by = Instant::now() + self.config.lease.saturating_sub(self.config.timeout + record::MARGIN);
+        let start_by = Instant::now() + self.config.lease.saturating_sub(self.config.timeout + CLAIM_MARGIN);
         let Memory { mut turns, more } = lock(&self.memory).clone();
         let mut round = Round::new(self.slots.clone(), self.config.clone(), ports.now(), start_by);
         if !more {

@@ -22,8 +22,6 @@ use crate::config::DeliverConfig;
 use crate::tasks::cause;
 use crate::waker::LocalWaker;
 
-/// Time between the end of the longest request and the end of its claim, in which its result has to be recorded.
-pub(super) const MARGIN: Duration = Duration::from_secs(20);
 /// Pauses between tries to record a batch. After the last one it is given up; its deliveries fall due again when their claims
 /// end, and reach their receivers a second time under the same id.
 const RETRIES: [Duration; 4] =
