@@ -82,11 +82,12 @@ async fn a_revoked_key_stores_nothing(kind: Kind) {
     let upload = tokio::spawn(Client::send(request.body(body)));
     let head = "--b\r\ncontent-disposition: form-data; name=\"file\"\r\n\r\n";
     send.send(Ok(Bytes::from(head))).await.expect("it is read");
-    send.send(Ok(Bytes::from("first half"))).await.expect("it is read");
+    let _ = send.send(Ok(Bytes::from("first half"))).await;
     gw.api.delete(&format!("/v1/keys/{}", made.str("/id"))).await;
     // A key that was found valid is taken for valid this long.
     tokio::time::sleep(Duration::from_millis(150)).await;
-    send.send(Ok(Bytes::from("\r\n--b--\r\n"))).await.expect("it is read");
+    // On a busy machine the key may be revoked before the request is looked at; then nobody reads on, and the answer is the same.
+    let _ = send.send(Ok(Bytes::from("\r\n--b--\r\n"))).await;
     drop(send);
     assert_eq!(upload.await.expect("an answer").expect(401).str("/code"), "unauthenticated");
     assert_eq!(gw.api.get("/v1/media").await.expect(200).json, json!({ "items": [] }));
