@@ -191,7 +191,7 @@ async fn answered(
             params: claim.params.clone(),
             path: path.clone(),
             query: query.clone(),
-            headers: shown(&headers, &route.auth),
+            headers: shown(&headers, table),
             content: content.clone(),
             caller: caller.clone().filter(|_| claim.is_known),
             peer,
@@ -208,10 +208,10 @@ async fn answered(
 }
 
 /// The headers a plugin sees: none that carry credentials, whatever they are called.
-fn shown(headers: &HeaderMap, auth: &[Vec<String>]) -> Vec<(String, String)> {
+fn shown(headers: &HeaderMap, table: &Table) -> Vec<(String, String)> {
     let text = |(name, value): (&HeaderName, &HeaderValue)| {
         let name = name.as_str();
-        let hidden = header::is_hidden_from_plugins(name) || auth.iter().flatten().any(|credential| credential == name);
+        let hidden = header::is_hidden_from_plugins(name) || table.is_credential(name);
         (!hidden).then(|| Some((name.to_owned(), value.to_str().ok()?.to_owned())))?
     };
     headers.iter().filter_map(text).collect()

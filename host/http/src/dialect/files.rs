@@ -82,21 +82,27 @@ struct Files {
 
 impl Files {
     async fn form(&self, mut form: Form) -> Result<RequestContent, Problem> {
-        let mut parts = Vec::new();
+        let (mut parts, mut left) = (Vec::new(), self.fields_max);
         while let Some(part) = form.part().await? {
             if parts.len() == PARTS_MAX {
                 let why = format!("the form must have at most {PARTS_MAX} parts");
                 return Err(Problem::new(ProblemCode::InvalidRequest, why));
             }
-            parts.push(self.part(part).await?);
+            let part = self.part(part, left).await?;
+            // All texts together are in memory, so that they share one limit.
+            if let PartValue::Text(text) = &part.value {
+                left -= text.len();
+            }
+            parts.push(part);
         }
         Ok(RequestContent::Parts(parts))
     }
 
-    async fn part(&self, mut part: Part) -> Result<RequestPart, Problem> {
+    /// One part; a text may have `text_max` bytes.
+    async fn part(&self, mut part: Part, text_max: usize) -> Result<RequestPart, Problem> {
         let name = part.name().to_owned();
         let Some(file_name) = part.file_name().map(str::to_owned) else {
-            return Ok(RequestPart { name, value: PartValue::Text(part.text(self.fields_max).await?) });
+            return Ok(RequestPart { name, value: PartValue::Text(part.text(text_max).await?) });
         };
         // Clients that don't know a type say that it is any.
         let declared = part.content_type().filter(|kind| kind != "application/octet-stream");

@@ -1,5 +1,6 @@
 //! Which plugins serve a path: their routes, matched.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::Method;
@@ -31,6 +32,8 @@ impl Tables {
 pub(crate) struct Table {
     plugins: Arc<[PluginInfo]>,
     mounted: Vec<Mounted>,
+    /// Every header in which any of the plugins looks for credentials.
+    credentials: BTreeSet<String>,
 }
 
 /// One plugin's routes.
@@ -98,7 +101,15 @@ impl Table {
             let mount = info.mount.clone().filter(|_| info.hooks.contains(&Hook::HttpHandler))?;
             Some(Mounted { plugin: at, mount, routes: router(info) })
         });
-        Self { mounted: mounted.collect(), plugins: Arc::clone(&plugins) }
+        let routes = plugins.iter().flat_map(|info| info.routes.iter());
+        let credentials = routes.flat_map(|route| route.auth.iter().flatten()).cloned().collect();
+        Self { mounted: mounted.collect(), credentials, plugins: Arc::clone(&plugins) }
+    }
+
+    /// Whether a header carries credentials for some plugin. What is one plugin's credential is hidden from all: clients send it
+    /// along with requests that need none, or that another plugin is asked about first.
+    pub(super) fn is_credential(&self, header: &str) -> bool {
+        self.credentials.contains(header)
     }
 
     /// The id of a plugin.
