@@ -88,9 +88,13 @@ async fn a_session_runs_exactly_where_the_state_says_so(kind: Kind) {
             _ => tokio::join!(ask("disconnect"), ask("connect"), ask("disconnect")),
         };
         assert!([answers.0, answers.1, answers.2].into_iter().all(|status| status < 300), "{answers:?}");
-        let state = gw.api.get(&path).await.expect(200).str("/state");
-        let runs = gw.running().services().sessions.resources(&id).is_some();
-        assert_eq!(runs, state != "disconnected", "round {round}: {state}");
+        // A session that WhatsApp ended meanwhile is started again in a moment, so the two may differ for that long.
+        wait_until(&format!("state and session to agree in round {round}"), || async {
+            let state = gw.api.get(&path).await.expect(200).str("/state");
+            let runs = gw.running().services().sessions.resources(&id).is_some();
+            (runs == (state != "disconnected")).then_some(())
+        })
+        .await;
     }
     gw.api.act(&format!("{path}/connect")).await.expect(202);
     gw.wait_for_state(&device.id, "connected").await;
