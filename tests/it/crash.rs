@@ -13,7 +13,12 @@ use crate::start::{free_address, ready, serve};
 
 /// Messages each way.
 const COUNT: usize = 200;
-const ADMIN: &str = "b7e1c09d53f2486a9c1e5d7048fa2260";
+pub(crate) const ADMIN: &str = "b7e1c09d53f2486a9c1e5d7048fa2260";
+
+/// The number of the phone that the device is linked to.
+pub(crate) const OWN: &str = "15550100001";
+/// The number it writes with.
+pub(crate) const CUSTOMER: &str = "15550100002";
 
 /// When the gateway is killed, by how many texts had reached the customer's phone.
 const KILL_POINTS: [usize; 6] = [5, 40, 75, 110, 145, 180];
@@ -50,10 +55,10 @@ async fn nothing_is_lost_and_nothing_arrives_twice(kind: Kind) {
     let device = set_up(&api, &phones, &hook).await;
 
     // Incoming: the phone sends whatever happens to the gateway.
-    let burst = json!({ "to": "15550100001", "text": "in", "count": COUNT, "rate": 60 });
+    let burst = json!({ "to": OWN, "text": "in", "count": COUNT, "rate": 60 });
     let incoming = tokio::spawn({
         let phones = phones.clone();
-        async move { phones.post("/phones/15550100002/messages", burst).await }
+        async move { phones.post(&format!("/phones/{CUSTOMER}/messages"), burst).await }
     });
     // Outgoing: the client repeats what was not answered, with the same key, as clients should.
     let outgoing = tokio::spawn(send_all(api.clone(), device.clone()));
@@ -75,19 +80,20 @@ async fn nothing_is_lost_and_nothing_arrives_twice(kind: Kind) {
     assert_eq!(gateway.terminate(Duration::from_secs(30)), Some(0));
 }
 
-async fn set_up(api: &Client, phones: &Client, hook: &Receiver) -> String {
+/// Links a device to a phone, with a webhook for what it receives; gives the device.
+pub(crate) async fn set_up(api: &Client, phones: &Client, hook: &Receiver) -> String {
     let device = api.post("/v1/devices", json!({ "name": "sales" })).await.expect(201).str("/id");
     let webhook = json!({ "device": device, "url": hook.url(), "events": ["message.received"] });
     api.post("/v1/webhooks", webhook).await.expect(201);
-    phones.post("/phones", json!({ "number": "15550100001" })).await.expect(201);
-    phones.post("/phones", json!({ "number": "15550100002" })).await.expect(201);
+    phones.post("/phones", json!({ "number": OWN })).await.expect(201);
+    phones.post("/phones", json!({ "number": CUSTOMER })).await.expect(201);
     api.act(&format!("/v1/devices/{device}/connect")).await.expect(202);
     let qr = wait_until("a code", || async {
         let answer = api.get(&format!("/v1/devices/{device}/qr?format=json")).await;
         (answer.status == 200).then(|| answer.str("/text"))
     })
     .await;
-    let scan = phones.request(Method::POST, "/admin/mock-phone/scan-qr?phone=15550100001").body(qr);
+    let scan = phones.request(Method::POST, &format!("/admin/mock-phone/scan-qr?phone={OWN}")).body(qr);
     Client::send(scan).await.expect(200);
     wait_until("connected", || async {
         (api.get(&format!("/v1/devices/{device}")).await.json["state"] == "connected").then_some(())
@@ -102,7 +108,7 @@ async fn send_all(api: Client, device: String) -> BTreeMap<String, String> {
     let mut accepted = BTreeMap::new();
     for n in 1..=COUNT {
         let text = format!("out #{n}");
-        let body = json!({ "to": "15550100002", "content": { "type": "text", "text": text } });
+        let body = json!({ "to": CUSTOMER, "content": { "type": "text", "text": text } });
         let id = wait_until("a text to be taken", || async {
             let request = api.request(Method::POST, &path).header("Idempotency-Key", format!("out-{n}")).json(&body);
             let answer = Client::try_send(request).await.ok()?;
@@ -117,7 +123,7 @@ async fn send_all(api: Client, device: String) -> BTreeMap<String, String> {
 }
 
 async fn inbox(phones: &Client) -> Vec<Value> {
-    let answer = phones.get("/phones/15550100002/inbox?limit=1000").await.expect(200);
+    let answer = phones.get(&format!("/phones/{CUSTOMER}/inbox?limit=1000")).await.expect(200);
     answer.json.as_array().cloned().unwrap_or_default()
 }
 
@@ -149,7 +155,7 @@ async fn check_incoming(api: &Client, phones: &Client, hook: &Receiver, device: 
         ids.entry(text).or_default().insert(delivery.header("webhook-id").to_owned());
     }
     assert!(ids.values().all(|ids| ids.len() == 1), "a repetition under another id: {ids:?}");
-    let sent = phones.get("/phones/15550100002/sent").await.expect(200).json;
+    let sent = phones.get(&format!("/phones/{CUSTOMER}/sent")).await.expect(200).json;
     let sent = sent.as_array().cloned().unwrap_or_default();
     // What the phone had to encrypt again, because a key went with the process, may come late.
     let is_resent = |text: &str| sent.iter().any(|m| m["text"] == text && m["retries"] != 0);
@@ -177,6 +183,7 @@ async fn stored(api: &Client, device: &str) -> BTreeSet<String> {
     texts
 }
 
-fn text_of(message: &Value) -> Option<String> {
+/// The text of a message, if it has one.
+pub(crate) fn text_of(message: &Value) -> Option<String> {
     message["content"]["text"].as_str().map(str::to_owned)
 }

@@ -22,6 +22,7 @@ mod dialects;
 mod enablements;
 mod events;
 mod first_light;
+mod full_disk;
 mod instances;
 mod layers;
 mod logs;

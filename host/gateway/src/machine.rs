@@ -10,6 +10,21 @@ use portico_core::{Error, Result};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+/// What a gateway takes from the machine it runs on. Tests may give it a clock of their own.
+#[derive(Clone)]
+pub struct Machine {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub rng: Arc<dyn Rng>,
+}
+
+impl Default for Machine {
+    fn default() -> Self {
+        Self { clock: Arc::new(SystemClock), rng: Arc::new(SystemRng) }
+    }
+}
+
 /// The machine's clock.
 #[derive(Debug)]
 pub struct SystemClock;

@@ -5,6 +5,7 @@
 //! last, by `set_rest`.
 
 mod settings;
+mod world;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -20,7 +21,7 @@ use portico_core::context::queue_length::QueueLengths;
 use portico_core::intake::Intake;
 use portico_core::plugin::kv::Kv;
 use portico_core::plugin::start;
-use portico_core::ports::{Blobs, Clock, Rng};
+use portico_core::ports::Blobs;
 use portico_core::throttle::Throttle;
 use portico_core::{Ports, Services};
 use portico_http::{Live, Part, PartStatus, ServeLimits};
@@ -28,7 +29,7 @@ use portico_jobs::{JobState, JobStatus, Jobs, LocalWaker};
 use portico_media::LocalBlobs;
 use portico_runtime::{Compiler, Runtime, RuntimeConfig, Source};
 use portico_store::{Db, LockLost};
-use portico_whatsapp::{Network, WhatsAppConfig, WhatsAppSessions};
+use portico_whatsapp::{WhatsAppConfig, WhatsAppSessions};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -36,8 +37,9 @@ use tokio::time::timeout;
 
 use crate::bundle;
 use crate::config::{Config, MasterKey, Secrets};
-use crate::machine::{BlockingThreads, SystemClock, SystemRng};
+use crate::machine::{BlockingThreads, Machine};
 use settings::{http_config, limits, net_config};
+use world::World;
 
 /// How long transactions that are under way may take when the gateway stops at once.
 const ABANDON_TIMEOUT: Duration = Duration::from_secs(3);
@@ -61,8 +63,8 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts everything. When it returns, the API answers and sessions are being restored.
-    pub async fn start(config: Config, secrets: Secrets) -> Result<Self> {
+    /// Starts everything on this machine. When it returns, the API answers and sessions are being restored.
+    pub async fn start(config: Config, secrets: Secrets, machine: Machine) -> Result<Self> {
         if !cfg!(feature = "sandbox") && !portico_whatsapp::forged_chain_is_refused() {
             bail!("this binary accepts a forged WhatsApp certificate chain; it was built wrongly and must not be used");
         }
@@ -70,8 +72,7 @@ impl Running {
         let listeners = Listeners::bind(&config).await?;
         let db = Db::open(&config.storage.to_store_config()).await.context("the database can't be opened")?;
         keep_master_key(&secrets.master_key, &db).await?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let rng: Arc<dyn Rng> = Arc::new(SystemRng);
+        let Machine { clock, rng } = machine;
         let waker = Arc::new(LocalWaker::new());
         let ports = Arc::new(Ports {
             store: Arc::new(db.clone()),
@@ -280,39 +281,6 @@ async fn refuse_strangers(ports: &Ports, config: &Config, preset: &PresetKeys) -
     );
 }
 
-/// The network that sessions dial, and the sandbox network where it runs inside this process.
-struct World {
-    network: Network,
-    #[cfg(feature = "sandbox")]
-    sandbox: Option<portico_sandbox::Sandbox>,
-}
-
-impl World {
-    #[cfg(not(feature = "sandbox"))]
-    #[expect(clippy::unused_async, reason = "the sandbox build waits here")]
-    async fn start(_config: &Config) -> Result<Self> {
-        Ok(Self { network: Network::WhatsApp })
-    }
-
-    #[cfg(feature = "sandbox")]
-    async fn start(config: &Config) -> Result<Self> {
-        if let Some(host) = config.sandbox.network_address()? {
-            let network =
-                Network::Sandbox { ws_url: format!("ws://{host}/ws/chat"), media_base: format!("http://{host}") };
-            return Ok(Self { network, sandbox: None });
-        }
-        let sandbox = portico_sandbox::Sandbox::start(portico_sandbox::Config {
-            admin: config.sandbox.bind,
-            data_dir: Some(config.storage.data.join("sandbox")),
-            ..portico_sandbox::Config::default()
-        })
-        .await
-        .context("the sandbox network can't be started (--sandbox-bind chooses another address)")?;
-        let network = Network::Sandbox { ws_url: sandbox.ws_url(), media_base: sandbox.media_base() };
-        Ok(Self { network, sandbox: Some(sandbox) })
-    }
-}
-
 /// The plugins, loaded. Within a gateway their compiled forms are kept in the data folder and made by a child process.
 pub(crate) async fn runtime(within: Option<(&Config, &Arc<Ports>)>, sources: Vec<Source>) -> Result<Arc<Runtime>> {
     if sources.is_empty() {
@@ -320,8 +288,11 @@ pub(crate) async fn runtime(within: Option<(&Config, &Arc<Ports>)>, sources: Vec
             "no plugins are built in: webhooks go out in the default format, and no dialect is served; build with `make build`"
         );
     }
-    let mut settings = RuntimeConfig::new(Arc::new(SystemClock), Arc::new(SystemRng));
+    let Machine { clock, rng } = Machine::default();
+    let mut settings = RuntimeConfig::new(clock, rng);
     if let Some((config, ports)) = within {
+        settings.clock = Arc::clone(&ports.clock);
+        settings.rng = Arc::clone(&ports.rng);
         settings.directory = Arc::clone(&ports.directory);
         settings.kv = Some(Arc::new(Kv(Arc::clone(ports))));
         settings.limits = config.plugins.limits.clone();

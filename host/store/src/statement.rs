@@ -66,6 +66,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Statement> {
         crate::media::ALL,
         crate::message::ALL,
         crate::outbox::ALL,
+        crate::outbox::claim::ALL,
         crate::outbox::settle::ALL,
         crate::plugin::ALL,
         crate::plugin::enablement::ALL,

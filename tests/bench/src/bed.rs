@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use portico_harness::{Client, Database, Process, wait_until};
 use reqwest::Method;
 use serde_json::json;
@@ -27,7 +29,7 @@ pub struct Bed {
     gateway: Process,
     bind: String,
     numbers: AtomicUsize,
-    _sandbox: Process,
+    sandbox: Process,
     folder: TempDir,
     // Dropped last: the gateway holds connections.
     database: Option<Database>,
@@ -82,7 +84,7 @@ impl Bed {
         let api = Client::new(format!("http://{bind}"), Some(ADMIN.to_owned()));
         answers(&api, "the gateway").await;
         let numbers = AtomicUsize::new(1);
-        Ok(Self { api, phones, network, gateway, bind, numbers, _sandbox: sandbox, folder, database })
+        Ok(Self { api, phones, network, gateway, bind, numbers, sandbox, folder, database })
     }
 
     /// Stops the gateway, calls `meanwhile`, and starts the gateway again on the same data. When this returns it answers, and
@@ -118,20 +120,45 @@ impl Bed {
 
     /// A new device, connected.
     pub async fn device(&self) -> Device {
+        self.device_of(&self.api).await
+    }
+
+    /// A new device of the tenant whose key `api` has, connected.
+    pub async fn device_of(&self, api: &Client) -> Device {
         let number = self.phone().await;
-        let id = self.api.post("/v1/devices", json!({ "name": number })).await.expect(201).str("/id");
-        self.api.act(&format!("/v1/devices/{id}/connect")).await.expect(202);
+        let id = api.post("/v1/devices", json!({ "name": number })).await.expect(201).str("/id");
+        api.act(&format!("/v1/devices/{id}/connect")).await.expect(202);
         let qr = wait_until("a code", || async {
-            let answer = self.api.get(&format!("/v1/devices/{id}/qr?format=json")).await;
+            let answer = api.get(&format!("/v1/devices/{id}/qr?format=json")).await;
             (answer.status == 200).then(|| answer.str("/text"))
         })
         .await;
         self.scan(&number, qr).await;
         wait_until("connected", || async {
-            (self.api.get(&format!("/v1/devices/{id}")).await.json["state"] == "connected").then_some(())
+            (api.get(&format!("/v1/devices/{id}")).await.json["state"] == "connected").then_some(())
         })
         .await;
         Device { id, number }
+    }
+
+    /// Has the network stand still: it takes connections and answers nothing.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn stall(&self) -> Result<()> {
+        Ok(kill(self.sandbox_pid()?, Signal::SIGSTOP)?)
+    }
+
+    /// Has the network go on.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn go_on(&self) -> Result<()> {
+        Ok(kill(self.sandbox_pid()?, Signal::SIGCONT)?)
+    }
+
+    fn sandbox_pid(&self) -> Result<Pid> {
+        Ok(Pid::from_raw(i32::try_from(self.sandbox.pid())?))
     }
 
     /// How many devices are connected, as `/metrics` tells it.

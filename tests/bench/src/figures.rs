@@ -87,6 +87,26 @@ pub struct Yardstick {
 /// A line with what it is compared with; those of lone texts with nothing.
 pub struct Row<'a>(pub &'a Line, pub Option<Yardstick>);
 
+/// The same figure of the core's own API and of a dialect over it, in milliseconds.
+pub struct Pair {
+    /// Through `/v1`.
+    pub core: f64,
+    /// Through the dialect.
+    pub dialect: f64,
+}
+
+impl fmt::Display for Pair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "/v1 {:.2} ms, dialect {:.2} ms (+{:.0} µs)",
+            self.core,
+            self.dialect,
+            (self.dialect - self.core) * 1e3
+        )
+    }
+}
+
 /// Prints the head of the table.
 pub fn head() -> String {
     format!(

@@ -6,6 +6,7 @@
 
 pub mod bare;
 pub mod bed;
+pub mod dialect;
 pub mod figures;
 pub mod filling;
 pub mod idle;

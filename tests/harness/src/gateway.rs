@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use portico::config::{RateLimits, Secrets};
+use portico::machine::Machine;
 use portico::{Config, Running};
 use portico_sandbox::Phone;
 use serde_json::json;
@@ -69,7 +70,7 @@ impl TestGateway {
     async fn run(config: &Config, change: impl FnOnce(&mut Secrets)) -> Running {
         let mut secrets = Secrets::load(&config.storage.data).expect("secrets");
         change(&mut secrets);
-        Running::start(config.clone(), secrets).await.expect("the gateway starts")
+        Running::start(config.clone(), secrets, Machine::default()).await.expect("the gateway starts")
     }
 
     /// Stops it and starts it again on the same data. Clients made before speak to the old port.

@@ -9,6 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Listen, Setup, block_on, log};
 use crate::config::{Config, Overrides, Secrets};
+use crate::machine::Machine;
 use crate::wiring::Running;
 
 /// Run the gateway until SIGTERM or Ctrl-C.
@@ -47,7 +48,7 @@ impl Serve {
             // Before anything is opened, so that a signal during the start is not lost.
             let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
             let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
-            let running = Running::start(config, secrets).await?;
+            let running = Running::start(config, secrets, Machine::default()).await?;
             greet(&running);
             let lost = tokio::select! {
                 _ = terminate.recv() => None,

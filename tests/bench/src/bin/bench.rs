@@ -1,4 +1,5 @@
-//! The benchmark: texts both ways beside the bare library, lone texts, idle sessions, one call of a plugin.
+//! The benchmark: texts both ways beside the bare library, lone texts, idle sessions, one call of a plugin, a dialect over the
+//! core's own API.
 
 use std::time::Duration;
 
@@ -6,6 +7,7 @@ use anyhow::Result;
 use clap::Parser;
 use portico_bench::bare::{Bare, Keys};
 use portico_bench::bed::Bed;
+use portico_bench::dialect;
 use portico_bench::figures::{Line, Row, Yardstick, head};
 use portico_bench::idle::idle;
 use portico_bench::incoming::Hooked;
@@ -20,6 +22,8 @@ const AT_ONCE: usize = 8;
 const PAUSE: Duration = Duration::from_millis(40);
 /// Calls of a plugin.
 const CALLS: usize = 5_000;
+/// Requests through the dialect, and as many to the core's own API.
+const DIALECT_CALLS: usize = 1_000;
 
 /// Measures the gateway beside the bare protocol library, on this machine, in one run.
 #[derive(Parser)]
@@ -36,6 +40,9 @@ struct Options {
     /// Idle sessions
     #[arg(long, default_value_t = 500)]
     sessions: usize,
+    /// Measure the dialect alone
+    #[arg(long)]
+    only_dialect: bool,
     /// A Postgres server to measure as well
     #[arg(long, value_name = "URL", env = "PORTICO_TEST_POSTGRES")]
     postgres: Option<String>,
@@ -44,6 +51,10 @@ struct Options {
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<()> {
     let options = Options::parse();
+    if options.only_dialect {
+        println!("{}", dialect::run(&Bed::start(None).await?, DIALECT_CALLS).await?);
+        return Ok(());
+    }
     println!("Portico benchmark: medians of {} runs, {} texts each\n", options.runs, options.texts);
     println!("== texts, gateway on SQLite; beside it the bare library, one client, one chat");
     let yardsticks = texts(&options, None, None).await?;
@@ -55,6 +66,8 @@ async fn main() -> Result<()> {
     println!("{}", idle(&mut Bed::start(None).await?, options.sessions).await?);
     println!("\n== plugin: one call of webhook-format (one event, fresh instance)");
     println!("{}", plugin_call::run(CALLS).await?);
+    println!("\n== a dialect of 98 rows over /v1, and a tenant beside one that waits");
+    println!("{}", dialect::run(&Bed::start(None).await?, DIALECT_CALLS).await?);
     Ok(())
 }
 
