@@ -17,6 +17,7 @@ macro_rules! on_both {
 }
 
 mod access;
+mod analytics;
 mod crash;
 mod dialects;
 mod enablements;
@@ -27,10 +28,12 @@ mod instances;
 mod layers;
 mod logs;
 mod media;
+mod members;
 mod messages;
 mod pages;
 mod plugins;
 mod references;
+mod repeats;
 mod sessions;
 mod start;
 mod trust;

@@ -34,8 +34,7 @@ async fn a_device_is_made_with_refs_settings_and_a_webhook(kind: Kind) {
     assert_eq!((made.str("/webhook/device"), made.str("/webhook/secret")), (made.str("/id"), "my secret".to_owned()));
     assert_eq!(made.json["webhook"]["format_data"], json!({ "version": 2 }));
     let again = Client::send(request("k1")).await.expect(201);
-    assert_eq!((again.str("/id"), again.str("/webhook/id")), (made.str("/id"), made.str("/webhook/id")));
-    assert_eq!(again.json["webhook"]["secret"], Value::Null);
+    assert_eq!(again.text, made.text, "a lost answer comes again, with the signing key");
 
     // When any part is refused nothing is made.
     let refused = Client::send(request("k2")).await.expect(409);

@@ -7,6 +7,7 @@ on_both! {
     a_failed_delivery_is_tried_again_with_the_same_id_and_holds_back_its_chat_only
     a_gone_endpoint_is_disabled
     a_test_delivery_can_be_replayed
+    a_test_that_waits_is_answered_with_what_the_receiver_said
     a_repaired_receiver_gets_what_waits_on_request
     addresses_nobody_should_reach_are_refused
     header_values_are_sent_and_never_shown
@@ -88,6 +89,41 @@ async fn a_test_delivery_can_be_replayed(kind: Kind) {
     let came = || hook.all().iter().any(|d| d.header("webhook-id") == last);
     wait_until("the last one", || async { came().then_some(()) }).await;
     assert_eq!(hook.all().len(), 5, "the last of its lane: nothing is under way behind it");
+}
+
+async fn a_test_that_waits_is_answered_with_what_the_receiver_said(kind: Kind) {
+    let gw = TestGateway::start(kind).await;
+    let device = gw.api.post("/v1/devices", json!({ "name": "sales" })).await.expect(201).str("/id");
+    let (hook, id, _) = gw.webhook(&device, &["message.received"]).await;
+    let path = format!("/v1/webhooks/{id}/test");
+    let waiting =
+        async |path: &str| Client::send(gw.api.request(reqwest::Method::POST, path).header("Prefer", "wait=20")).await;
+    let good = waiting(&path).await.expect(200);
+    assert_eq!(good.headers.get("preference-applied").map(String::as_str), Some("wait=20"));
+    assert_eq!((&good.json["outcome"]["state"], &good.json["outcome"]["status"]), (&json!("delivered"), &json!(204)));
+    assert!(good.json["outcome"]["duration_ms"].is_u64(), "{}", good.text);
+    assert_eq!(hook.at_least(1).await[0].header("webhook-id"), good.str("/event"));
+
+    hook.answer_next(&[500]);
+    let refused = waiting(&path).await.expect(200);
+    assert_eq!(
+        (&refused.json["outcome"]["state"], &refused.json["outcome"]["status"]),
+        (&json!("pending"), &json!(500))
+    );
+    let delivery = gw.api.get(&format!("/v1/deliveries/{}", refused.str("/delivery"))).await.expect(200);
+    assert_eq!(delivery.json["attempt_log"][0]["status"], 500);
+    // It is made again, as any delivery is.
+    let all = hook.at_least(3).await;
+    assert_eq!(all[2].header("webhook-id"), refused.str("/event"));
+
+    let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port").local_addr().expect("a port");
+    let body = json!({ "url": format!("http://{nobody}/hook"), "events": ["*"] });
+    let id = gw.api.post("/v1/webhooks", body).await.expect(201).str("/id");
+    let unreached = waiting(&format!("/v1/webhooks/{id}/test")).await.expect(200);
+    assert_eq!(unreached.json["outcome"]["status"], json!(null), "{}", unreached.text);
+    assert!(unreached.json["outcome"]["error"].is_string(), "{}", unreached.text);
+    // Who does not ask to wait is answered at once.
+    assert_eq!(gw.api.act(&path).await.expect(202).json["outcome"], json!(null));
 }
 
 async fn a_repaired_receiver_gets_what_waits_on_request(kind: Kind) {

@@ -1,5 +1,6 @@
 //! Access: who may do what, the keys and logins that say so, and where tenants come from.
 
+pub mod audit;
 pub mod authorize;
 pub mod bootstrap;
 pub mod keys;

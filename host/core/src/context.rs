@@ -46,7 +46,7 @@ pub struct Ports {
     pub queue_lengths: QueueLengths,
     /// Which plugins are on for whom.
     pub directory: Arc<Directory>,
-    /// Who waits for what becomes of a message.
+    /// Who waits for what becomes of a message or a delivery.
     pub outcomes: Outcomes,
 }
 

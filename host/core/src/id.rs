@@ -74,6 +74,8 @@ ids! {
     KeyId = "key";
     /// One person who logs in.
     UserId = "usr";
+    /// One entry of the audit log.
+    AuditId = "aud";
     /// One webhook subscription.
     WebhookId = "wh";
     /// One event; the same for every repetition of the same fact.

@@ -18,6 +18,7 @@ pub mod id;
 pub mod intake;
 pub mod limits;
 pub mod media;
+pub mod member;
 pub mod message;
 pub mod model;
 pub mod page;

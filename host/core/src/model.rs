@@ -1,6 +1,8 @@
 //! The nouns: what there is, in which states, and the rules that need nothing but their values.
 
 pub mod access;
+pub mod analytics;
+pub mod audit;
 pub mod device;
 pub mod event;
 pub mod media;

@@ -3,5 +3,6 @@
 pub mod replay;
 pub mod start;
 pub mod subscription;
+pub mod trial;
 
 pub use crate::model::webhook::*;

@@ -9,6 +9,7 @@ use portico_core::Services;
 use portico_core::access::Credential;
 use portico_core::id::TenantId;
 use portico_core::ports::plugins::Rest;
+use portico_core::time::UtcMs;
 use tokio::sync::Semaphore;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -28,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) services: Arc<Services>,
     pub(crate) config: HttpConfig,
     pub(crate) live: Live,
+    /// When the gateway started.
+    pub(crate) started: UtcMs,
     pub(crate) metrics: Metrics,
     pub(crate) limiter: Limiter,
     /// Open event streams of each tenant.
@@ -101,6 +104,7 @@ pub fn api(services: Arc<Services>, config: HttpConfig, live: Live) -> Api {
         dialects: Tables::default(),
         windows: Windows::new(config.dialect_limits, config.rate_callers_max, Arc::clone(&services.ports.clock)),
         core_router: OnceLock::new(),
+        started: services.ports.now(),
         services,
         config,
         live,

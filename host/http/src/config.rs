@@ -112,12 +112,12 @@ pub struct HttpConfig {
     /// Files of one tenant that are being sent to clients; further ones are refused with 429.
     #[schemars(range(min = 1))]
     pub downloads_per_tenant: u32,
-    /// How long a send waits at most for what becomes of its message, if the client prefers to wait (`Prefer: wait=10`); in
-    /// seconds. 0: no send waits.
+    /// How long a send waits at most for what becomes of its message, and a webhook's test for what its receiver answers, if
+    /// the client prefers to wait (`Prefer: wait=10`); in seconds. 0: none waits.
     #[serde(rename = "send_wait_max_s", with = "Seconds")]
     #[schemars(range(max = 50))]
     pub send_wait_max: Duration,
-    /// Sends of one tenant that wait; further ones are answered at once.
+    /// Sends and tests of one tenant that wait; further ones are answered at once.
     pub waiting_sends_per_tenant: u32,
     /// Keys looked up at once, to find out who sends a request.
     #[schemars(range(min = 1))]

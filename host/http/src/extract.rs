@@ -63,6 +63,17 @@ impl FromRequestParts<App> for Address {
     }
 }
 
+/// The `Idempotency-Key` of a request that needs no credentials.
+pub(crate) struct Repeatable(pub(crate) Option<Idempotency>);
+
+impl FromRequestParts<App> for Repeatable {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
+        idempotency(parts).map(Self)
+    }
+}
+
 /// Who the authentication middleware found; nobody on routes without it.
 fn principal(parts: &Parts) -> &Principal {
     parts.extensions.get().unwrap_or(&Principal::Anonymous)

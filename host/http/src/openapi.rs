@@ -10,7 +10,7 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::v1;
 
 /// Groups, in the order in which they are shown.
-const GROUPS: [(&str, &str); 11] = [
+const GROUPS: [(&str, &str); 12] = [
     ("devices", "Linked companion devices, from creation over pairing to logout."),
     ("sessions", "Connecting devices: QR code, pairing code, connect, disconnect, log out."),
     ("messages", "Sending messages and finding them again."),
@@ -20,6 +20,7 @@ const GROUPS: [(&str, &str); 11] = [
     ("deliveries", "One event on its way to one webhook: attempts, dead letters, replays."),
     ("keys", "Who may do what."),
     ("users", "Signing up, logging in, and who can."),
+    ("members", "The users of a tenant: their roles, the devices that are assigned to them, and who did what."),
     ("tenants", "Customers of the server, for its operator."),
     ("plugins", "What extends the gateway."),
 ];

@@ -95,6 +95,7 @@ async fn a_broken_store_is_unavailable_and_shows_in_health() {
     let health: Value = serde_json::from_str(&body_of(health).await).unwrap();
     assert_eq!((&health["live"], &health["ready"], &health["status"]), (&json!(true), &json!(false), &json!("down")));
     assert_eq!(health["parts"][0]["name"], "store");
+    assert!(health["uptime_s"].is_u64());
 }
 
 #[tokio::test]

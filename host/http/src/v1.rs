@@ -4,12 +4,15 @@
 //! handler: method, path, parameters, scope, body, answer and documentation. Router, scope check and OpenAPI document all
 //! come from that declaration.
 
+mod analytics;
+mod audit;
 mod deliveries;
 mod devices;
 mod enablements;
 mod events;
 mod keys;
 mod media;
+mod members;
 mod messages;
 mod plugin_offers;
 mod plugins;
@@ -47,6 +50,9 @@ pub(crate) fn keyed() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(keys::routes())
         .merge(users::routes())
+        .merge(members::routes())
+        .merge(audit::routes())
+        .merge(analytics::routes())
         .merge(tenants::routes())
         .merge(devices::routes())
         .merge(sessions::routes())
@@ -94,9 +100,14 @@ pub(crate) fn health() -> OpenApiRouter<App> {
 fn answered(ctx: &OpContext, status: StatusCode, body: &impl Serialize) -> Response {
     let mut response = (status, axum::Json(body)).into_response();
     if ctx.was_repeated() {
-        response.headers_mut().insert(REPLAY, HeaderValue::from_static("true"));
+        mark_replay(&mut response);
     }
     response
+}
+
+/// Tells that an answer repeats an earlier one's.
+fn mark_replay(response: &mut Response) {
+    response.headers_mut().insert(REPLAY, HeaderValue::from_static("true"));
 }
 
 /// The answer to a POST that made something, with its place.

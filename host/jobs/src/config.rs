@@ -203,6 +203,10 @@ pub struct ReapConfig {
     #[serde(rename = "keep_events_days", with = "Days")]
     #[schemars(range(min = 1))]
     pub events: Duration,
+    /// How long entries of the audit log are kept.
+    #[serde(rename = "keep_audit_days", with = "Days")]
+    #[schemars(range(min = 1))]
+    pub audit: Duration,
     /// Rows removed in one transaction.
     #[schemars(range(min = 1))]
     pub batch: u32,
@@ -222,6 +226,7 @@ impl Default for ReapConfig {
         Self {
             deliveries: days(7),
             events: days(30),
+            audit: days(90),
             batch: 500,
             orphans_every: days(1),
             every: Duration::from_secs(600),

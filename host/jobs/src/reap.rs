@@ -1,4 +1,4 @@
-//! Removes what is old: finished deliveries, events, `Idempotency-Key`s. Each transaction removes a bounded
+//! Removes what is old: finished deliveries, events, `Idempotency-Key`s, the audit log. Each transaction removes a bounded
 //! batch, so that it does not keep other writers waiting.
 
 use std::sync::Arc;
@@ -42,19 +42,20 @@ impl Job for Reap {
         let ports = &self.services.ports;
         let (now, batch) = (ports.now(), self.config.batch);
         let (deliveries_before, events_before) = (before(now, self.config.deliveries), before(now, self.config.events));
-        let keys_before = before(now, ports.limits.idempotency_ttl);
+        let (keys_before, audit_before) = (before(now, ports.limits.idempotency_ttl), before(now, self.config.audit));
         let purge = move |tx: &mut dyn Tx| {
             // Deliveries first: an event that one of them needs is kept.
             let deliveries = tx.delivery_purge(deliveries_before, batch)?;
             let events = tx.event_purge(events_before, batch)?;
-            Ok((deliveries, events, tx.idempotency_purge(keys_before)?))
+            let audit = tx.audit_purge(audit_before, batch)?;
+            Ok((deliveries, events, audit, tx.idempotency_purge(keys_before)?))
         };
-        let (deliveries, events, keys) = ports.store.write(purge).await?;
-        let done = deliveries + events + keys;
+        let (deliveries, events, audit, keys) = ports.store.write(purge).await?;
+        let done = deliveries + events + audit + keys;
         if done > 0 {
-            tracing::debug!(deliveries, events, idempotency_keys = keys, "old rows were removed");
+            tracing::debug!(deliveries, events, audit, idempotency_keys = keys, "old rows were removed");
         }
-        let more = deliveries.max(events) >= u64::from(batch);
+        let more = deliveries.max(events).max(audit) >= u64::from(batch);
         Ok(Run { done, next: if more { PAUSE } else { self.config.every } })
     }
 }

@@ -130,6 +130,7 @@ store_contract! {
     user:
         users_are_found_by_what_they_log_in_with
         an_account_is_one_users_only
+        members_have_devices_until_either_is_gone
         a_change_sets_what_may_change;
     webhook:
         a_webhook_survives_the_round_trip

@@ -17,6 +17,8 @@ mod statement;
 mod table;
 
 mod access;
+mod analytics;
+mod audit;
 mod bind;
 mod cache;
 mod config;

@@ -59,6 +59,8 @@ impl Text {
 pub(crate) fn all() -> impl Iterator<Item = &'static Statement> {
     [
         crate::access::ALL,
+        crate::analytics::ALL,
+        crate::audit::ALL,
         crate::db::ALL,
         crate::device::ALL,
         crate::event::ALL,

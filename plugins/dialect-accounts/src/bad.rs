@@ -68,6 +68,7 @@ fn wording(code: ProblemCode) -> (u16, &'static str) {
         | P::KeyNotRevealable
         | P::RefTaken
         | P::UserExists
+        | P::LastAdmin
         | P::TenantExists
         | P::RevisionConflict
         | P::PluginInUse
@@ -77,6 +78,7 @@ fn wording(code: ProblemCode) -> (u16, &'static str) {
         | P::MediaTypeMismatch
         | P::MediaUrlFailed
         | P::TooManyKeys
+        | P::TooManyMembers
         | P::TooManyWebhooks
         | P::PresetKeyRevoked
         | P::Conflict

@@ -154,10 +154,12 @@ fn of_code(code: ProblemCode) -> Wording {
         | P::IdempotencyKeyExpired
         | P::TooManyDevices
         | P::TooManyKeys
+        | P::TooManyMembers
         | P::TooManyWebhooks
         | P::TooManyPlugins
         | P::KeyNotRevealable
         | P::UserExists
+        | P::LastAdmin
         | P::TenantExists
         | P::PresetKeyRevoked
         | P::RevisionConflict

@@ -38,6 +38,7 @@ fn wording(code: ProblemCode) -> (u16, &'static str) {
         P::DeviceNotReady => (400, "Client not ready"),
         P::AlreadyPaired => (400, "Client is linked already"),
         P::UserExists => (409, "User already exists"),
+        P::LastAdmin => (409, "The last admin stays"),
         P::Conflict
         | P::RevisionConflict
         | P::RefTaken
@@ -48,9 +49,12 @@ fn wording(code: ProblemCode) -> (u16, &'static str) {
         | P::KeyNotRevealable
         | P::PluginInUse
         | P::DeliveryNotReplayable => (409, "Conflict"),
-        P::TooManyDevices | P::TooManyKeys | P::TooManyWebhooks | P::TooManyPlugins | P::TooMuchMedia => {
-            (409, "Limit of the organization reached")
-        }
+        P::TooManyDevices
+        | P::TooManyKeys
+        | P::TooManyMembers
+        | P::TooManyWebhooks
+        | P::TooManyPlugins
+        | P::TooMuchMedia => (409, "Limit of the organization reached"),
         P::InvalidRequest
         | P::MalformedJson
         | P::BodyIncomplete

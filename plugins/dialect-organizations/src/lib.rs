@@ -32,6 +32,7 @@ impl Dialect for Organizations {
         let (prefix, code) = match name {
             "clientId" => ("dev_", ProblemCode::DeviceNotFound),
             "webhookId" => ("wh_", ProblemCode::NotFound),
+            "userId" => ("usr_", ProblemCode::NotFound),
             "mediaId" => ("med_", ProblemCode::NotFound),
             _ => return Ok(text.to_owned()),
         };

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Timestamp;
+use crate::{DeliveryState, Timestamp};
 
 /// What kinds of facts there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +35,9 @@ pub enum EventType {
     /// Somebody tried a webhook out.
     #[serde(rename = "webhook.test")]
     WebhookTest,
+    /// A member was made, changed or removed.
+    #[serde(rename = "member.changed")]
+    MemberChanged,
 }
 
 /// A fact as told to clients. `D` is what `data` is read as or written from: any JSON, or the view of the noun.
@@ -96,4 +99,26 @@ pub struct TestEvent {
     pub event: String,
     /// Its place among the tenant's events.
     pub seq: i64,
+    /// Its delivery to the webhook.
+    pub delivery: String,
+    /// What came of it; there when the request waited for it and it came in time.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub outcome: Option<TestOutcome>,
+}
+
+/// What came of a test.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct TestOutcome {
+    /// Where its delivery stands: `pending` after an attempt that failed and will be made again.
+    pub state: DeliveryState,
+    /// What the receiver answered, if it did.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub status: Option<u16>,
+    /// How long the attempt took, in milliseconds; absent when there was none, because the format plugin left it out.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub duration_ms: Option<u32>,
+    /// What went wrong, if something did.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub error: Option<String>,
 }

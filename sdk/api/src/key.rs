@@ -29,6 +29,12 @@ pub enum Scope {
     /// Make and revoke keys of the tenant, and see its users.
     #[serde(rename = "keys:write")]
     KeysWrite,
+    /// See, make, change and remove members.
+    #[serde(rename = "members:write")]
+    MembersWrite,
+    /// See figures: messages by day and device.
+    #[serde(rename = "analytics:read")]
+    AnalyticsRead,
     /// Run the server: plugins, all tenants.
     #[serde(rename = "server:admin")]
     ServerAdmin,
@@ -113,8 +119,8 @@ pub struct MadeKey {
     /// The key.
     #[serde(flatten)]
     pub key: AccessKey,
-    /// Its text: there when the key was just made and the request did not only repeat an earlier one, or when the key is
-    /// revealable and it was asked for.
+    /// Its text: there when the key was just made, and in the answer to a repetition of that request (`Idempotency-Key`), or
+    /// when the key is revealable and it was asked for.
     #[serde(rename = "key", skip_serializing_if = "Option::is_none", default)]
     pub secret: Option<String>,
 }

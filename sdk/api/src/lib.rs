@@ -4,12 +4,15 @@
 //! texts here and points in time are [`Timestamp`]s; what they must look like is checked by the gateway. Invariant: this crate
 //! depends on serde and serde_json alone, and with the feature `openapi` on utoipa for the schemas.
 
+mod analytics;
+mod audit;
 mod bounded;
 mod delivery;
 mod device;
 mod event;
 mod key;
 mod media;
+mod member;
 mod message;
 mod page;
 mod plugin;
@@ -19,17 +22,20 @@ mod timestamp;
 mod user;
 mod webhook;
 
+pub use analytics::DayCounts;
+pub use audit::{AuditAction, AuditEntry};
 pub use bounded::{BoundedMap, BoundedVec};
 pub use delivery::{Attempt, Delivery, DeliveryState, DeliveryWithAttempts, ReplaySpan, Replayed};
 pub use device::{
     Device, DevicePatch, DeviceState, MadeDevice, NewDevice, NewDeviceWebhook, PairingCode, PairingPhone, QrCode,
     QrFormat, REFS_MAX, Resources, StateReason, Wanted,
 };
-pub use event::{Event, EventPage, EventType, TestEvent, WebhookDisabled, WebhookTest};
+pub use event::{Event, EventPage, EventType, TestEvent, TestOutcome, WebhookDisabled, WebhookTest};
 pub use key::{AccessKey, KeyFormat, KeyText, MadeKey, NewKey, SCOPES_MAX, Scope};
 pub use media::{
     Media, MediaContent, MediaOrigin, MediaRef, MessageMedia, NewMedia, NewMediaContent, message_media_path,
 };
+pub use member::{MEMBER_DEVICES_MAX, Member, MemberChange, MemberChanged, MemberPatch, NewMember};
 pub use message::{
     CONTENT_FIELDS_MAX, Content, Direction, Message, MessageStatus, NewContent, NewMessage, Party, SendFailure,
     StatusTimes,

@@ -42,6 +42,8 @@ pub struct Health {
     pub ready: bool,
     /// The running version.
     pub version: Cow<'static, str>,
+    /// Seconds since the gateway started.
+    pub uptime_s: u64,
     /// Its parts.
     pub parts: Vec<Part>,
 }

@@ -9,8 +9,16 @@ use crate::{KeyFormat, MadeKey, NewKey, Timestamp};
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// Everything of the tenant.
+    /// Everything of the tenant. Only an owner makes, changes or removes owners.
     Owner,
+    /// Everything of the tenant.
+    Admin,
+    /// Devices and messages, and the agents that the manager made.
+    Manager,
+    /// Messages of the devices that are assigned to the agent.
+    Agent,
+    /// Looks at the devices that are assigned to the viewer, and at their messages.
+    Viewer,
 }
 
 /// Somebody who logs in.
@@ -35,6 +43,9 @@ pub struct User {
     pub role: Role,
     /// When the user was made.
     pub created_at: Timestamp,
+    /// When the user logged in last.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub last_login_at: Option<Timestamp>,
 }
 
 /// Who signs up. A mobile number or an e-mail address is needed; each is one user's only.
@@ -55,6 +66,10 @@ pub struct SignUp {
     pub email: Option<String>,
     /// A password, of at least 8 characters unless the operator says otherwise.
     pub password: String,
+    /// What the organization is called that signs up; absent: as the user. It becomes the beginning of the tenant's name.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "openapi", schema(example = "Acme"))]
+    pub organization: Option<String>,
     /// How the first key's text is spelled.
     #[serde(default)]
     pub key_format: KeyFormat,
@@ -67,6 +82,8 @@ pub struct SignUp {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SignedUp {
+    /// The tenant.
+    pub tenant: Tenant,
     /// The user.
     pub user: User,
     /// The first key, with its text. It is revealable and can do everything of the tenant.

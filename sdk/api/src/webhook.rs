@@ -96,7 +96,8 @@ pub struct MadeWebhook {
     /// The webhook.
     #[serde(flatten)]
     pub webhook: Webhook,
-    /// Signs deliveries (Standard Webhooks); shown this once; absent when the request only repeated an earlier one.
+    /// Signs deliveries (Standard Webhooks); shown when the webhook is made, and to a repetition of that request
+    /// (`Idempotency-Key`).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub secret: Option<String>,
 }

@@ -108,7 +108,7 @@ impl<'a> Gateway<'a> {
         self.send::<()>("DELETE", path, None)
     }
 
-    /// `POST` of a message, waiting up to so many seconds until WhatsApp's server has it or it failed.
+    /// `POST` of a message, or of a webhook's test, waiting up to so many seconds for what comes of it.
     pub fn post_waiting(&self, path: &str, body: &impl Serialize, seconds: u32) -> Result<Answer, CoreError> {
         let wait = ("prefer".to_owned(), format!("wait={seconds}"));
         self.with_headers("POST", path, Some(body), vec![wait])

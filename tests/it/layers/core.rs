@@ -91,7 +91,13 @@ fn every_operation_asks_whether_the_caller_may() {
             }
             operations += 1;
             let name = body.split(['(', '<']).next().unwrap_or_default();
-            let ways = [".require(Action::", ".require_within(Action::", ".own_user()", "lock(ctx, id)"];
+            let ways = [
+                ".require(Action::",
+                ".require_within(Action::",
+                ".require_reaching(Action::",
+                ".own_user()",
+                "lock(ctx, id)",
+            ];
             let asks = ways.iter().any(|way| body.contains(way));
             assert!(asks, "the operation {name} in {file} touches things without asking for access");
         }

@@ -1,13 +1,14 @@
 //! Authorization: what a caller may do, and the only way from an operation to rows and sessions.
 //!
 //! An operation names an [`Action`] and gets access in return: `OpContext::require` for the tenant's own things,
-//! `OpContext::device` for one device. Scopes and the device that a key is bound to are decided here and nowhere else; scopes
-//! of chats belong here as well.
+//! `OpContext::device` for one device. Scopes, the device that a key is bound to and the devices that are assigned to a member
+//! are decided here and nowhere else; scopes of chats belong here as well.
 
 use std::ops::Deref;
 use std::sync::Arc;
 
 use super::Scope;
+use super::audit::{self, AuditAction};
 use crate::context::Write;
 use crate::context::idempotency::Answer;
 use crate::context::{OpContext, Ports, Services};
@@ -40,6 +41,12 @@ pub enum Action {
     ManagePlugins,
     /// See the tenant's users.
     SeeUsers,
+    /// See, make, change and remove members of the tenant.
+    ManageMembers,
+    /// See who did what.
+    SeeAudit,
+    /// See figures.
+    SeeAnalytics,
     /// Make and see tenants.
     ManageTenants,
     /// Run the server.
@@ -56,8 +63,33 @@ impl Action {
             Self::Send => Scope::MessagesWrite,
             Self::SeeWebhooks => Scope::WebhooksRead,
             Self::ManageWebhooks => Scope::WebhooksWrite,
-            Self::ManageKeys | Self::SeeUsers => Scope::KeysWrite,
+            Self::ManageKeys | Self::SeeUsers | Self::SeeAudit => Scope::KeysWrite,
+            Self::ManageMembers => Scope::MembersWrite,
+            Self::SeeAnalytics => Scope::AnalyticsRead,
             Self::ManageTenants | Self::RunServer => Scope::ServerAdmin,
+        }
+    }
+}
+
+impl Action {
+    /// As what it stands in the audit log; `None`: looking, which changes nothing.
+    fn audited(self) -> Option<AuditAction> {
+        match self {
+            Self::SeeDevices
+            | Self::SeeMessages
+            | Self::SeeWebhooks
+            | Self::SeePlugins
+            | Self::SeeUsers
+            | Self::SeeAudit
+            | Self::SeeAnalytics => None,
+            Self::ManageDevices => Some(AuditAction::ManageDevices),
+            Self::Send => Some(AuditAction::Send),
+            Self::ManageWebhooks => Some(AuditAction::ManageWebhooks),
+            Self::ManageKeys => Some(AuditAction::ManageKeys),
+            Self::ManagePlugins => Some(AuditAction::ManagePlugins),
+            Self::ManageMembers => Some(AuditAction::ManageMembers),
+            Self::ManageTenants => Some(AuditAction::ManageTenants),
+            Self::RunServer => Some(AuditAction::RunServer),
         }
     }
 }
@@ -65,6 +97,8 @@ impl Action {
 /// Access to what belongs to the caller's tenant, for one action.
 pub struct TenantAccess<'c> {
     context: &'c OpContext,
+    /// As what it stands in the audit log that something was written with this access.
+    audited: Option<AuditAction>,
 }
 
 /// A device that somebody asks for, before it is known whether the caller may.
@@ -93,10 +127,22 @@ impl OpContext {
     }
 
     /// As [`Self::require`], also for a caller who is bound to a device: the operation itself has to keep within
-    /// [`TenantAccess::only_device`].
+    /// [`TenantAccess::only_device`]. A member to whom devices are assigned is refused.
     pub(crate) fn require_within(&self, action: Action) -> Result<TenantAccess<'_>> {
+        let access = self.require_reaching(action)?;
+        if self.caller().assigned().is_some() {
+            let why =
+                "a member of this role reaches single devices only; ask for one that is assigned to you".to_owned();
+            return Err(Error::Forbidden { why });
+        }
+        Ok(access)
+    }
+
+    /// As [`Self::require_within`], also for a member to whom devices are assigned: the operation itself has to keep to what
+    /// [`crate::access::Caller::reaches`].
+    pub(crate) fn require_reaching(&self, action: Action) -> Result<TenantAccess<'_>> {
         self.caller().require(action.scope())?;
-        Ok(TenantAccess { context: self })
+        Ok(TenantAccess { context: self, audited: action.audited() })
     }
 
     /// A plugin that the tenant may use.
@@ -109,7 +155,7 @@ impl OpContext {
     /// Access for the user who logged in to what is the user's own.
     pub(crate) fn own_user(&self) -> Result<(TenantAccess<'_>, &UserId)> {
         match self.caller().user() {
-            Some(user) => Ok((TenantAccess { context: self }, user)),
+            Some(user) => Ok((TenantAccess { context: self, audited: Some(AuditAction::ChangeSelf) }, user)),
             None => Err(Error::Forbidden { why: "a key is no user; log in and send the token you get".to_owned() }),
         }
     }
@@ -123,10 +169,13 @@ impl OpContext {
 impl<'c> DeviceRequest<'c> {
     /// Access to the device, for a caller who may do `action` and whose tenant owns it.
     pub(crate) async fn require(self, action: Action) -> Result<DeviceAccess<'c>> {
-        let tenant = self.context.require_within(action)?;
-        tenant.require_reached(self.id)?;
+        let tenant = self.context.require_reaching(action)?;
+        if tenant.only_device().is_some_and(|only| only != self.id) {
+            return Err(Error::not_found("device", self.id));
+        }
         let device = self.context.services.ports.store.device(tenant.id(), self.id).await?;
         let device = device.ok_or_else(|| Error::not_found("device", self.id))?;
+        tenant.require_reached(self.id)?;
         Ok(DeviceAccess { tenant, device })
     }
 }
@@ -142,11 +191,23 @@ impl<'c> TenantAccess<'c> {
         self.context.caller().device()
     }
 
-    /// Refuses a device that the caller does not reach, as if it were not there.
+    /// Whether the caller reaches a device, if it is one of the tenant's.
+    pub(crate) fn reaches(&self, device: &DeviceId) -> bool {
+        self.context.caller().reaches(device)
+    }
+
+    /// Refuses a device of the tenant that the caller does not reach: for a key as if it were not there, while a member may
+    /// know that it is not assigned.
     pub(crate) fn require_reached(&self, device: &DeviceId) -> Result<()> {
-        match self.only_device() {
-            Some(only) if only != device => Err(Error::not_found("device", device)),
-            _ => Ok(()),
+        if self.reaches(device) {
+            return Ok(());
+        }
+        match self.context.caller().assigned() {
+            Some(_) => {
+                let why = format!("the device `{device}` is not assigned to you; who manages members can assign it");
+                Err(Error::Forbidden { why })
+            }
+            None => Err(Error::not_found("device", device)),
         }
     }
 
@@ -182,7 +243,24 @@ impl<'c> TenantAccess<'c> {
         &self,
         work: impl FnOnce(&mut Write<'_>, &TenantId) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        self.write_about(None, work).await
+    }
+
+    /// As [`Self::write`], with an entry in the audit log that is about `device`.
+    async fn write_about<T: Answer>(
+        &self,
+        device: Option<DeviceId>,
+        work: impl FnOnce(&mut Write<'_>, &TenantId) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let (tenant, idempotency) = (self.id().clone(), self.context.idempotency().cloned());
+        let audited = self.audited.map(|action| (self.context.caller().clone(), action));
+        let work = move |tx: &mut Write<'_>, tenant: &TenantId| {
+            let answer = work(tx, tenant)?;
+            if let Some((caller, action)) = audited {
+                audit::enter(tx, &caller, action, device)?;
+            }
+            Ok(answer)
+        };
         let once = move |tx: &mut Write<'_>| match &idempotency {
             None => work(tx, &tenant),
             Some(idempotency) => idempotency.once(tx, &tenant, |tx| work(tx, &tenant)),
@@ -237,7 +315,7 @@ impl<'c> DeviceAccess<'c> {
             let device = find(&mut **tx, tenant, &id)?;
             work(tx, &device)
         };
-        self.tenant.write(work).await
+        self.tenant.write_about(Some(self.id.clone()), work).await
     }
 
     /// See [`TenantAccess::answered_before`].

@@ -4,10 +4,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use portico_api as api;
+
 use super::authorize::{self, Action};
 use super::secret::{KeyHash, KeySecret, KeySpelling};
 use super::{AccessKey, Caller, Credential, Scope, login};
 use crate::context::Write;
+use crate::context::idempotency::Shown;
 use crate::context::{OpContext, Ports};
 use crate::error::{Error, Result};
 use crate::id::{DeviceId, KeyId, TenantId};
@@ -48,17 +51,23 @@ pub enum Keeping {
     Revealable,
 }
 
-/// A key with its secret: shown once.
+/// A key with its text: shown once, and to repetitions of the request that made it.
 pub struct MadeKey {
     /// The key.
     pub key: AccessKey,
-    /// Its text; `None` when the request only repeated an earlier one (the text is not kept).
-    pub secret: Option<KeySecret>,
+    /// Its text.
+    pub secret: KeySecret,
+}
+
+impl From<&MadeKey> for api::MadeKey {
+    fn from(made: &MadeKey) -> Self {
+        Self { key: (&made.key).into(), secret: Some(made.secret.reveal().to_owned()) }
+    }
 }
 
 /// Makes a key of the caller's tenant. It can do nothing the caller can't, and lives no longer than the key it was made with. A
 /// login sets it no end: the user can log in again.
-pub async fn create(ctx: &OpContext, new: NewKey) -> Result<MadeKey> {
+pub async fn create(ctx: &OpContext, new: NewKey) -> Result<api::MadeKey> {
     let access = ctx.require(Action::ManageKeys)?;
     let scopes = new.scopes.clone().unwrap_or_else(|| Scope::PROGRAM.to_vec());
     if scopes.is_empty() {
@@ -83,10 +92,10 @@ pub async fn create(ctx: &OpContext, new: NewKey) -> Result<MadeKey> {
             let why = format!("this tenant has {limit} keys, the limit for its number of devices; revoke one first");
             return Err(Error::Conflict { code: "too_many_keys", why });
         }
-        insert(tx, key, &hash)
+        let key = insert(tx, key, &hash)?;
+        Ok(Shown(api::MadeKey::from(&MadeKey { key, secret })))
     };
-    let key = access.write(insert).await?;
-    Ok(MadeKey { key, secret: (!ctx.was_repeated()).then_some(secret) })
+    access.write(insert).await.map(Shown::into_inner)
 }
 
 /// Stores a key under the next number of its tenant.
@@ -110,7 +119,7 @@ pub async fn sign_up(ports: &Arc<Ports>, new: NewKey) -> Result<MadeKey> {
         tx.tenant_insert(&key.tenant, &name, now)?;
         insert(tx, key, &hash)
     };
-    Ok(MadeKey { key: ports.write(insert).await?, secret: Some(secret) })
+    Ok(MadeKey { key: ports.write(insert).await?, secret })
 }
 
 /// A key of the caller's tenant.
@@ -218,16 +227,19 @@ pub async fn authenticate_within(ports: &Ports, presented: &str, address: Option
 pub(crate) fn check_still_valid(tx: &mut dyn Tx, caller: &Caller, now: UtcMs) -> Result<()> {
     let is_valid = match caller.credential() {
         Credential::Key(id) => tx.key_find(caller.tenant(), id)?.is_some_and(|key| key.is_valid(now)),
-        Credential::Login { user, version } => {
-            let user = tx.user_find(caller.tenant(), user)?;
-            let ended = caller.expires_at().is_some_and(|end| end <= now);
-            !ended && user.is_some_and(|user| user.login_version == *version)
-        }
+        Credential::Login { user, version } => match tx.user_find(caller.tenant(), user)? {
+            Some(user) => {
+                let ended = caller.expires_at().is_some_and(|end| end <= now);
+                let devices = tx.user_devices(&user.tenant, &user.id)?;
+                !ended && user.login_version == *version && !caller.has_changed(&user, devices)
+            }
+            None => false,
+        },
     };
     if is_valid {
         return Ok(());
     }
-    Err(Error::Unauthenticated { why: "this key was revoked or expired; come back with a valid one" })
+    Err(Error::Unauthenticated { why: "this key was revoked or expired, or may do other things by now; come back" })
 }
 
 pub(super) fn draft(

@@ -1,6 +1,7 @@
 //! Logging in with a mobile number or an e-mail address and a password, for a token that stands for the user.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
@@ -10,6 +11,7 @@ use super::users::Account;
 use super::{Caller, User};
 use crate::context::Ports;
 use crate::error::{Error, Result};
+use crate::ports::Tx;
 use crate::throttle::Subject;
 use crate::time::UtcMs;
 
@@ -28,7 +30,12 @@ pub struct LoggedIn {
 /// # Errors
 /// [`Error::Unauthenticated`]; [`Error::Busy`] after too many failures from `address`, which is that of the peer or its
 /// network, or on the account, or while too many passwords are being checked.
-pub async fn login(ports: &Ports, account: Account, password: &Password, address: Option<IpAddr>) -> Result<LoggedIn> {
+pub async fn login(
+    ports: &Arc<Ports>,
+    account: Account,
+    password: &Password,
+    address: Option<IpAddr>,
+) -> Result<LoggedIn> {
     let now = ports.now();
     let subjects = [Subject::Address(address), Subject::account(account.as_str())];
     let attempt = ports.throttle.attempt(&ports.limits, now, subjects)?;
@@ -39,6 +46,9 @@ pub async fn login(ports: &Ports, account: Account, password: &Password, address
         return Err(Error::Unauthenticated { why: "there is no such account, or the password is another one" });
     };
     attempt.pardon();
+    let user = User { last_login: Some(now), ..user };
+    let (tenant, id) = (user.tenant.clone(), user.id.clone());
+    ports.write(move |tx| tx.user_logged_in(&tenant, &id, now)).await?;
     let expires_at = now + ports.limits.login_ttl;
     let claims =
         Claims::new(user.tenant.clone(), user.id.clone(), user.login_version, now.seconds(), expires_at.seconds());
@@ -53,8 +63,15 @@ pub(super) async fn authenticate(ports: &Ports, presented: &str) -> Result<Optio
     if ends <= ports.now() {
         return Ok(None);
     }
-    let user = ports.read(move |tx| {
-        Ok(tx.user_find(&claims.tenant, &claims.user)?.filter(|user| user.login_version == claims.version))
-    });
-    Ok(user.await?.map(|user| Caller::logged_in(&user, ends)))
+    let find = move |tx: &mut dyn Tx| {
+        let found = tx.user_find(&claims.tenant, &claims.user)?.filter(|user| user.login_version == claims.version);
+        let Some(user) = found else { return Ok(None) };
+        // The role and the devices count as they are now, not as they were when the member logged in.
+        let devices = match user.role.reaches_assigned_only() {
+            true => tx.user_devices(&user.tenant, &user.id)?,
+            false => Vec::new(),
+        };
+        Ok(Some(Caller::logged_in(&user, devices, ends)))
+    };
+    ports.read(find).await
 }

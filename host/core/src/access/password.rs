@@ -27,7 +27,7 @@ impl From<String> for Password {
 
 impl Password {
     /// Refuses a password that is too short to be set, or absurdly long.
-    pub(super) fn check(&self, limits: &Limits) -> Result<()> {
+    pub(crate) fn check(&self, limits: &Limits) -> Result<()> {
         let least = limits.password_chars_min;
         if (least..=CHARS_MAX).contains(&self.0.chars().count()) {
             return Ok(());

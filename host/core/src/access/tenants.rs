@@ -1,50 +1,24 @@
 //! Tenants, as the operator of the server makes and sees them.
 
+use portico_api as api;
+
 use super::authorize::Action;
 use super::keys::{self, MadeKey, NewKey};
-use super::{AccessKey, Scope, Tenant};
+use super::{Scope, Tenant};
 use crate::context::OpContext;
 use crate::context::Write;
-use crate::context::idempotency::Answer;
+use crate::context::idempotency::Shown;
 use crate::error::{Error, Result};
 use crate::id::TenantId;
 use crate::model::checked_name;
 use crate::page::{Page, PageRequest};
 use crate::ports::Tx;
 
-/// A tenant with its first key.
-pub struct MadeTenant {
-    /// The tenant.
-    pub tenant: Tenant,
-    /// Its first key.
-    pub key: MadeKey,
-}
-
-/// What is stored of a tenant that was made.
-struct Stored {
-    tenant: Tenant,
-    key: AccessKey,
-}
-
-impl Answer for Stored {
-    fn keep(&self) -> Result<Vec<u8>> {
-        Ok(format!("{}/{}", self.tenant.id, self.key.id).into_bytes())
-    }
-
-    fn restore(kept: &[u8], tx: &mut dyn Tx, _: &TenantId) -> Result<Self> {
-        let text = String::from_utf8_lossy(kept);
-        let (id, key) = text.split_once('/').unwrap_or_default();
-        let tenant = find(tx, &id.parse()?)?;
-        let key = tx.key_find(&tenant.id, &key.parse()?)?.ok_or_else(|| Error::not_found("key", key))?;
-        Ok(Self { tenant, key })
-    }
-}
-
 /// Makes a tenant with its first key, which can do everything of the tenant unless `key` says less.
 ///
 /// # Errors
 /// [`Error::Conflict`] with `tenant_exists` when there is one of that name.
-pub async fn create(ctx: &OpContext, name: &str, key: NewKey) -> Result<MadeTenant> {
+pub async fn create(ctx: &OpContext, name: &str, key: NewKey) -> Result<api::MadeTenant> {
     let access = ctx.require(Action::ManageTenants)?;
     if key.device.is_some() {
         return Err(Error::invalid("key.device", "must be left out: a fresh tenant has no devices"));
@@ -60,10 +34,10 @@ pub async fn create(ctx: &OpContext, name: &str, key: NewKey) -> Result<MadeTena
             return Err(Error::Conflict { code: "tenant_exists", why });
         }
         tx.tenant_insert(&tenant.id, &tenant.name, tenant.created_at)?;
-        Ok(Stored { key: keys::insert(tx, key, &hash)?, tenant })
+        let key = MadeKey { key: keys::insert(tx, key, &hash)?, secret };
+        Ok(Shown(api::MadeTenant { tenant: (&tenant).into(), key: (&key).into() }))
     };
-    let Stored { tenant, key } = access.write(insert).await?;
-    Ok(MadeTenant { tenant, key: MadeKey { key, secret: (!ctx.was_repeated()).then_some(secret) } })
+    access.write(insert).await.map(Shown::into_inner)
 }
 
 /// All tenants of the server, newest first.

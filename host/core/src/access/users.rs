@@ -71,7 +71,7 @@ impl Account {
         }
     }
 
-    fn set(self, user: &mut User) {
+    pub(crate) fn set(self, user: &mut User) {
         match self {
             Self::Mobile(mobile) => user.mobile = Some(mobile),
             Self::Email(email) => user.email = Some(email),
@@ -162,22 +162,30 @@ async fn require_password(ports: &Ports, user: &User, given: Option<&Password>) 
     Ok(())
 }
 
+/// Hashes a password, apart from the threads that serve requests.
+pub(crate) async fn hashed(ports: &Ports, password: &Password) -> Result<String> {
+    password::hash(ports, password).await
+}
+
 /// Refuses an account that another user has.
-pub(super) fn require_free(tx: &mut dyn Tx, account: &Account, own: Option<&UserId>) -> Result<()> {
+pub(crate) fn require_free(tx: &mut dyn Tx, account: &Account, own: Option<&UserId>) -> Result<()> {
     match account.find(tx)? {
         Some(other) if Some(&other.id) != own => Err(taken()),
         _ => Ok(()),
     }
 }
 
+/// The code of [`taken`].
+pub(super) const USER_EXISTS: &str = "user_exists";
+
 /// Somebody else has the mobile number or the e-mail address.
-pub(super) fn taken() -> Error {
+pub(crate) fn taken() -> Error {
     let why =
         "there is a user with this mobile number or e-mail address already; log in, or use another one".to_owned();
-    Error::Conflict { code: "user_exists", why }
+    Error::Conflict { code: USER_EXISTS, why }
 }
 
-fn find(tx: &mut dyn Tx, tenant: &TenantId, id: &UserId) -> Result<User> {
+pub(crate) fn find(tx: &mut dyn Tx, tenant: &TenantId, id: &UserId) -> Result<User> {
     tx.user_find(tenant, id)?.ok_or_else(|| Error::not_found("user", id))
 }
 

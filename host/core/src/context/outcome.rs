@@ -1,22 +1,23 @@
-//! Waiting for what becomes of one message, without asking for it again and again.
+//! Waiting for what becomes of one message or one delivery, without asking for it again and again.
 //!
-//! A waiter is told once a transaction that took its message a step further is durable; then it reads the message. Messages
-//! that nobody waits for cost one look into a table. Nothing is told to waiters of another process.
+//! A waiter is told once a transaction that took its message or delivery a step further is durable; then it reads it. What
+//! nobody waits for costs one look into a table. Nothing is told to waiters of another process.
 
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
-use crate::id::MessageId;
+use crate::id::{DeliveryId, MessageId};
 
-/// Who waits for which message. Cloning shares the table.
+/// Who waits for which message or delivery. Cloning shares the table.
 #[derive(Clone, Debug, Default)]
 pub struct Outcomes(Arc<Mutex<Table>>);
 
 #[derive(Debug, Default)]
 struct Table {
-    waiters: HashMap<MessageId, HashMap<u64, Waiter>>,
+    /// By id, as text: ids of different things differ in their prefixes.
+    waiters: HashMap<String, HashMap<u64, Waiter>>,
     next: u64,
 }
 
@@ -26,36 +27,53 @@ struct Waiter {
     waker: Option<Waker>,
 }
 
-/// Somebody who waits for a message, until it is dropped.
+/// Somebody who waits for a message or a delivery, until it is dropped.
 #[derive(Debug)]
 pub struct Watch {
     outcomes: Outcomes,
-    message: MessageId,
+    id: String,
     number: u64,
 }
 
 impl Outcomes {
     /// Waits for a message from now on. Read the message after this, so that no step in between is missed.
     pub fn watch(&self, message: &MessageId) -> Watch {
+        self.watch_id(message.as_str())
+    }
+
+    /// Waits for a delivery from now on. Read the delivery after this, so that no attempt in between is missed.
+    pub fn watch_delivery(&self, delivery: &DeliveryId) -> Watch {
+        self.watch_id(delivery.as_str())
+    }
+
+    fn watch_id(&self, id: &str) -> Watch {
         let mut table = self.lock();
         let number = table.next;
         table.next += 1;
-        table.waiters.entry(message.clone()).or_default().insert(number, Waiter::default());
-        Watch { outcomes: self.clone(), message: message.clone(), number }
+        table.waiters.entry(id.to_owned()).or_default().insert(number, Waiter::default());
+        Watch { outcomes: self.clone(), id: id.to_owned(), number }
     }
 
     /// These messages got further.
     pub(crate) fn tell(&self, messages: &[MessageId]) {
-        if messages.is_empty() {
-            return;
+        if !messages.is_empty() {
+            self.tell_ids(messages.iter().map(MessageId::as_str));
         }
+    }
+
+    /// These deliveries were tried or ended. To be called once that is durable.
+    pub fn tell_deliveries<'d>(&self, deliveries: impl IntoIterator<Item = &'d DeliveryId>) {
+        self.tell_ids(deliveries.into_iter().map(DeliveryId::as_str));
+    }
+
+    fn tell_ids<'i>(&self, ids: impl Iterator<Item = &'i str>) {
         let mut woken = Vec::new();
         let mut table = self.lock();
         if table.waiters.is_empty() {
             return;
         }
-        for message in messages {
-            for waiter in table.waiters.get_mut(message).into_iter().flat_map(HashMap::values_mut) {
+        for id in ids {
+            for waiter in table.waiters.get_mut(id).into_iter().flat_map(HashMap::values_mut) {
                 waiter.told = true;
                 woken.extend(waiter.waker.take());
             }
@@ -71,11 +89,11 @@ impl Outcomes {
 }
 
 impl Watch {
-    /// Waits for the next step of the message; steps since the last wait count.
+    /// Waits for the next step; steps since the last wait count.
     pub async fn step(&mut self) {
         poll_fn(|cx| {
             let mut table = self.outcomes.lock();
-            let waiter = table.waiters.get_mut(&self.message).and_then(|waiters| waiters.get_mut(&self.number));
+            let waiter = table.waiters.get_mut(&self.id).and_then(|waiters| waiters.get_mut(&self.number));
             match waiter {
                 Some(waiter) if !waiter.told => {
                     waiter.waker = Some(cx.waker().clone());
@@ -95,10 +113,10 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         let mut table = self.outcomes.lock();
-        if let Some(waiters) = table.waiters.get_mut(&self.message) {
+        if let Some(waiters) = table.waiters.get_mut(&self.id) {
             waiters.remove(&self.number);
             if waiters.is_empty() {
-                table.waiters.remove(&self.message);
+                table.waiters.remove(&self.id);
             }
         }
     }
@@ -125,6 +143,14 @@ mod tests {
         assert!(is_ready(&mut first) && is_ready(&mut second), "a step before the wait is not lost");
         assert!(!is_ready(&mut first) && !is_ready(&mut third));
         drop((first, second, third));
+
+        let delivery = DeliveryId::new(1, 1);
+        let mut fourth = outcomes.watch_delivery(&delivery);
+        outcomes.tell(&[one, other]);
+        assert!(!is_ready(&mut fourth));
+        outcomes.tell_deliveries([&delivery]);
+        assert!(is_ready(&mut fourth));
+        drop(fourth);
         assert!(outcomes.lock().waiters.is_empty(), "nothing is left behind");
     }
 }

@@ -2,20 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use portico_api as api;
 use serde_json::{Map, Value};
 
 use super::{Device, DeviceState, Refs, Settings, Wanted, session};
 use crate::access::authorize::Action;
 use crate::context::OpContext;
 use crate::context::Write;
-use crate::context::idempotency::Answer;
+use crate::context::idempotency::Shown;
 use crate::error::{Error, Result};
 use crate::id::{DeviceId, TenantId};
 use crate::model::checked_name;
 use crate::model::number::Numbered;
-use crate::ports::Tx;
-use crate::webhook::Webhook;
-use crate::webhook::subscription::{self, MadeWebhook, NewWebhook};
+use crate::webhook::subscription::{self, NewWebhook};
 
 /// What a device is to be.
 #[derive(Clone, Default)]
@@ -30,14 +29,6 @@ pub struct NewDevice {
     pub webhook: Option<NewWebhook>,
 }
 
-/// A device, and the subscription that was made with it.
-pub struct MadeDevice {
-    /// The device.
-    pub device: Device,
-    /// The subscription.
-    pub webhook: Option<MadeWebhook>,
-}
-
 /// What is to change of a device; what is `None` stays.
 #[derive(Clone, Default)]
 pub struct DevicePatch {
@@ -49,18 +40,12 @@ pub struct DevicePatch {
     pub settings: Option<Map<String, Value>>,
 }
 
-/// What is stored of a device that was made.
-struct Stored {
-    device: Device,
-    webhook: Option<Webhook>,
-}
-
 /// Makes a device, and a subscription to its events if one is wanted. It has no session until somebody connects it.
 ///
 /// # Errors
 /// [`Error::Conflict`] with `ref_taken` when another device of the tenant has one of the names, with `too_many_devices` or
 /// `too_many_webhooks` at a limit.
-pub async fn create(ctx: &OpContext, new: NewDevice) -> Result<MadeDevice> {
+pub async fn create(ctx: &OpContext, new: NewDevice) -> Result<api::MadeDevice> {
     let access = ctx.require(Action::ManageDevices)?;
     let now = ctx.now();
     let device = Device {
@@ -82,18 +67,16 @@ pub async fn create(ctx: &OpContext, new: NewDevice) -> Result<MadeDevice> {
         created_at: now,
     };
     let webhook = new.webhook.map(|webhook| NewWebhook { device: Some(device.id.clone()), ..webhook });
-    let (webhook, secret) = match webhook.map(|webhook| subscription::draft(ctx, webhook)).transpose()? {
-        Some((webhook, secret)) => (Some(webhook), Some(secret)),
-        None => (None, None),
-    };
+    let webhook = webhook.map(|webhook| subscription::draft(ctx, webhook)).transpose()?;
     let insert = move |tx: &mut Write<'_>, _: &TenantId| {
         let device = insert(tx, device)?;
-        let webhook = webhook.map(|webhook| subscription::insert(tx, webhook)).transpose()?;
-        Ok(Stored { device, webhook })
+        let webhook = match webhook {
+            Some((webhook, secret)) => Some(subscription::made_view(&subscription::insert(tx, webhook)?, &secret)),
+            None => None,
+        };
+        Ok(Shown(api::MadeDevice { device: (&device).into(), webhook }))
     };
-    let Stored { device, webhook } = access.write(insert).await?;
-    let secret = secret.filter(|_| !ctx.was_repeated());
-    Ok(MadeDevice { device, webhook: webhook.map(|webhook| MadeWebhook { webhook, secret }) })
+    access.write(insert).await.map(Shown::into_inner)
 }
 
 fn insert(tx: &mut Write<'_>, mut device: Device) -> Result<Device> {
@@ -116,21 +99,6 @@ fn set_refs(tx: &mut Write<'_>, device: &Device) -> Result<()> {
     }
     let why = "another device of this tenant has one of these refs; a ref is unique within its namespace".to_owned();
     Err(Error::Conflict { code: "ref_taken", why })
-}
-
-impl Answer for Stored {
-    fn keep(&self) -> Result<Vec<u8>> {
-        let webhook = self.webhook.as_ref().map_or("", |webhook| webhook.id.as_str());
-        Ok(format!("{}/{webhook}", self.device.id).into_bytes())
-    }
-
-    fn restore(kept: &[u8], tx: &mut dyn Tx, tenant: &TenantId) -> Result<Self> {
-        let text = String::from_utf8_lossy(kept);
-        let (id, webhook) = text.split_once('/').unwrap_or((&*text, ""));
-        let device = tx.device_find(tenant, &id.parse()?)?.ok_or_else(|| Error::not_found("device", id))?;
-        let webhook = if webhook.is_empty() { None } else { tx.webhook_find(tenant, &webhook.parse()?)? };
-        Ok(Self { device, webhook })
-    }
 }
 
 /// Changes a device's name, its refs and its settings.

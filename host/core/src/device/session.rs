@@ -3,11 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use portico_api as api;
+
 use super::state::{Effect, Signal, StateReason};
 use super::{Device, DeviceState, Wanted};
 use crate::access::authorize::{Action, DeviceAccess};
 use crate::address::PhoneNumber;
 use crate::context::Write;
+use crate::context::idempotency::{Answered, Shown};
 use crate::context::{OpContext, Ports};
 use crate::error::{Error, Result};
 use crate::event::{NewEvent, raise};
@@ -17,27 +20,27 @@ use crate::ports::store::DeviceChange;
 use crate::ports::whatsapp::{Account, DeviceLock, PairingCode, QrCode};
 
 /// Starts the device's session: resumes it when it is paired, else asks WhatsApp for a QR code. Repeating it changes nothing.
-pub async fn connect(ctx: &OpContext, id: &DeviceId) -> Result<Device> {
+pub async fn connect(ctx: &OpContext, id: &DeviceId) -> Result<api::Device> {
     let (access, _lock) = lock(ctx, id).await?;
-    if let Some(answer) = access.answered_before().await? {
+    if let Some(Shown(answer)) = access.answered_before().await? {
         return Ok(answer);
     }
     start(&access).await
 }
 
 /// Ends the device's session; it stays linked and is left alone until somebody connects it.
-pub async fn disconnect(ctx: &OpContext, id: &DeviceId) -> Result<Device> {
+pub async fn disconnect(ctx: &OpContext, id: &DeviceId) -> Result<api::Device> {
     let (access, _lock) = lock(ctx, id).await?;
-    if let Some(answer) = access.answered_before().await? {
+    if let Some(Shown(answer)) = access.answered_before().await? {
         return Ok(answer);
     }
     halt(&access).await
 }
 
 /// Ends the device's session and starts it again.
-pub async fn restart(ctx: &OpContext, id: &DeviceId) -> Result<Device> {
+pub async fn restart(ctx: &OpContext, id: &DeviceId) -> Result<api::Device> {
     let (access, _lock) = lock(ctx, id).await?;
-    if let Some(answer) = access.answered_before().await? {
+    if let Some(Shown(answer)) = access.answered_before().await? {
         return Ok(answer);
     }
     let id = access.id.clone();
@@ -47,14 +50,15 @@ pub async fn restart(ctx: &OpContext, id: &DeviceId) -> Result<Device> {
 }
 
 /// Unlinks the device at WhatsApp and forgets its keys. A new pairing is needed afterwards.
-pub async fn logout(ctx: &OpContext, id: &DeviceId) -> Result<Device> {
+pub async fn logout(ctx: &OpContext, id: &DeviceId) -> Result<api::Device> {
     let (access, _lock) = lock(ctx, id).await?;
-    if let Some(answer) = access.answered_before().await? {
+    if let Some(Shown(answer)) = access.answered_before().await? {
         return Ok(answer);
     }
     access.services().sessions.logout(&access.id).await?;
     let requested = Signal::Unlinked(StateReason::new("requested", "logged out on request"));
-    access.write(|tx, device| stopped(tx, device, requested)).await
+    let logged_out = access.write(|tx, device| Ok(Shown((&stopped(tx, device, requested)?).into()))).await;
+    logged_out.map(Shown::into_inner)
 }
 
 /// The right to start and stop the session, for a caller who may and whose device it is.
@@ -66,22 +70,26 @@ pub(super) async fn lock<'c>(ctx: &'c OpContext, id: &'c DeviceId) -> Result<(De
 }
 
 /// The caller holds the device lock.
-async fn start(access: &DeviceAccess<'_>) -> Result<Device> {
+async fn start(access: &DeviceAccess<'_>) -> Result<api::Device> {
     let want = |tx: &mut Write<'_>, device: &Device| {
         tx.device_want(&device.id, Wanted::Running)?;
         apply(tx, &device.id, Signal::ConnectRequested, None)?;
-        reloaded(tx, device)
+        reloaded(tx, device).map(Answered::of)
     };
-    let device = access.write(want).await?;
-    access.services().sessions.open(&device).await?;
-    Ok(device)
+    let Answered { noun, view } = access.write(want).await?;
+    if let Some(device) = noun {
+        access.services().sessions.open(&device).await?;
+    }
+    Ok(view)
 }
 
 /// The caller holds the device lock.
-async fn halt(access: &DeviceAccess<'_>) -> Result<Device> {
-    let device = access.write(|tx, device| stopped(tx, device, Signal::DisconnectRequested)).await?;
-    access.services().sessions.close(&device.id).await?;
-    Ok(device)
+async fn halt(access: &DeviceAccess<'_>) -> Result<api::Device> {
+    let stop =
+        |tx: &mut Write<'_>, device: &Device| Ok(Shown((&stopped(tx, device, Signal::DisconnectRequested)?).into()));
+    let Shown(view) = access.write(stop).await?;
+    access.services().sessions.close(&access.id).await?;
+    Ok(view)
 }
 
 fn stopped(tx: &mut Write<'_>, device: &Device, signal: Signal) -> Result<Device> {

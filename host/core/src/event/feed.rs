@@ -3,6 +3,9 @@
 //! A reader names the last `seq` it has and gets what comes after; nothing is kept per reader. A key that stops working
 //! gets nothing more from the moment it is revoked, also in a feed that began before.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use super::{Event, EventKind};
 use crate::access::authorize::Action;
 use crate::access::keys;
@@ -18,6 +21,10 @@ use crate::ports::Tx;
 pub struct Wanted {
     device: Option<DeviceId>,
     kinds: Vec<EventFilter>,
+    /// Those that the caller may not see.
+    hidden: Vec<EventKind>,
+    /// The devices that are assigned to the member who follows; `None`: the caller reaches all, and the tenant's own events.
+    assigned: Option<Arc<BTreeSet<DeviceId>>>,
 }
 
 impl Wanted {
@@ -29,21 +36,32 @@ impl Wanted {
                 Error::invalid("type", format!("must be `*`, `<noun>.*` or one of {}", names.join(", ")))
             })
         };
-        Ok(Self { device, kinds: kinds.into_iter().map(parse).collect::<Result<_>>()? })
+        Ok(Self { device, kinds: kinds.into_iter().map(parse).collect::<Result<_>>()?, ..Self::default() })
     }
 
     /// Whether an event is wanted.
     pub fn takes(&self, event: &Event) -> bool {
-        (self.device.is_none() || self.device == event.device)
+        let is_reached = match (&self.assigned, &event.device) {
+            (None, _) => true,
+            (Some(assigned), Some(device)) => assigned.contains(device),
+            (Some(_), None) => false,
+        };
+        is_reached
+            && (self.device.is_none() || self.device == event.device)
+            && !self.hidden.contains(&event.kind)
             && (self.kinds.is_empty() || self.kinds.iter().any(|k| k.matches(event.kind)))
     }
 }
 
-/// Where a feed begins: after `after`, or with what comes next when it is `None`. A caller who is bound to a device wants
-/// nothing but its events from then on.
+/// Where a feed begins: after `after`, or with what comes next when it is `None`. From then on it wants nothing that the caller
+/// may not see: of a device that a key is bound to, or of those that are assigned to a member, and of kinds for which the
+/// caller has the scope.
 pub async fn start(ctx: &OpContext, wanted: &mut Wanted, after: Option<i64>) -> Result<i64> {
-    let access = ctx.require_within(Action::SeeMessages)?;
+    let access = ctx.require_reaching(Action::SeeMessages)?;
     wanted.device = access.narrowed(wanted.device.take())?;
+    wanted.assigned = ctx.caller().assigned().cloned();
+    let is_hidden = |kind: &EventKind| kind.scope().is_some_and(|scope| !ctx.caller().has(scope));
+    wanted.hidden = EventKind::ALL.into_iter().filter(is_hidden).collect();
     if let Some(device) = &wanted.device {
         ctx.device(device).require(Action::SeeMessages).await?;
     }
@@ -69,7 +87,7 @@ pub struct Batch {
 /// Events of the tenant after `after`: at most `limit`, and no more than a page may hold. They are not narrowed to what was
 /// wanted in [`start`]; [`Wanted::takes`] does that.
 pub async fn next(ctx: &OpContext, after: i64, limit: u32) -> Result<Batch> {
-    let access = ctx.require_within(Action::SeeMessages)?;
+    let access = ctx.require_reaching(Action::SeeMessages)?;
     let (caller, now, bytes_max) = (ctx.caller().clone(), ctx.now(), ctx.limits().page_bytes);
     let next = move |tx: &mut dyn Tx, tenant: &TenantId| {
         keys::check_still_valid(tx, &caller, now)?;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Event, NewEvent};
+use super::{Event, NewEvent, figures};
 use crate::context::Write;
 use crate::error::Result;
 use crate::id::{DeliveryId, TenantId, WebhookId};
@@ -19,6 +19,7 @@ pub fn all(tx: &mut Write<'_>, events: &[NewEvent]) -> Result<Vec<Event>> {
         if stored.is_empty() {
             continue;
         }
+        figures::count(tx, tenant, &stored)?;
         let candidates = tx.webhook_candidates(tenant, device.as_ref())?;
         let wanting = |event: &Event| {
             let wants = candidates.iter().filter(|webhook| webhook.wants(event.kind, event.device.as_ref()));
@@ -32,18 +33,18 @@ pub fn all(tx: &mut Write<'_>, events: &[NewEvent]) -> Result<Vec<Event>> {
     Ok(raised)
 }
 
-/// Raises one event for this one subscription, whatever that wants. `None` when the event is stored already.
-pub fn for_one(tx: &mut Write<'_>, event: &NewEvent, webhook: &WebhookId) -> Result<Option<Event>> {
+/// Raises one event for this one subscription, whatever that wants, and gives it with its delivery. `None` when the event is
+/// stored already.
+pub fn for_one(tx: &mut Write<'_>, event: &NewEvent, webhook: &WebhookId) -> Result<Option<(Event, DeliveryId)>> {
     let stored = tx.event_insert(&event.tenant, std::slice::from_ref(event))?;
-    if let Some(stored) = stored.first() {
-        deliver(tx, &event.tenant, &[(stored, vec![webhook.clone()])])?;
-    }
+    let Some(stored) = stored.into_iter().next() else { return Ok(None) };
+    let delivery = deliver(tx, &event.tenant, &[(&stored, vec![webhook.clone()])])?;
     tx.wake(Topic::Events);
-    Ok(stored.into_iter().next())
+    Ok(delivery.map(|delivery| (stored, delivery)))
 }
 
-/// Stores a delivery for each event and each of the subscriptions it is for.
-fn deliver(tx: &mut Write<'_>, tenant: &TenantId, events: &[(&Event, Vec<WebhookId>)]) -> Result<()> {
+/// Stores a delivery for each event and each of the subscriptions it is for; gives the last of them.
+fn deliver(tx: &mut Write<'_>, tenant: &TenantId, events: &[(&Event, Vec<WebhookId>)]) -> Result<Option<DeliveryId>> {
     let mut lanes = BTreeSet::new();
     let mut deliveries = Vec::new();
     for (event, webhooks) in events {
@@ -56,8 +57,9 @@ fn deliver(tx: &mut Write<'_>, tenant: &TenantId, events: &[(&Event, Vec<Webhook
             });
         }
     }
-    if deliveries.is_empty() {
-        return Ok(());
+    let last = deliveries.last().map(|delivery| delivery.id.clone());
+    if last.is_some() {
+        tx.delivery_insert(tenant, &deliveries)?;
     }
-    tx.delivery_insert(tenant, &deliveries)
+    Ok(last)
 }

@@ -14,7 +14,7 @@ use crate::ports::blobs::ByteSource;
 
 /// A medium of the caller's tenant.
 pub async fn get(ctx: &OpContext, id: &MediaId) -> Result<Media> {
-    found(&ctx.require_within(Action::SeeMessages)?, id).await
+    found(&ctx.require_reaching(Action::SeeMessages)?, id).await
 }
 
 /// The tenant's media, newest first.
@@ -37,7 +37,7 @@ pub async fn usage(ctx: &OpContext) -> Result<MediaUsage> {
 
 /// The bytes of a medium from `range.start` up to `range.end`, which is not larger than the file.
 pub async fn open(ctx: &OpContext, media: &Media, range: Range<u64>) -> Result<Box<dyn ByteSource>> {
-    let access = ctx.require_within(Action::SeeMessages)?;
+    let access = ctx.require_reaching(Action::SeeMessages)?;
     require_reached(&access, media)?;
     let source = access.services().blobs.get(&media.digest, range).await?;
     source.ok_or_else(|| gone(&media.id))
@@ -45,7 +45,7 @@ pub async fn open(ctx: &OpContext, media: &Media, range: Range<u64>) -> Result<B
 
 /// Deletes a medium; its file goes with the last medium that names it.
 pub async fn delete(ctx: &OpContext, id: &MediaId) -> Result<()> {
-    let access = ctx.require_within(Action::Send)?;
+    let access = ctx.require_reaching(Action::Send)?;
     let media = found(&access, id).await?;
     let id = id.clone();
     access.write(move |tx: &mut Write<'_>, tenant| tx.media_delete(tenant, &id).map(drop)).await?;
@@ -62,12 +62,14 @@ pub(super) async fn found(access: &TenantAccess<'_>, id: &MediaId) -> Result<Med
     require_reached(access, &media).map(|()| media)
 }
 
-/// Refuses a medium that a device's key does not reach, as if it were not there.
+/// Refuses a medium that the caller does not reach, as if it were not there. A member to whom devices are assigned reaches
+/// theirs, and those that belong to no device: what members upload.
 pub(crate) fn require_reached(access: &TenantAccess<'_>, media: &Media) -> Result<()> {
-    match access.only_device() {
-        Some(only) if media.device.as_ref() != Some(only) => Err(Error::not_found("media", &media.id)),
-        _ => Ok(()),
-    }
+    let is_reached = match &media.device {
+        Some(device) => access.reaches(device),
+        None => access.only_device().is_none(),
+    };
+    if is_reached { Ok(()) } else { Err(Error::not_found("media", &media.id)) }
 }
 
 /// A file that was there and is not any more.

@@ -3,8 +3,11 @@
 //! A caller asks [`begin`] before it reads a byte, hands the bytes to [`store`], and makes a medium of the stored file with
 //! [`record`]. A stored file that gets no medium is removed at once, or by the sweep.
 
+use portico_api as api;
+
 use super::{Media, MediaOrigin, MediaUsage, media_type, remove};
 use crate::access::authorize::{Action, TenantAccess};
+use crate::context::idempotency::{Answered, Shown};
 use crate::context::{OpContext, Services, Write};
 use crate::error::{Error, Result};
 use crate::id::{DeviceId, MediaId, MessageId, TenantId};
@@ -29,12 +32,12 @@ pub struct FileFacts {
 
 /// Whether the caller may store a file, and how many bytes it may have.
 pub async fn begin(ctx: &OpContext) -> Result<u64> {
-    room(&ctx.require_within(Action::Send)?).await
+    room(&ctx.require_reaching(Action::Send)?).await
 }
 
 /// Stores bytes, at most `bytes_max`.
 pub async fn store(ctx: &OpContext, source: &mut dyn ByteSource, bytes_max: u64) -> Result<Stored> {
-    let access = ctx.require_within(Action::Send)?;
+    let access = ctx.require_reaching(Action::Send)?;
     let stored = access.services().blobs.put(source, bytes_max).await?;
     if stored.bytes == 0 {
         remove::discard(access.services(), stored).await;
@@ -50,15 +53,20 @@ pub async fn discard(services: &Services, stored: Stored) {
 
 /// Makes a medium of a stored file, or takes the file back. Once per `Idempotency-Key`. One made with a device's key is that
 /// device's alone.
-pub async fn record(ctx: &OpContext, stored: Stored, facts: FileFacts) -> Result<Media> {
-    let access = ctx.require_within(Action::Send)?;
+pub async fn record(ctx: &OpContext, stored: Stored, facts: FileFacts) -> Result<api::Media> {
+    let access = ctx.require_reaching(Action::Send)?;
     recorded(&access, stored, facts).await
 }
 
 /// Fetches a file and makes a medium of it. Once per `Idempotency-Key`.
-pub async fn from_url(ctx: &OpContext, url: &str, declared: Option<String>, name: Option<String>) -> Result<Media> {
-    let access = ctx.require_within(Action::Send)?;
-    if let Some(answer) = access.answered_before().await? {
+pub async fn from_url(
+    ctx: &OpContext,
+    url: &str,
+    declared: Option<String>,
+    name: Option<String>,
+) -> Result<api::Media> {
+    let access = ctx.require_reaching(Action::Send)?;
+    if let Some(Shown(answer)) = access.answered_before().await? {
         return Ok(answer);
     }
     let bytes_max = room(&access).await?;
@@ -117,15 +125,17 @@ fn failed_fetch(error: OutboundError) -> Error {
 }
 
 /// Makes a medium of a stored file, once per `Idempotency-Key`, or takes the file back.
-async fn recorded(access: &TenantAccess<'_>, stored: Stored, facts: FileFacts) -> Result<Media> {
-    match described(access, &stored, facts, None) {
-        Ok(media) => {
-            let id = media.id.clone();
-            let recorded = access.write(move |tx, tenant| insert(tx, tenant, media)).await;
-            settled(access, stored, &id, recorded).await
-        }
-        Err(error) => taken_back(access, stored, error).await,
+async fn recorded(access: &TenantAccess<'_>, stored: Stored, facts: FileFacts) -> Result<api::Media> {
+    let media = match described(access, &stored, facts, None) {
+        Ok(media) => media,
+        Err(error) => return taken_back(access, stored, error).await,
+    };
+    let recorded = access.write(move |tx, tenant| insert(tx, tenant, media).map(Answered::<_, api::Media>::of)).await;
+    // A repeated request is answered with the medium of before.
+    if !matches!(&recorded, Ok(Answered { noun: Some(_), .. })) {
+        remove::discard(access.services(), stored).await;
     }
+    recorded.map(|answer| answer.view)
 }
 
 /// Makes a medium of a stored file as a part of another operation, or takes the file back. `of` is the message it was fetched
@@ -146,7 +156,7 @@ pub(crate) async fn kept(
     }
 }
 
-/// Takes the file back unless a medium names it: a repeated request is answered with the medium of before.
+/// Takes the file back unless a medium names it: somebody else may have fetched it at the same time.
 async fn settled(access: &TenantAccess<'_>, stored: Stored, id: &MediaId, media: Result<Media>) -> Result<Media> {
     if !matches!(&media, Ok(media) if media.id == *id) {
         remove::discard(access.services(), stored).await;
@@ -154,7 +164,7 @@ async fn settled(access: &TenantAccess<'_>, stored: Stored, id: &MediaId, media:
     media
 }
 
-async fn taken_back(access: &TenantAccess<'_>, stored: Stored, error: Error) -> Result<Media> {
+async fn taken_back<T>(access: &TenantAccess<'_>, stored: Stored, error: Error) -> Result<T> {
     remove::discard(access.services(), stored).await;
     Err(error)
 }

@@ -22,11 +22,11 @@ pub async fn get(ctx: &OpContext, device: &DeviceId, id: &MessageId) -> Result<M
 
 /// A message of any device that the caller reaches.
 pub async fn get_anywhere(ctx: &OpContext, id: &MessageId) -> Result<Message> {
-    let access = ctx.require_within(Action::SeeMessages)?;
-    let (id, only) = (id.clone(), access.only_device().cloned());
+    let access = ctx.require_reaching(Action::SeeMessages)?;
+    let (id, caller) = (id.clone(), ctx.caller().clone());
     let find = move |tx: &mut dyn Tx, tenant: &TenantId| {
         let found = tx.message_find_anywhere(tenant, &id)?;
-        let reached = found.filter(|message| only.as_ref().is_none_or(|only| message.device == *only));
+        let reached = found.filter(|message| caller.reaches(&message.device));
         reached.ok_or_else(|| Error::not_found("message", &id))
     };
     access.read(find).await
@@ -35,10 +35,12 @@ pub async fn get_anywhere(ctx: &OpContext, id: &MessageId) -> Result<Message> {
 /// Messages with this id of WhatsApp's, which is unique within chat and sender only, of the devices that the caller reaches or
 /// of one of them; newest first, and no more than one page.
 pub async fn by_whatsapp_id(ctx: &OpContext, device: Option<DeviceId>, whatsapp_id: String) -> Result<Page<Message>> {
-    let access = ctx.require_within(Action::SeeMessages)?;
+    let access = ctx.require_reaching(Action::SeeMessages)?;
     let (device, most) = (access.narrowed(device)?, ctx.limits().page_max);
+    let caller = ctx.caller().clone();
     let find = move |tx: &mut dyn Tx, tenant: &TenantId| {
-        let items = tx.message_by_whatsapp_id(tenant, device.as_ref(), &whatsapp_id, most)?;
+        let mut items = tx.message_by_whatsapp_id(tenant, device.as_ref(), &whatsapp_id, most)?;
+        items.retain(|message| caller.reaches(&message.device));
         Ok(Page { items, next: None, total: None })
     };
     access.read(find).await

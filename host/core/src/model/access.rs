@@ -7,11 +7,14 @@ pub mod secret;
 mod user;
 mod view;
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use crate::error::{Error, Result};
 use crate::id::{DeviceId, KeyId, TenantId, UserId};
 use crate::time::UtcMs;
 
-pub use user::{Role, User};
+pub use user::{Member, Role, User};
 
 /// A customer: the owner of devices, keys, users and webhooks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,13 +44,17 @@ pub enum Scope {
     WebhooksWrite,
     /// Make and revoke keys of the tenant, and see its users.
     KeysWrite,
+    /// See, make, change and remove members.
+    MembersWrite,
+    /// See figures: messages by day and device.
+    AnalyticsRead,
     /// Run the server: plugins, all tenants.
     ServerAdmin,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::DevicesRead,
         Self::DevicesWrite,
         Self::MessagesRead,
@@ -55,6 +62,8 @@ impl Scope {
         Self::WebhooksRead,
         Self::WebhooksWrite,
         Self::KeysWrite,
+        Self::MembersWrite,
+        Self::AnalyticsRead,
         Self::ServerAdmin,
     ];
 
@@ -69,7 +78,7 @@ impl Scope {
     ];
 
     /// What may be done for a whole tenant: all but running the server.
-    pub const TENANT: [Self; 7] = [
+    pub const TENANT: [Self; 9] = [
         Self::DevicesRead,
         Self::DevicesWrite,
         Self::MessagesRead,
@@ -77,6 +86,8 @@ impl Scope {
         Self::WebhooksRead,
         Self::WebhooksWrite,
         Self::KeysWrite,
+        Self::MembersWrite,
+        Self::AnalyticsRead,
     ];
 
     /// The name in the API and in storage.
@@ -89,6 +100,8 @@ impl Scope {
             Self::WebhooksRead => "webhooks:read",
             Self::WebhooksWrite => "webhooks:write",
             Self::KeysWrite => "keys:write",
+            Self::MembersWrite => "members:write",
+            Self::AnalyticsRead => "analytics:read",
             Self::ServerAdmin => "server:admin",
         }
     }
@@ -156,26 +169,59 @@ pub struct Caller {
     tenant: TenantId,
     credential: Credential,
     device: Option<DeviceId>,
+    member: Option<MemberRights>,
     scopes: Vec<Scope>,
     expires_at: Option<UtcMs>,
+}
+
+/// What a member who logged in may do, as it was then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct MemberRights {
+    role: Role,
+    /// The devices that are assigned; `None`: the role reaches all.
+    assigned: Option<Arc<BTreeSet<DeviceId>>>,
 }
 
 impl Caller {
     /// Whoever comes with this key. Whether the key still works is not asked here.
     pub fn of(key: AccessKey) -> Self {
         let AccessKey { id, tenant, device, scopes, expires_at, .. } = key;
-        Self { tenant, credential: Credential::Key(id), device, scopes, expires_at }
+        Self { tenant, credential: Credential::Key(id), device, member: None, scopes, expires_at }
     }
 
-    /// A user who logged in, until the login ends. Whether the login still counts is not asked here.
-    pub fn logged_in(user: &User, expires_at: UtcMs) -> Self {
+    /// A member who logged in, until the login ends. `devices` are those that are assigned to the member. Whether the login
+    /// still counts is not asked here.
+    pub fn logged_in(user: &User, devices: Vec<DeviceId>, expires_at: UtcMs) -> Self {
+        let assigned = user.role.reaches_assigned_only().then(|| Arc::new(devices.into_iter().collect()));
         Self {
             tenant: user.tenant.clone(),
             credential: Credential::Login { user: user.id.clone(), version: user.login_version },
             device: None,
+            member: Some(MemberRights { role: user.role, assigned }),
             scopes: user.role.scopes(),
             expires_at: Some(expires_at),
         }
+    }
+
+    /// Whether the member who logged in has other rights by now.
+    pub(crate) fn has_changed(&self, user: &User, devices: Vec<DeviceId>) -> bool {
+        self.member != Self::logged_in(user, devices, UtcMs(0)).member
+    }
+
+    /// The role of the member who logged in; `None` for keys.
+    pub fn role(&self) -> Option<Role> {
+        self.member.as_ref().map(|member| member.role)
+    }
+
+    /// The devices that are assigned to the member who logged in; `None`: the caller is no member, or one who reaches all.
+    pub fn assigned(&self) -> Option<&Arc<BTreeSet<DeviceId>>> {
+        self.member.as_ref()?.assigned.as_ref()
+    }
+
+    /// Whether the caller reaches this device, if it is one of the tenant's.
+    pub fn reaches(&self, device: &DeviceId) -> bool {
+        self.device.as_ref().is_none_or(|only| only == device)
+            && self.assigned().is_none_or(|assigned| assigned.contains(device))
     }
 
     /// The tenant the caller acts for.

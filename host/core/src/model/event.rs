@@ -5,12 +5,13 @@
 
 mod view;
 
+use portico_api::{MemberChange, MemberChanged};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::error::Error;
-use crate::id::{DeviceId, EventId, TenantId, WebhookId};
-use crate::model::access::Scope;
+use crate::id::{DeviceId, EventId, TenantId, UserId, WebhookId};
+use crate::model::access::{Member, Scope};
 use crate::model::device::Device;
 use crate::model::message::{Message, MessageStatus};
 use crate::time::UtcMs;
@@ -36,11 +37,13 @@ pub enum EventKind {
     WebhookDisabled,
     /// Somebody tried a webhook out.
     WebhookTest,
+    /// A member was made, changed or removed.
+    MemberChanged,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::DeviceState,
         Self::MessageReceived,
         Self::MessageSent,
@@ -50,6 +53,7 @@ impl EventKind {
         Self::MessageFailed,
         Self::WebhookDisabled,
         Self::WebhookTest,
+        Self::MemberChanged,
     ];
 
     /// The name, as written in subscriptions and bodies.
@@ -64,6 +68,7 @@ impl EventKind {
             Self::MessageFailed => "message.failed",
             Self::WebhookDisabled => "webhook.disabled",
             Self::WebhookTest => "webhook.test",
+            Self::MemberChanged => "member.changed",
         }
     }
 
@@ -78,6 +83,7 @@ impl EventKind {
             | Self::MessagePlayed
             | Self::MessageFailed => Some(Scope::MessagesRead),
             Self::WebhookDisabled | Self::WebhookTest => None,
+            Self::MemberChanged => Some(Scope::MembersWrite),
         }
     }
 
@@ -184,6 +190,20 @@ impl NewEvent {
     ) -> Self {
         let payload = json!({ "webhook": webhook, "text": "If you can read this, the webhook works." });
         Self { id, tenant, kind: EventKind::WebhookTest, device, lane: webhook.to_string(), at, payload }
+    }
+
+    /// A member was made, changed or removed, by a member or with a key; `id` is fresh.
+    pub fn member_changed(
+        id: EventId,
+        member: &Member,
+        change: MemberChange,
+        by: Option<&UserId>,
+        at: UtcMs,
+    ) -> Result<Self, Error> {
+        let user = &member.user;
+        let payload = body(&MemberChanged { change, member: member.into(), by: by.map(ToString::to_string) })?;
+        let (tenant, lane) = (user.tenant.clone(), user.id.to_string());
+        Ok(Self { id, tenant, kind: EventKind::MemberChanged, device: None, lane, at, payload })
     }
 
     /// An endpoint gets nothing more.

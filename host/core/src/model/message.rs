@@ -12,7 +12,8 @@ use crate::model::media::MediaContent;
 use crate::time::UtcMs;
 
 /// Which way a message went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// To the device.
     In,
@@ -68,7 +69,8 @@ impl Content {
 }
 
 /// How far a message has come. Grows only, apart from `failed`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum MessageStatus {
     /// Stored; not yet acknowledged by WhatsApp's server. Survives a restart.
     Queued,
@@ -153,7 +155,7 @@ pub struct Message {
 }
 
 /// When an outgoing message reached each status.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusTimes {
     /// WhatsApp's server acknowledged it.
     pub sent: Option<UtcMs>,

@@ -94,10 +94,10 @@ impl EventFilter {
         &self.0
     }
 
-    /// Whether an event of this kind is meant.
+    /// Whether an event of this kind is meant. `*` means all but those about members, which have to be named.
     pub fn matches(&self, kind: EventKind) -> bool {
         match self.0.strip_suffix('*') {
-            Some("") => true,
+            Some("") => kind != EventKind::MemberChanged,
             Some(prefix) => prefix.ends_with('.') && kind.as_str().starts_with(prefix),
             None => self.0 == kind.as_str(),
         }
@@ -132,6 +132,7 @@ mod tests {
         assert!(matches("message.received", EventKind::MessageReceived));
         assert!(matches("message.*", EventKind::MessageRead));
         assert!(matches("*", EventKind::DeviceState));
+        assert!(matches("member.*", EventKind::MemberChanged) && !matches("*", EventKind::MemberChanged));
         assert!(!matches("message.*", EventKind::DeviceState));
     }
 

@@ -2,25 +2,30 @@
 
 use std::sync::Arc;
 
+use portico_api as api;
+
 use super::{Origin, PluginOffer, PluginVersion, offer, refresh_offers};
 use crate::access::authorize::Action;
+use crate::context::idempotency::Shown;
 use crate::context::{OpContext, Write};
 use crate::error::{Error, Result};
+use crate::id::TenantId;
 use crate::ports::plugins::Package;
 use crate::time::UtcMs;
 
 /// Installs a component and makes it the current version of its plugin. Calls under way finish on the version before, to which
 /// [`offer::roll_back`] leads. A plugin that is new is offered to everybody and off. Installing the same bytes again makes that
 /// version the current one again.
-pub async fn install(ctx: &OpContext, component: Vec<u8>) -> Result<PluginOffer> {
+pub async fn install(ctx: &OpContext, component: Vec<u8>) -> Result<api::PluginOffer> {
     let access = ctx.require(Action::RunServer)?;
-    if let Some(before) = access.answered_before().await? {
+    if let Some(Shown(before)) = access.answered_before().await? {
         return Ok(before);
     }
     let package = access.services().plugins.install(component).await?;
     let version = version_of(&package, Origin::Uploaded, ctx.now());
     access.ports().directory.know(Arc::clone(&package));
-    let offer = access.write(move |tx, _| adopt(tx, &version)).await?;
+    let adopt = move |tx: &mut Write<'_>, _: &TenantId| Ok(Shown(api::PluginOffer::from(&adopt(tx, &version)?)));
+    let Shown(offer) = access.write(adopt).await?;
     refresh_offers(access.ports()).await?;
     offer::forget_old_versions(access.services(), &offer.plugin).await?;
     Ok(offer)

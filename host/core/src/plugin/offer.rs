@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use portico_api as api;
+
 use super::{Audience, Grant, Origin, PluginOffer, PluginVersion, Switch, check_revision, refresh_offers};
 use crate::access::authorize::{Action, TenantAccess};
+use crate::context::idempotency::Shown;
 use crate::context::{OpContext, Services, Write};
 use crate::error::{Error, Result};
 use crate::id::TenantId;
@@ -75,9 +78,9 @@ pub async fn change(ctx: &OpContext, plugin: &str, patch: OfferPatch) -> Result<
 }
 
 /// Makes the version before the current one. Doing so twice leads back.
-pub async fn roll_back(ctx: &OpContext, plugin: &str) -> Result<PluginOffer> {
+pub async fn roll_back(ctx: &OpContext, plugin: &str) -> Result<api::PluginOffer> {
     let access = ctx.require(Action::RunServer)?;
-    if let Some(before) = access.answered_before().await? {
+    if let Some(Shown(before)) = access.answered_before().await? {
         return Ok(before);
     }
     let asked = plugin.to_owned();
@@ -93,9 +96,9 @@ pub async fn roll_back(ctx: &OpContext, plugin: &str) -> Result<PluginOffer> {
         check_revision(Some(found.revision), offer.revision)?;
         offer.move_to(&previous, tx.now());
         tx.plugin_offer_put(&offer)?;
-        Ok(offer)
+        Ok(Shown(api::PluginOffer::from(&offer)))
     };
-    let offer = access.write(change).await?;
+    let Shown(offer) = access.write(change).await?;
     refresh_offers(access.ports()).await?;
     Ok(offer)
 }

@@ -6,6 +6,8 @@
 //! Nothing here knows SQL.
 
 mod access;
+mod analytics;
+mod audit;
 mod devices;
 mod events;
 mod media;
@@ -18,6 +20,8 @@ mod webhooks;
 use async_trait::async_trait;
 
 pub use access::{AccessTx, IdempotencyEntry};
+pub use analytics::AnalyticsTx;
+pub use audit::AuditTx;
 pub use devices::{DeviceChange, DeviceFilter, DeviceTx};
 pub use events::EventTx;
 pub use media::MediaTx;
@@ -97,6 +101,17 @@ fn with_result<T: Send + 'static>(
 
 /// One transaction.
 pub trait Tx:
-    AccessTx + UserTx + DeviceTx + MessageTx + EventTx + WebhookTx + OutboxTx + PluginTx + MediaTx + Send
+    AccessTx
+    + AnalyticsTx
+    + AuditTx
+    + UserTx
+    + DeviceTx
+    + MessageTx
+    + EventTx
+    + WebhookTx
+    + OutboxTx
+    + PluginTx
+    + MediaTx
+    + Send
 {
 }

@@ -1,9 +1,12 @@
 //! The outbox as the owner of subscriptions sees it: deliveries, their attempts, and sending them again.
 
+use portico_api as api;
+
 use super::{Attempt, Delivery, DeliveryState, subscription};
 use crate::access::authorize::Action;
 use crate::context::OpContext;
 use crate::context::Write;
+use crate::context::idempotency::Shown;
 use crate::error::{Error, Result};
 use crate::id::{DeliveryId, DeviceId, TenantId, WebhookId};
 use crate::page::{Page, PageRequest};
@@ -41,10 +44,14 @@ pub async fn get(ctx: &OpContext, id: &DeliveryId) -> Result<(Delivery, Vec<Atte
 }
 
 /// Sends a finished delivery again, with the same event id; a retry that waits its time goes at once.
-pub async fn one(ctx: &OpContext, id: &DeliveryId) -> Result<Delivery> {
+pub async fn one(ctx: &OpContext, id: &DeliveryId) -> Result<api::Delivery> {
     let access = ctx.require_within(Action::ManageWebhooks)?;
     let (id, only) = (id.clone(), access.only_device().cloned());
-    access.write(move |tx, tenant| one_in(tx, tenant, only.as_ref(), &id)).await
+    let replay = move |tx: &mut Write<'_>, tenant: &TenantId| {
+        let delivery = one_in(tx, tenant, only.as_ref(), &id)?;
+        Ok(Shown((&delivery).into()))
+    };
+    access.write(replay).await.map(Shown::into_inner)
 }
 
 fn one_in(tx: &mut Write<'_>, tenant: &TenantId, only: Option<&DeviceId>, id: &DeliveryId) -> Result<Delivery> {
@@ -85,7 +92,7 @@ pub async fn dead(ctx: &OpContext, id: &WebhookId, from: UtcMs, to: UtcMs) -> Re
 }
 
 /// A delivery; where `only` names a device, one of a subscription that is bound to it.
-fn find(tx: &mut dyn Tx, tenant: &TenantId, only: Option<&DeviceId>, id: &DeliveryId) -> Result<Delivery> {
+pub(super) fn find(tx: &mut dyn Tx, tenant: &TenantId, only: Option<&DeviceId>, id: &DeliveryId) -> Result<Delivery> {
     let not_found = || Error::not_found("delivery", id);
     let delivery = tx.delivery_find(tenant, id)?.ok_or_else(not_found)?;
     if only.is_some() {

@@ -1,6 +1,6 @@
-//! Subscriptions: make, change, delete, try out.
+//! Subscriptions: make, change, delete.
 
-use portico_api::EVENTS_MAX;
+use portico_api::{self as api, EVENTS_MAX};
 use serde_json::{Map, Value};
 
 use super::headers;
@@ -9,10 +9,11 @@ use super::{EventFilter, Headers, SealedHeaders, Webhook, WebhookState};
 use crate::access::Caller;
 use crate::access::authorize::{self, Action};
 use crate::context::Write;
+use crate::context::idempotency::Shown;
 use crate::context::{OpContext, Services};
 use crate::error::{Error, Result};
-use crate::event::{Event, EventKind, NewEvent, raise};
-use crate::id::{DeviceId, EventId, TenantId, WebhookId};
+use crate::event::EventKind;
+use crate::id::{DeviceId, TenantId, WebhookId};
 use crate::model::number::Numbered;
 use crate::page::{Page, PageRequest};
 use crate::ports::Tx;
@@ -63,16 +64,13 @@ pub struct WebhookPatch {
     pub state: Option<WebhookState>,
 }
 
-/// A subscription with its signing key: shown once.
-pub struct MadeWebhook {
-    /// The subscription.
-    pub webhook: Webhook,
-    /// Its key; `None` when the request only repeated an earlier one.
-    pub secret: Option<Secret>,
+/// A subscription with its signing key, as it is shown once, and to repetitions of the request that made it.
+pub(crate) fn made_view(webhook: &Webhook, secret: &Secret) -> api::MadeWebhook {
+    api::MadeWebhook { webhook: webhook.into(), secret: Some(secret.reveal()) }
 }
 
 /// Makes a subscription. It gets the events stored from now on.
-pub async fn create(ctx: &OpContext, new: NewWebhook) -> Result<MadeWebhook> {
+pub async fn create(ctx: &OpContext, new: NewWebhook) -> Result<api::MadeWebhook> {
     let access = ctx.require_within(Action::ManageWebhooks)?;
     let new = NewWebhook { device: access.narrowed(new.device)?, ..new };
     let (webhook, secret) = draft(ctx, new)?;
@@ -80,10 +78,9 @@ pub async fn create(ctx: &OpContext, new: NewWebhook) -> Result<MadeWebhook> {
         if let Some(device) = &webhook.device {
             authorize::find(&mut **tx, tenant, device)?;
         }
-        insert(tx, webhook)
+        Ok(Shown(made_view(&insert(tx, webhook)?, &secret)))
     };
-    let webhook = access.write(insert).await?;
-    Ok(MadeWebhook { webhook, secret: (!ctx.was_repeated()).then_some(secret) })
+    access.write(insert).await.map(Shown::into_inner)
 }
 
 /// Checks what a subscription is to be, for a caller who may make it. Whether its device is the caller's is not asked here.
@@ -185,19 +182,6 @@ pub async fn delete(ctx: &OpContext, id: &WebhookId) -> Result<()> {
         tx.webhook_delete(tenant, &id).map(drop)
     };
     access.write(delete).await
-}
-
-/// Sends a test event to this subscription, through the outbox like any other. Gives the event.
-pub async fn test(ctx: &OpContext, id: &WebhookId) -> Result<Event> {
-    let access = ctx.require_within(Action::ManageWebhooks)?;
-    let (id, only) = (id.clone(), access.only_device().cloned());
-    let test = move |tx: &mut Write<'_>, tenant: &TenantId| {
-        let webhook = find(&mut **tx, tenant, only.as_ref(), &id)?;
-        let event = NewEvent::webhook_test(tx.fresh(EventId::new), tenant.clone(), &id, webhook.device, tx.now());
-        let raised = raise::for_one(tx, &event, &id)?;
-        raised.ok_or_else(|| Error::internal("storing a test event", "its fresh id was taken"))
-    };
-    access.write(test).await
 }
 
 /// A subscription; where `only` names a device, one that is bound to it.

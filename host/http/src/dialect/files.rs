@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
-use portico_api::ProblemCode;
+use portico_api::{Media, ProblemCode};
 use portico_core::OpContext;
 use portico_core::access::Caller;
-use portico_core::media::{Media, MediaOrigin, upload};
+use portico_core::media::{MediaOrigin, upload};
 use portico_core::ports::plugins::{self, PartValue, RequestContent, RequestPart, Route};
 use serde_json::{Value, json};
 

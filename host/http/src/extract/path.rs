@@ -5,7 +5,7 @@ use axum::http::request::Parts;
 use portico_api::ProblemCode;
 use portico_core::Error;
 use portico_core::access::resolve;
-use portico_core::id::{DeliveryId, DeviceId, KeyId, MediaId, MessageId, TenantId, WebhookId};
+use portico_core::id::{DeliveryId, DeviceId, KeyId, MediaId, MessageId, TenantId, UserId, WebhookId};
 use utoipa::IntoParams;
 
 use crate::api::App;
@@ -47,7 +47,7 @@ macro_rules! read_by_reference {
 }
 
 read_as_they_are! { MessageId DeliveryId MediaId TenantId }
-read_by_reference! { DeviceId KeyId WebhookId }
+read_by_reference! { DeviceId KeyId UserId WebhookId }
 
 /// A plugin's id. Whether there is such a plugin is for the operation to say.
 impl PathId for String {
@@ -120,6 +120,13 @@ paths! {
     MediaPath { id: MediaId = "media", "The id of the file"; }
     /// `…/keys/{id}`
     KeyPath { id: KeyId = "key", "The key's id or `no:<number>`"; }
+    /// `…/members/{id}`
+    MemberPath { id: UserId = "member", "The member's id or `no:<number>`"; }
+    /// `…/members/{id}/devices/{device}`
+    MemberDevicePath {
+        id: UserId = "member", "The member's id or `no:<number>`";
+        device: DeviceId = "device", "The device's id, `no:<number>` or `ref:<namespace>:<value>`";
+    }
     /// `…/messages/{message}`
     AnyMessagePath { message: MessageId = "message", "The message's id"; }
     /// `…/tenants/{id}`

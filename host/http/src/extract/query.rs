@@ -85,8 +85,8 @@ pub(crate) fn checked_filter(name: &str, text: Option<String>) -> Result<Option<
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "described here, read where the operation is made")]
 pub(crate) struct IdempotencyKey {
-    /// Any text of 1 to 255 printable characters, fresh for each new request: a repetition makes nothing twice and answers
-    /// with the first result and `Idempotent-Replay: true`.
+    /// Any text of 1 to 255 printable characters, fresh for each new request: a repetition makes nothing twice and gets the
+    /// first answer again, as it was given then, with `Idempotent-Replay: true`.
     #[param(rename = "Idempotency-Key")]
     idempotency_key: Option<String>,
 }

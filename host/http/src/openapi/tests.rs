@@ -102,7 +102,7 @@ fn bodies() -> Vec<(&'static str, &'static str, Vec<Value>, Value)> {
             "/v1/sign-up",
             "post",
             vec![
-                json!({ "name": "Ada", "email": "ada@example.com", "password": "correct horse", "key_prefix": "api_" }),
+                json!({ "name": "Ada", "email": "ada@example.com", "password": "correct horse", "organization": "Acme", "key_prefix": "api_" }),
             ],
             json!({ "name": "Ada" }),
         ),
@@ -113,6 +113,21 @@ fn bodies() -> Vec<(&'static str, &'static str, Vec<Value>, Value)> {
             json!({ "user": "Ada", "password": "correct horse" }),
         ),
         ("/v1/users/me", "patch", vec![json!({}), json!({ "name": "Ada" })], json!({ "role": "owner" })),
+        (
+            "/v1/members",
+            "post",
+            vec![
+                json!({ "name": "Bob", "email": "bob@example.com", "password": "correct horse", "role": "agent", "devices": ["no:1"] }),
+                json!({ "name": "Eve", "mobile": "15550100003", "password": "correct horse", "role": "manager" }),
+            ],
+            json!({ "name": "Bob", "email": "bob@example.com", "password": "correct horse", "role": "king" }),
+        ),
+        (
+            "/v1/members/{id}",
+            "patch",
+            vec![json!({}), json!({ "role": "viewer", "devices": ["dev_x"] })],
+            json!({ "devices": "dev_x" }),
+        ),
         (
             "/v1/tenants",
             "post",
@@ -211,6 +226,8 @@ fn is_read(path: &str, method: &str, body: &Value) -> bool {
         ("/v1/sign-up", _) => reads::<portico_api::SignUp>(body),
         ("/v1/login", _) => reads::<portico_api::Login>(body),
         ("/v1/users/me", _) => reads::<portico_api::UserPatch>(body),
+        ("/v1/members", _) => reads::<portico_api::NewMember>(body),
+        ("/v1/members/{id}", _) => reads::<portico_api::MemberPatch>(body),
         ("/v1/tenants", _) => reads::<portico_api::NewTenant>(body),
         ("/v1/devices", _) => reads::<portico_api::NewDevice>(body),
         ("/v1/devices/{id}", _) => reads::<portico_api::DevicePatch>(body),

@@ -81,7 +81,7 @@ pub(super) async fn get(Auth(ctx): Auth, path: DeliveryPath) -> HandlerResult<Js
     responses((status = 202, description = "The delivery, pending", body = Delivery)))]
 pub(super) async fn replay(Auth(ctx): Auth, path: DeliveryPath) -> HandlerResult<Response> {
     let delivery = deliveries::one(&ctx, &path.id).await?;
-    Ok(answered(&ctx, StatusCode::ACCEPTED, &Delivery::from(&delivery)))
+    Ok(answered(&ctx, StatusCode::ACCEPTED, &delivery))
 }
 
 /// Replay dead letters

@@ -2,11 +2,9 @@
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use portico_api::{
-    BoundedMap, Device, DevicePatch, MadeDevice, MadeWebhook, NewDevice, NewDeviceWebhook, Page, Resources,
-};
+use portico_api::{BoundedMap, Device, DevicePatch, MadeDevice, NewDevice, NewDeviceWebhook, Page, Resources};
 use portico_core::device::{create, lookup};
-use portico_core::webhook::subscription::{self, NewWebhook};
+use portico_core::webhook::subscription::NewWebhook;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
@@ -34,18 +32,13 @@ pub(super) async fn create(Auth(ctx): Auth, Json(body): Json<NewDevice>) -> Hand
     let new = create::NewDevice { name, refs: refs.into_inner(), settings, webhook };
     let made = create::create(&ctx, new).await?;
     let location = format!("/v1/devices/{}", made.device.id);
-    let body = MadeDevice { device: (&made.device).into(), webhook: made.webhook.map(webhook_view) };
-    Ok(created(&ctx, StatusCode::CREATED, &location, &body))
+    Ok(created(&ctx, StatusCode::CREATED, &location, &made))
 }
 
 fn webhook_of(body: NewDeviceWebhook) -> NewWebhook {
     let NewDeviceWebhook { url, events, headers, format, format_data, secret } = body;
     let (events, headers) = (events.into_inner(), headers.into_inner());
     NewWebhook { device: None, url, events, headers, format, format_data, secret }
-}
-
-fn webhook_view(made: subscription::MadeWebhook) -> MadeWebhook {
-    MadeWebhook { webhook: (&made.webhook).into(), secret: made.secret.map(|secret| secret.reveal()) }
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -45,14 +45,14 @@ pub(super) async fn create(
             let device = device(&ctx, &app, "device", body.device.take()).await?;
             let made = keys::create(&ctx, keys::NewKey { device, ..draft(body)? }).await?;
             let location = format!("/v1/keys/{}", made.key.id);
-            Ok(created(&ctx, StatusCode::CREATED, &location, &made_view(&made)))
+            Ok(created(&ctx, StatusCode::CREATED, &location, &made))
         }
         (None, SignUp::Open) if body.device.is_some() => {
             Err(Error::invalid("device", "must be left out: a fresh tenant has no devices").into())
         }
         (None, SignUp::Open) => {
             let made = keys::sign_up(&app.services.ports, draft(body)?).await?;
-            Ok((StatusCode::CREATED, Json(made_view(&made))).into_response())
+            Ok((StatusCode::CREATED, Json(MadeKey::from(&made))).into_response())
         }
         (None, SignUp::Closed) => {
             let why = "sign-up is closed; make keys with a key that has the scope `keys:write`";
@@ -72,10 +72,6 @@ pub(super) fn draft(body: NewKey) -> Result<keys::NewKey, Error> {
         keeping: if revealable { Keeping::Revealable } else { Keeping::ShownOnce },
         expires_in_days,
     })
-}
-
-pub(super) fn made_view(made: &keys::MadeKey) -> MadeKey {
-    MadeKey { key: (&made.key).into(), secret: made.secret.as_ref().map(|secret| secret.reveal().to_owned()) }
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -85,7 +85,7 @@ pub(super) async fn create(State(app): State<App>, Auth(ctx): Auth, mut request:
         }
     };
     let location = format!("/v1/media/{}", media.id);
-    Ok(created(&ctx, StatusCode::CREATED, &location, &Media::from(&media)))
+    Ok(created(&ctx, StatusCode::CREATED, &location, &media))
 }
 
 /// The operation with the request's `Idempotency-Key`. What identifies the request is what it carries, and not how: the border of

@@ -59,5 +59,5 @@ pub(super) async fn change_offer(
     params(PluginPath, IdempotencyKey), responses((status = 200, description = "The offer", body = PluginOffer)))]
 pub(super) async fn roll_back(Auth(ctx): Auth, path: PluginPath) -> HandlerResult<Response> {
     let offer = offer::roll_back(&ctx, &path.id).await?;
-    Ok(answered(&ctx, StatusCode::OK, &PluginOffer::from(&offer)))
+    Ok(answered(&ctx, StatusCode::OK, &offer))
 }

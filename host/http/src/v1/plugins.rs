@@ -39,7 +39,7 @@ pub(super) async fn list(Auth(ctx): Auth) -> HandlerResult<Json<Page<Plugin>>> {
 pub(super) async fn install(Auth(ctx): Auth, Component(bytes): Component) -> HandlerResult<Response> {
     let offer = install::install(&ctx, bytes).await?;
     let location = format!("/v1/plugins/{}", offer.plugin);
-    Ok(created(&ctx, StatusCode::CREATED, &location, &PluginOffer::from(&offer)))
+    Ok(created(&ctx, StatusCode::CREATED, &location, &offer))
 }
 
 /// Look at a plugin

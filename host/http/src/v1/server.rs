@@ -45,7 +45,8 @@ pub(super) async fn health(State(app): State<App>) -> Json<Health> {
     parts.extend((app.live.parts)());
     let status = parts.iter().map(|p| p.status).max().unwrap_or(PartStatus::Ok);
     let ready = status != PartStatus::Down && !app.live.is_stopping();
-    Json(Health { status, live: true, ready, version: env!("CARGO_PKG_VERSION").into(), parts })
+    let uptime_s = app.services.ports.now().since(app.started).as_secs();
+    Json(Health { status, live: true, ready, version: env!("CARGO_PKG_VERSION").into(), uptime_s, parts })
 }
 
 /// Get the version

@@ -30,7 +30,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     responses((status = 202, description = "The session is being started", body = Device)))]
 pub(super) async fn connect(Auth(ctx): Auth, path: DevicePath) -> HandlerResult<Response> {
     let device = session::connect(&ctx, &path.id).await?;
-    Ok(answered(&ctx, StatusCode::ACCEPTED, &Device::from(&device)))
+    Ok(answered(&ctx, StatusCode::ACCEPTED, &device))
 }
 
 /// Disconnect a device
@@ -41,7 +41,7 @@ pub(super) async fn connect(Auth(ctx): Auth, path: DevicePath) -> HandlerResult<
     responses((status = 200, description = "The session has ended", body = Device)))]
 pub(super) async fn disconnect(Auth(ctx): Auth, path: DevicePath) -> HandlerResult<Response> {
     let device = session::disconnect(&ctx, &path.id).await?;
-    Ok(answered(&ctx, StatusCode::OK, &Device::from(&device)))
+    Ok(answered(&ctx, StatusCode::OK, &device))
 }
 
 /// Restart a session
@@ -50,7 +50,7 @@ pub(super) async fn disconnect(Auth(ctx): Auth, path: DevicePath) -> HandlerResu
     responses((status = 202, description = "A new session is being started", body = Device)))]
 pub(super) async fn restart(Auth(ctx): Auth, path: DevicePath) -> HandlerResult<Response> {
     let device = session::restart(&ctx, &path.id).await?;
-    Ok(answered(&ctx, StatusCode::ACCEPTED, &Device::from(&device)))
+    Ok(answered(&ctx, StatusCode::ACCEPTED, &device))
 }
 
 /// Log a device out
@@ -61,5 +61,5 @@ pub(super) async fn restart(Auth(ctx): Auth, path: DevicePath) -> HandlerResult<
     responses((status = 200, description = "It is logged out", body = Device)))]
 pub(super) async fn logout(Auth(ctx): Auth, path: DevicePath) -> HandlerResult<Response> {
     let device = session::logout(&ctx, &path.id).await?;
-    Ok(answered(&ctx, StatusCode::OK, &Device::from(&device)))
+    Ok(answered(&ctx, StatusCode::OK, &device))
 }

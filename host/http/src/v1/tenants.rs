@@ -38,8 +38,7 @@ pub(super) async fn create(Auth(ctx): Auth, Json(body): Json<NewTenant>) -> Hand
     };
     let made = tenants::create(&ctx, &body.name, key).await?;
     let location = format!("/v1/tenants/{}", made.tenant.id);
-    let body = MadeTenant { tenant: (&made.tenant).into(), key: keys::made_view(&made.key) };
-    Ok(created(&ctx, StatusCode::CREATED, &location, &body))
+    Ok(created(&ctx, StatusCode::CREATED, &location, &made))
 }
 
 /// List tenants

@@ -13,11 +13,11 @@ use portico_core::access::{login, sign_up};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{HandlerResult, keys};
+use super::{HandlerResult, mark_replay};
 use crate::api::App;
 use crate::config::SignUp;
-use crate::extract::query::{PageParams, page};
-use crate::extract::{Address, Auth, Json, Query};
+use crate::extract::query::{IdempotencyKey, PageParams, page};
+use crate::extract::{Address, Auth, Json, Query, Repeatable};
 
 /// What the first key of a sign-up is called.
 const FIRST_KEY: &str = "first key";
@@ -35,31 +35,36 @@ pub(super) fn optional_routes() -> OpenApiRouter<App> {
 /// Sign up
 ///
 /// Makes a tenant with its first user and its first key, where the operator opened sign-up.
-#[utoipa::path(post, path = "/v1/sign-up", tag = "users", security(()), request_body = portico_api::SignUp,
+#[utoipa::path(post, path = "/v1/sign-up", tag = "users", security(()), params(IdempotencyKey), request_body = portico_api::SignUp,
     responses((status = 201, description = "The user and the key", body = SignedUp)))]
 pub(super) async fn register(
     State(app): State<App>,
     Address(address): Address,
+    Repeatable(idempotency): Repeatable,
     Json(body): Json<portico_api::SignUp>,
 ) -> HandlerResult<Response> {
     if app.config.sign_up == SignUp::Closed {
         let why = "sign-up is closed; the operator makes tenants, or opens it with `server.sign_up`".to_owned();
         return Err(Error::Forbidden { why }.into());
     }
-    let portico_api::SignUp { name, mobile, email, password, key_format, key_prefix } = body;
-    let new = sign_up::NewUser { name, mobile, email, password: Password::from(password) };
+    let portico_api::SignUp { name, mobile, email, password, organization, key_format, key_prefix } = body;
+    let new = sign_up::NewUser { name, mobile, email, password: Password::from(password), organization };
     let spelling = KeySpelling::new(key_format.into(), key_prefix)
         .map_err(|_| Error::invalid("key_prefix", "must have 1 to 16 letters, digits, `_` and `-`, such as `api_`"))?;
     let key = NewKey { name: FIRST_KEY.to_owned(), spelling, keeping: Keeping::Revealable, ..NewKey::default() };
-    let made = sign_up::sign_up(&app.services.ports, new, key, address).await?;
-    let body = SignedUp { user: (&made.user).into(), key: keys::made_view(&made.key) };
-    Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(body)).into_response())
+    let made = sign_up::sign_up(&app.services.ports, new, key, address, idempotency.as_ref()).await?;
+    let mut response = (StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(made)).into_response();
+    if idempotency.is_some_and(|idempotency| idempotency.was_repeated()) {
+        mark_replay(&mut response);
+    }
+    Ok(response)
 }
 
 /// Log in
 ///
 /// Gives a token that stands for the user until it ends; send it where a key goes. Unknown accounts and wrong passwords are
-/// not told apart, and too many of either are refused for a while.
+/// not told apart, and too many of either are refused for a while. It takes no `Idempotency-Key`: nothing is made, and a
+/// repetition gets a token of its own, which ends later.
 #[utoipa::path(post, path = "/v1/login", tag = "users", security(()), request_body = Login,
     responses((status = 200, description = "The token", body = LoggedIn)))]
 pub(super) async fn log_in(

@@ -1,17 +1,19 @@
 //! Webhooks: make, list, look at, change, delete, try out.
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use portico_api::{MadeWebhook, NewWebhook, Page, TestEvent, Webhook, WebhookPatch};
-use portico_core::webhook::subscription;
+use portico_core::webhook::{subscription, trial};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::wait::{self, WaitPreference};
 use super::{HandlerResult, answered, created};
 use crate::api::App;
+use crate::concurrency::Lease;
 use crate::extract::path::WebhookPath;
 use crate::extract::query::{IdempotencyKey, page};
 use crate::extract::{self, Auth, Json, Query};
@@ -37,8 +39,7 @@ pub(super) async fn create(
     let new = subscription::NewWebhook { device, url, events, headers, format, format_data, secret };
     let made = subscription::create(&ctx, new).await?;
     let location = format!("/v1/webhooks/{}", made.webhook.id);
-    let body = MadeWebhook { webhook: (&made.webhook).into(), secret: made.secret.map(|s| s.reveal()) };
-    Ok(created(&ctx, StatusCode::CREATED, &location, &body))
+    Ok(created(&ctx, StatusCode::CREATED, &location, &made))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -106,12 +107,26 @@ pub(super) async fn delete(Auth(ctx): Auth, path: WebhookPath) -> HandlerResult<
 
 /// Try a webhook out
 ///
-/// Sends it the event `webhook.test`, whatever it wants; the delivery list shows what came of it.
+/// Sends it the event `webhook.test`, whatever it wants; its delivery shows what came of it. With `Prefer: wait=10` the answer
+/// comes with the `outcome`, when the receiver has answered or could not be reached, at most so many seconds later; if neither
+/// happened by then, it is 202 as without. An attempt that failed is made again as for any delivery.
 #[utoipa::path(post, path = "/v1/webhooks/{id}/test", tag = "webhooks", security(("key" = ["webhooks:write"])),
-    params(WebhookPath, IdempotencyKey),
-    responses((status = 202, description = "The event is on its way", body = TestEvent)))]
-pub(super) async fn test(Auth(ctx): Auth, path: WebhookPath) -> HandlerResult<Response> {
-    let event = subscription::test(&ctx, &path.id).await?;
-    let body = TestEvent { event: event.id.to_string(), seq: event.seq };
-    Ok(answered(&ctx, StatusCode::ACCEPTED, &body))
+    params(WebhookPath, IdempotencyKey, WaitPreference),
+    responses(
+        (status = 200, description = "What came of it", body = TestEvent),
+        (status = 202, description = "The event is on its way", body = TestEvent)))]
+pub(super) async fn test(
+    State(app): State<App>,
+    Auth(ctx): Auth,
+    lease: Lease,
+    path: WebhookPath,
+    headers: HeaderMap,
+) -> HandlerResult<Response> {
+    let mut test = trial::start(&ctx, &path.id).await?;
+    let (outcome, span) = wait::test_outcome(&app, &ctx, &lease, &headers, &test).await?;
+    let status = if outcome.is_some() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    test.outcome = outcome;
+    let mut response = answered(&ctx, status, &test);
+    wait::announce(span, response.headers_mut());
+    Ok(response)
 }

@@ -130,7 +130,10 @@ impl Recorder {
             }
             Ok(())
         };
-        self.ports.write(record).await
+        self.ports.write(record).await?;
+        let results = batch.iter().flat_map(|outcome| &outcome.results);
+        self.ports.outcomes.tell_deliveries(results.map(|(result, _)| &result.delivery));
+        Ok(())
     }
 }
 

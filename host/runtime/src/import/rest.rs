@@ -63,6 +63,9 @@ pub(crate) enum Refusal {
 /// Headers that say who asks. The caller's credentials are the only ones.
 const CREDENTIALS: [&str; 5] = ["authorization", "cookie", "x-api-key", "x-api-token", "proxy-authorization"];
 
+/// The health check, which is not below `/v1/`.
+const HEALTH: &str = "/health";
+
 /// On whose behalf a request is made.
 pub(crate) struct Sender {
     /// Who it is; `None` when nobody is known.
@@ -109,8 +112,11 @@ fn checked(request: Request, body_bytes_max: usize) -> Result<RestRequest, Refus
     Ok(RestRequest { method, path, headers: kept, body, peer: None })
 }
 
-/// Inside `/v1/`, without a way out of it.
+/// Inside `/v1/`, without a way out of it, or the health check, which tells everybody the same.
 fn check_path(path: &str) -> Result<(), Refusal> {
+    if path == HEALTH {
+        return Ok(());
+    }
     let plain = path.split('?').next().unwrap_or_default();
     let climbs = plain.split('/').any(|s| matches!(s, "." | "..") || s.to_ascii_lowercase().contains("%2e%2e"));
     let ascii = path.bytes().all(|b| b.is_ascii_graphic());
@@ -131,7 +137,17 @@ mod tests {
     #[test]
     fn requests_stay_inside_the_rest_core() {
         assert!(checked(request("GET", "/v1/devices?limit=1"), 10).is_ok());
-        for path in ["/v1", "/metrics", "/v1/../metrics", "/v1/%2E%2E/metrics", "v1/devices", "/v1/a b", "/v1/é"] {
+        assert!(checked(request("GET", "/health"), 10).is_ok());
+        for path in [
+            "/v1",
+            "/metrics",
+            "/health/../metrics",
+            "/v1/../metrics",
+            "/v1/%2E%2E/metrics",
+            "v1/devices",
+            "/v1/a b",
+            "/v1/é",
+        ] {
             assert!(checked(request("GET", path), 10).is_err(), "{path}");
         }
         assert!(checked(request("CONNECT", "/v1/devices"), 10).is_err());

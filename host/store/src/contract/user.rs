@@ -4,7 +4,7 @@ use portico_core::access::{Role, User};
 use portico_core::id::{TenantId, UserId};
 use portico_core::model::number::Numbered;
 use portico_core::page::PageRequest;
-use portico_core::ports::store::{AccessTx, UserTx};
+use portico_core::ports::store::{AccessTx, DeviceTx, UserTx};
 
 use crate::testing::{Fixture, leak, page};
 
@@ -22,14 +22,18 @@ async fn user(fx: &Fixture, tenant: &TenantId, mobile: Option<&str>, email: Opti
         role: Role::Owner,
         login_version: 1,
         created_at: at,
+        made_by: None,
+        last_login: None,
     })
 }
 
 /// Everything of a user, as text.
 fn shown(user: &User) -> String {
-    let User { id, number, tenant, name, mobile, email, password_hash, role, login_version, created_at } = user;
+    let User { id, number, tenant, name, mobile, email, password_hash, role, .. } = user;
+    let User { login_version, created_at, made_by, last_login, .. } = user;
     format!(
-        "{id} {number} {tenant} {name} {mobile:?} {email:?} {password_hash} {role:?} {login_version} {created_at:?}"
+        "{id} {number} {tenant} {name} {mobile:?} {email:?} {password_hash} {role:?} {login_version} {created_at:?} \
+         {made_by:?} {last_login:?}"
     )
 }
 
@@ -81,6 +85,36 @@ pub(super) async fn a_change_sets_what_may_change(fx: &'static Fixture) {
         assert!(tx.user_change(&changed).unwrap());
         assert_eq!(shown(&tx.user_find(tenant, &ada.id).unwrap().unwrap()), shown(&changed));
         assert!(!tx.user_change(&User { tenant: other.clone(), ..changed }).unwrap());
+        let at = fx.now();
+        tx.user_logged_in(tenant, &ada.id, at).unwrap();
+        assert_eq!(tx.user_find(tenant, &ada.id).unwrap().unwrap().last_login, Some(at));
+    })
+    .await;
+}
+
+pub(super) async fn members_have_devices_until_either_is_gone(fx: &'static Fixture) {
+    let (tenant, other) = (fx.tenant("t").await, fx.tenant("u").await);
+    let (one, two) = (fx.device(tenant).await, fx.device(tenant).await);
+    let ada = user(fx, tenant, None, Some("ada@example.com")).await;
+    let bob = user(fx, tenant, None, Some("bob@example.com")).await;
+    let bob = leak(User { role: Role::Agent, made_by: Some(ada.id.clone()), ..bob.clone() });
+    fx.undone(move |tx| {
+        assert!(tx.user_insert(ada).unwrap() && tx.user_insert(bob).unwrap());
+        assert_eq!(shown(&tx.user_find(tenant, &bob.id).unwrap().unwrap()), shown(bob));
+        assert_eq!(tx.user_count_of(tenant, &[Role::Owner, Role::Admin]).unwrap(), 1);
+        assert_eq!(tx.user_count_of(tenant, &[Role::Agent]).unwrap(), 1);
+        let mut both = vec![one.id.clone(), two.id.clone()];
+        both.sort();
+        tx.user_devices_set(tenant, &bob.id, &both).unwrap();
+        assert_eq!(tx.user_devices(tenant, &bob.id).unwrap(), both);
+        assert!(tx.user_devices(other, &bob.id).unwrap().is_empty());
+        tx.user_devices_set(tenant, &bob.id, &both[..1]).unwrap();
+        assert_eq!(tx.user_devices(tenant, &bob.id).unwrap(), both[..1]);
+        tx.device_delete(tenant, &both[0]).unwrap();
+        assert!(tx.user_devices(tenant, &bob.id).unwrap().is_empty());
+        assert!(!tx.user_remove(other, &bob.id).unwrap());
+        assert!(tx.user_remove(tenant, &bob.id).unwrap() && !tx.user_remove(tenant, &bob.id).unwrap());
+        assert_eq!(tx.user_count(tenant).unwrap(), 1);
     })
     .await;
 }

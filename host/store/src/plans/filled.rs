@@ -53,7 +53,7 @@ impl Table {
     }
 }
 
-const TABLES: [Table; 18] = [
+const TABLES: [Table; 21] = [
     Table { rows: 1_000, columns: "tenants (id, name, event_seq, created_ms)", values: "[t: i], [n: i], 0, i" },
     Table {
         rows: 10_000,
@@ -82,6 +82,21 @@ const TABLES: [Table; 18] = [
         columns: "devices (id, number, tenant_id, name, state, state_since_ms, deadline_ms, wanted, created_ms)",
         values: "[d: i], i, [t: i % 100 + 1], 'n', 'connected', i, CASE WHEN i % 20 = 0 THEN i END,
              CASE WHEN i % 10 = 0 THEN 'running' ELSE 'stopped' END, i",
+    },
+    Table {
+        rows: 200_000,
+        columns: "message_counts (tenant_id, day, device_id, sent, delivered, read, failed, received)",
+        values: "[t: i % 100 + 1], i / 2000, [d: i % 2000 + 1], 1, 1, 1, 1, 1",
+    },
+    Table {
+        rows: 250_000,
+        columns: "audit_log (id, tenant_id, user_id, action, at_ms)",
+        values: "[l: i], [t: i % 100 + 1], [u: i % 10000 + 1], 'send', i",
+    },
+    Table {
+        rows: 20_000,
+        columns: "member_devices (tenant_id, user_id, device_id)",
+        values: "[t: (i + 1) % 1000 + 1], [u: i % 10000 + 1], [d: i % 1999 + 1]",
     },
     Table {
         rows: 4_000,

@@ -39,7 +39,7 @@ const MAY_SCAN: [&str; 6] = [
 
 /// Statements whose plan for any values may read a table whole on Postgres: it has to suppose that `LIMIT $2` lets a tenth of
 /// the table through. The plan for real values costs far less, so Postgres goes on making that one.
-const MAY_SCAN_FOR_ANY_VALUES: [&str; 3] = ["event::PURGE", "media::PURGE", "outbox::PURGE"];
+const MAY_SCAN_FOR_ANY_VALUES: [&str; 4] = ["audit::PURGE", "event::PURGE", "media::PURGE", "outbox::PURGE"];
 
 /// Statements that sort what they found: few rows, whose number the caller bounds.
 const MAY_SORT: [&str; 6] = [
@@ -83,6 +83,13 @@ const PINS: &[Pin] = &[
     pin("access::IDEMPOTENCY_ANSWER", &["idempotency_keys_pkey"], "'t1000006', 'k1000005', 'x'"),
     pin("access::IDEMPOTENCY_FIND", &["idempotency_keys_pkey"], "'t1000006', 'k1000005'"),
     pin("access::IDEMPOTENCY_PURGE", &["idempotency_keys_age"], "500"),
+    pin("analytics::ADD", &[], ""),
+    pin("analytics::LIST", &["message_counts_pkey"], "'t1000001', 5, 9, 1000"),
+    pin("analytics::LIST_DEVICE", &["message_counts_pkey|message_counts_device"], "'t1000001', 5, 9, 1000, 'd1000100'"),
+    pin("audit::INSERT", &[], ""),
+    pin("audit::LIST", &["audit_log_page"], "'t1000001', 'z', 20, 0"),
+    pin("audit::TOTAL", &["audit_log_page"], "'t1000001', 1000"),
+    pin("audit::PURGE", &["audit_log_age", "audit_log_pkey"], "500, 100"),
     pin("db::CHECK", &[], ""),
     pin("db::PROBE_ADD", &[], ""),
     pin("db::PROBE_REMOVE", &["tenants_pkey"], ""),
@@ -248,6 +255,12 @@ const PINS: &[Pin] = &[
     pin("user::LIST", &["users_page"], "'t1000006', 'z', 20, 0"),
     pin("user::COUNT", &["users_page|users_number"], "'t1000006'"),
     pin("user::CHANGE", &["users_pkey|users_page"], "'t1000006', 'u1000005', 'n', NULL, NULL, 'p', 'owner', 2"),
+    pin("user::LOGGED_IN", &["users_pkey|users_page"], "'t1000006', 'u1000005', 1"),
+    pin("user::REMOVE", &["users_pkey|users_page"], "'t1000006', 'u1000005'"),
+    pin("user::COUNT_ROLES", &["users_page|users_number"], "'t1000006', 'owner', 'admin'"),
+    pin("user::DEVICES", &["member_devices_pkey"], "'t1000006', 'u1000005'"),
+    pin("user::DEVICES_FORGET", &["member_devices_pkey"], "'t1000006', 'u1000005'"),
+    pin("user::DEVICES_ADD", &[], ""),
     pin("webhook::INSERT", &[], ""),
     pin("webhook::FIND", &["webhooks_pkey|webhooks_page"], "'t1000001', 'h1000100'"),
     pin("webhook::LOAD_MANY", &["webhooks_pkey"], "'h1000100', 'h1000101'"),

@@ -3,7 +3,6 @@
 use portico_sdk::api::{Device, LoggedIn, SignedUp};
 use portico_sdk::dialect::{Call, Fault, Route, get, post};
 use portico_sdk::http::Response;
-use portico_sdk::time::iso;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -50,7 +49,7 @@ fn login(call: &Call<Accounts>) -> Result<Response, Fault> {
     // The key is the user's own to see.
     call.gateway.assume(&logged_in.token)?;
     let mut shown = user::shown(&logged_in.user, &user::api_key(call)?);
-    shown["lastLogin"] = json!(iso(call.now_ms));
+    shown["lastLogin"] = json!(logged_in.user.last_login_at);
     Ok(ok(Some("Login successful"), json!({ "user": shown, "nextSteps": next_steps() })))
 }
 
@@ -81,8 +80,7 @@ fn profile_for(call: &Call<Accounts>, user: &portico_sdk::api::User) -> Result<R
     let devices: Vec<Device> = call.gateway.all("/v1/devices")?;
     let connected = devices.iter().filter(|device| account::is_connected(device)).count();
     let mut shown = user::shown(user, &user::api_key(call)?);
-    // The core keeps no time of the last login.
-    shown["lastLogin"] = Value::Null;
+    shown["lastLogin"] = json!(user.last_login_at);
     shown["isActive"] = json!(true);
     let statistics = json!({ "totalAccounts": devices.len(), "connectedAccounts": connected,
         "disconnectedAccounts": devices.len() - connected });

@@ -1,6 +1,6 @@
 //! Section "Utilities".
 
-use portico_sdk::api::Version;
+use portico_sdk::api::Health;
 use portico_sdk::dialect::{Call, Fault, Route, get};
 use portico_sdk::http::Response;
 use portico_sdk::time::iso;
@@ -31,7 +31,7 @@ fn docs(_: &Call<Accounts>) -> Result<Response, Fault> {
 
 /// Healthy is whoever can ask the core.
 fn health(call: &Call<Accounts>) -> Result<Response, Fault> {
-    let _: Version = call.gateway.get("/v1/version")?.json()?;
+    let core: Health = call.gateway.get("/health")?.json()?;
     let features = json!({
         "userRegistration": true,
         "whatsappIntegration": true,
@@ -43,8 +43,7 @@ fn health(call: &Call<Accounts>) -> Result<Response, Fault> {
         "rateLimiting": true,
         "databaseStorage": true,
     });
-    // The core does not tell how long it runs.
-    let body = json!({ "status": "healthy", "timestamp": iso(call.now_ms), "uptime": Value::Null, "version": API_VERSION,
+    let body = json!({ "status": "healthy", "timestamp": iso(call.now_ms), "uptime": core.uptime_s, "version": API_VERSION,
         "features": features });
     Ok(ok(None, body))
 }

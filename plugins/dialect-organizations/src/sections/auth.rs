@@ -31,15 +31,14 @@ struct Login {
 }
 
 /// Public by the document: the core decides whether a stranger may sign up.
-///
-/// The core gives the organization a name of its own making, so `organization_name` only has to be there.
 fn register(call: &Call<Organizations>) -> Result<Response, Fault> {
     let Register { email, password, name, organization_name } = call.json()?;
     if organization_name.trim().is_empty() {
         return Err(Fault::invalid("organization_name", "must not be empty"));
     }
-    let name = name.filter(|name| !name.trim().is_empty()).unwrap_or(organization_name);
-    let new = json!({ "name": name, "email": email, "password": password, "key_prefix": KEY_PREFIX });
+    let name = name.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| organization_name.clone());
+    let new = json!({ "name": name, "email": email, "password": password, "organization": organization_name,
+        "key_prefix": KEY_PREFIX });
     let made: SignedUp = call.gateway.post("/v1/sign-up", &new)?.json()?;
     let mut body = json!({ "user": user(&made.user), "apiKey": made.key.secret });
     // The user exists by now, so a login that fails is no reason to say that nothing was made.
@@ -78,8 +77,16 @@ fn api_key(call: &Call<Organizations>, token: &str) -> Option<String> {
 }
 
 fn user(user: &User) -> Value {
-    let role = match user.role {
-        Role::Owner => "admin",
-    };
+    let role = role_name(user.role);
     json!({ "id": user.id, "name": user.name, "email": user.email, "organization_id": user.tenant, "role": role })
+}
+
+/// A role in this API's words.
+pub(crate) fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Owner | Role::Admin => "admin",
+        Role::Manager => "manager",
+        Role::Agent => "agent",
+        Role::Viewer => "viewer",
+    }
 }

@@ -83,7 +83,8 @@ fn list(call: &Call<Organizations>) -> Result<Response, Fault> {
     Ok(Response::json(200, &json!({ "count": messages.len(), "messages": messages })))
 }
 
-fn number(call: &Call<Organizations>, name: &'static str) -> Result<Option<u32>, Fault> {
+/// A number of the query.
+pub(super) fn number(call: &Call<Organizations>, name: &'static str) -> Result<Option<u32>, Fault> {
     let parse = |text: &str| text.parse().map_err(|_| Fault::invalid(name, "must be a number"));
     call.query(name).filter(|text| !text.is_empty()).map(parse).transpose()
 }

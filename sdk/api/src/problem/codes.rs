@@ -80,6 +80,10 @@ codes! {
         "Refs are unique within their namespace; take it away from the other device first.";
     UserExists = "user_exists", 409, "There is such a user already":
         "Log in, or use another mobile number or e-mail address.";
+    LastAdmin = "last_admin", 409, "The last one who may do everything":
+        "Give another member the role `admin` first.";
+    TooManyMembers = "too_many_members", 409, "Limit of members reached":
+        "Remove a member first, or raise the limit.";
     TenantExists = "tenant_exists", 409, "There is such a tenant already": "Choose another name.";
     TooManyKeys = "too_many_keys", 409, "Limit of keys reached":
         "Revoke a key first; each device raises the limit.";

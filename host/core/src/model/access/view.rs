@@ -3,10 +3,11 @@
 use portico_api as api;
 
 use super::secret::KeyFormat;
-use super::{AccessKey, Role, Scope, Tenant, User};
+use super::{AccessKey, Member, Role, Scope, Tenant, User};
 
 same_variants!(Scope, api::Scope:
-    DevicesRead, DevicesWrite, MessagesRead, MessagesWrite, WebhooksRead, WebhooksWrite, KeysWrite, ServerAdmin);
+    DevicesRead, DevicesWrite, MessagesRead, MessagesWrite, WebhooksRead, WebhooksWrite, KeysWrite, MembersWrite, AnalyticsRead,
+    ServerAdmin);
 same_variants!(KeyFormat, api::KeyFormat: Portico, Uuid);
 
 impl From<&AccessKey> for api::AccessKey {
@@ -25,7 +26,25 @@ impl From<&AccessKey> for api::AccessKey {
     }
 }
 
-same_variants!(Role, api::Role: Owner);
+same_variants!(Role, api::Role: Owner, Admin, Manager, Agent, Viewer);
+
+impl From<&Member> for api::Member {
+    fn from(member: &Member) -> Self {
+        let user = &member.user;
+        let devices = || member.devices.iter().map(ToString::to_string).collect();
+        Self {
+            id: user.id.to_string(),
+            number: user.number,
+            name: user.name.clone(),
+            mobile: user.mobile.clone(),
+            email: user.email.clone(),
+            role: user.role.into(),
+            devices: user.role.reaches_assigned_only().then(devices),
+            made_by: user.made_by.as_ref().map(ToString::to_string),
+            created_at: user.created_at.into(),
+        }
+    }
+}
 
 impl From<&User> for api::User {
     fn from(user: &User) -> Self {
@@ -38,6 +57,7 @@ impl From<&User> for api::User {
             email: user.email.clone(),
             role: user.role.into(),
             created_at: user.created_at.into(),
+            last_login_at: user.last_login.map(Into::into),
         }
     }
 }

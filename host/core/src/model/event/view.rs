@@ -7,7 +7,7 @@ use super::{Event, EventKind};
 
 same_variants!(EventKind, api::EventType:
     DeviceState, MessageReceived, MessageSent, MessageDelivered, MessageRead, MessagePlayed, MessageFailed,
-    WebhookDisabled, WebhookTest);
+    WebhookDisabled, WebhookTest, MemberChanged);
 
 /// The data is borrowed: it is the largest part, and is only written.
 impl<'e> From<&'e Event> for api::Event<&'e Value> {
