@@ -6,7 +6,7 @@
 #   PORTICO_BIN=FILE tests/conform.sh …   with another binary than target/release/portico
 #   CONFORM_KEEP=1                        keep the folder with the logs and results
 #
-# The runner is a program that takes --system, --base, --sandbox-url, --api-token and --admin-token. Ends with 1 when one of its
+# The runner is a program that takes --system, --base, --sandbox-url, --ws, --api-token and --admin-token. Ends with 1 when one of its
 # runs does.
 set -euo pipefail
 
@@ -56,13 +56,13 @@ for plugin in "$root"/target/plugins/dialect-*.wasm; do
 done
 ports=$(python3 -c '
 import socket
-held = [socket.socket() for _ in range(2)]
+held = [socket.socket() for _ in range(3)]
 for one in held: one.bind(("127.0.0.1", 0))
 print(*(one.getsockname()[1] for one in held))')
-read -r api phones <<<"$ports"
+read -r api phones sockets <<<"$ports"
 
 PORTICO_LIMITS=off "$binary" serve --sandbox --data "$folder/data" --plugins "$folder/plugins" \
-    --bind "127.0.0.1:$api" --sandbox-bind "127.0.0.1:$phones" >"$folder/gateway.log" 2>&1 &
+    --bind "127.0.0.1:$api" --ws-bind "127.0.0.1:$sockets" --sandbox-bind "127.0.0.1:$phones" >"$folder/gateway.log" 2>&1 &
 pid=$!
 key=
 for ((waited = 0; waited < START_S * 10; waited++)); do
@@ -78,7 +78,7 @@ for system in "${systems[@]}"; do
     say "$system"
     status=0
     timeout "$RUN_S" python3 "$runner" --system "$system" --base "http://127.0.0.1:$api" --sandbox-url "http://127.0.0.1:$phones" \
-        "--api-token=$key" "--admin-token=$key" --json "$folder/$system.json" || status=$?
+        --ws "ws://127.0.0.1:$sockets/" "--api-token=$key" "--admin-token=$key" --json "$folder/$system.json" || status=$?
     # 3: nothing failed, something was skipped.
     if [ "$status" -ne 0 ] && [ "$status" -ne 3 ]; then worst=1; fi
 done

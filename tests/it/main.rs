@@ -35,6 +35,7 @@ mod plugins;
 mod references;
 mod repeats;
 mod sessions;
+mod sockets;
 mod start;
 mod trust;
 mod users;

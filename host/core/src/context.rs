@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::directory::Directory;
 use crate::error::Result;
+use crate::event::live::LiveEvents;
 use crate::id::TenantId;
 use crate::limits::Limits;
 use crate::model::access::Caller;
@@ -48,6 +49,8 @@ pub struct Ports {
     pub directory: Arc<Directory>,
     /// Who waits for what becomes of a message or a delivery.
     pub outcomes: Outcomes,
+    /// Who listens to events that are not stored.
+    pub live: LiveEvents,
 }
 
 /// Hands out times and random bits for ids so that a later id sorts behind an earlier one, also within a millisecond.

@@ -2,6 +2,7 @@
 
 pub mod create;
 pub mod lookup;
+pub mod names;
 pub mod session;
 
 pub use crate::model::device::*;

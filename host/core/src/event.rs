@@ -1,7 +1,8 @@
-//! What is done with events: raising and following them.
+//! What is done with events: raising and following them, and telling those that are stored nowhere.
 
 pub mod feed;
 pub mod figures;
+pub mod live;
 pub mod raise;
 
 pub use crate::model::event::*;

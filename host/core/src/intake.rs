@@ -9,10 +9,11 @@ use crate::context::Ports;
 use crate::context::Write;
 use crate::device::{Signal, session};
 use crate::error::Result;
+use crate::event::NewEvent;
 use crate::id::DeviceId;
 use crate::message::{progress, receive};
 use crate::ports::Inbox;
-use crate::ports::whatsapp::{Account, Fact, Incoming, Step};
+use crate::ports::whatsapp::{Account, Fact, Incoming, QrCode, Step};
 
 /// The core as sessions see it.
 pub struct Intake(pub Arc<Ports>);
@@ -22,6 +23,18 @@ impl Inbox for Intake {
     async fn take(&self, device: &DeviceId, facts: Vec<Fact>) -> Result<()> {
         let device = device.clone();
         self.0.write(move |tx| record(tx, &device, facts)).await
+    }
+
+    async fn qr(&self, device: &DeviceId, code: &QrCode) -> Result<()> {
+        if self.0.live.is_idle() {
+            return Ok(());
+        }
+        let id = device.clone();
+        if let Some(device) = self.0.read(move |tx| tx.device_load(&id)).await? {
+            let event = NewEvent::device_qr(&device, &code.text, code.expires_at, self.0.now());
+            self.0.live.tell(&event.unstored());
+        }
+        Ok(())
     }
 }
 

@@ -87,7 +87,7 @@ pub struct Listen {
     /// Where the REST API listens. Default: 127.0.0.1:3000
     #[arg(long, value_name = "ADDR")]
     pub bind: Option<SocketAddr>,
-    /// A second listener for event streams alone, as clients of some dialects expect it (they use port 3001)
+    /// The second listener, for event streams and sockets of dialects alone. Default: port 3001 beside the first
     #[arg(long, value_name = "ADDR")]
     pub ws_bind: Option<SocketAddr>,
 }

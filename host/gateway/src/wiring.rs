@@ -18,6 +18,7 @@ use portico_core::access::secret::KeySecret;
 use portico_core::context::MonotonicUlid;
 use portico_core::context::outcome::Outcomes;
 use portico_core::context::queue_length::QueueLengths;
+use portico_core::event::live::LiveEvents;
 use portico_core::intake::Intake;
 use portico_core::plugin::kv::Kv;
 use portico_core::plugin::start;
@@ -87,6 +88,7 @@ impl Running {
             queue_lengths: QueueLengths::default(),
             directory: Arc::default(),
             outcomes: Outcomes::default(),
+            live: LiveEvents::default(),
         });
         refuse_strangers(&ports, &config, &secrets.preset).await?;
         portico_core::device::session::after_start(&ports).await.context("looking at the devices of before")?;
@@ -227,8 +229,13 @@ struct Listeners {
 impl Listeners {
     async fn bind(config: &Config) -> Result<Self> {
         let http = bind(config.server.bind, "--bind").await?;
-        let ws = match config.server.ws_bind {
-            Some(address) => Some(bind(address, "--ws-bind").await?),
+        let ws = match config.server.ws_address() {
+            Some(address) if config.server.ws_bind.is_some() => Some(bind(address, "--ws-bind").await?),
+            // Nobody asked for it in so many words, and the first listener serves all of it too.
+            Some(address) => bind(address, "--ws-bind")
+                .await
+                .inspect_err(|error| tracing::warn!(%error, "there is no second listener for sockets of dialects"))
+                .ok(),
             None => None,
         };
         Ok(Self { http, ws })
@@ -265,7 +272,7 @@ async fn keep_master_key(key: &MasterKey, db: &Db) -> Result<()> {
 
 /// Until a key exists, nobody but this machine may reach the API.
 async fn refuse_strangers(ports: &Ports, config: &Config, preset: &PresetKeys) -> Result<()> {
-    let open: Vec<_> = [Some(config.server.bind), config.server.ws_bind]
+    let open: Vec<_> = [Some(config.server.bind), config.server.ws_address()]
         .into_iter()
         .flatten()
         .filter(|address| !address.ip().is_loopback())

@@ -22,6 +22,7 @@ use crate::problem::Problem;
 use crate::quota::Quota;
 use crate::rate_limit::Limiter;
 use crate::rest::InProcess;
+use crate::socket::{self, Endpoints, OpenSockets};
 use crate::{auth, concurrency, dialect, instrument, openapi, pages, v1};
 
 /// What every handler shares.
@@ -66,6 +67,10 @@ pub(crate) struct Shared {
     pub(crate) dialects: Tables,
     /// Requests counted towards limits that plugins declare.
     pub(crate) windows: Windows,
+    /// Where clients of plugins open sockets.
+    pub(crate) sockets: Endpoints,
+    /// Sockets that are open.
+    pub(crate) open_sockets: OpenSockets,
     /// The router, for answers of plugins that are streamed from the REST core.
     pub(crate) core_router: OnceLock<Router>,
 }
@@ -103,6 +108,8 @@ pub fn api(services: Arc<Services>, config: HttpConfig, live: Live) -> Api {
         openapi: Bytes::from(openapi::json()),
         dialects: Tables::default(),
         windows: Windows::new(config.dialect_limits, config.rate_callers_max, Arc::clone(&services.ports.clock)),
+        sockets: Endpoints::default(),
+        open_sockets: OpenSockets::default(),
         core_router: OnceLock::new(),
         started: services.ports.now(),
         services,
@@ -127,7 +134,7 @@ impl Api {
         self.wrapped(routes.fallback(dialect::serve))
     }
 
-    /// Event streams and the health check alone, for a second listener.
+    /// Event streams, sockets of dialects and the health check alone, for a second listener.
     pub fn ws_router(&self) -> Router {
         let (routes, _) = self.keyed(v1::streams()).merge(self.limited(v1::health())).split_for_parts();
         self.wrapped(routes.fallback(async || Problem::no_route()))
@@ -157,6 +164,7 @@ impl Api {
     fn wrapped(&self, routes: Router<App>) -> Router {
         routes
             .method_not_allowed_fallback(async || Problem::no_method())
+            .layer(from_fn_with_state(self.app.clone(), socket::divert))
             .layer(from_fn_with_state(self.app.clone(), instrument::outermost))
             .with_state(self.app.clone())
     }

@@ -150,15 +150,32 @@ pub struct HttpConfig {
     /// Event streams (WebSocket and SSE) of one tenant at once.
     #[schemars(range(min = 1))]
     pub streams_per_tenant: u32,
+    /// Sockets of dialects' clients at once, of all tenants together; further ones are refused with 429.
+    #[schemars(range(min = 1))]
+    pub sockets_max: u32,
+    /// Sockets of one tenant's clients at once; further ones are refused with 429.
+    #[schemars(range(min = 1))]
+    pub sockets_per_tenant: u32,
+    /// Sockets at once that one key or login opened; further ones are refused with 429.
+    #[schemars(range(min = 1))]
+    pub sockets_per_key: u32,
+    /// Bytes of one message that a client sends over such a socket, at most; a larger one closes it with 1009.
+    #[schemars(range(min = 128, max = 1_048_576))]
+    pub socket_frame_bytes_max: usize,
+    /// Messages a client may send over such a socket in a minute; one more closes it with 1008.
+    #[schemars(range(min = 1))]
+    pub socket_messages_per_minute: u32,
     /// Events read from the store at once for a stream or a page, at most; `limits.page_bytes`
     /// may end it earlier.
     #[schemars(range(min = 1))]
     pub events_page: u32,
-    /// Silence after which a stream is shown to be alive; in seconds.
+    /// Silence after which a stream or a socket is shown to be alive; in seconds. One whose client does not answer three times
+    /// is given up.
     #[serde(rename = "stream_heartbeat_s", with = "Seconds")]
     #[schemars(range(min = 1))]
     pub stream_heartbeat: Duration,
-    /// How long a stream's client may take to accept what is sent before it is dropped; it resumes by `seq`; in seconds.
+    /// How long the client of a stream or a socket may take to accept what is sent before it is dropped (a WebSocket with
+    /// 1013); in seconds. A stream resumes by `seq`.
     #[serde(rename = "stream_send_timeout_s", with = "Seconds")]
     #[schemars(range(min = 1))]
     pub stream_send_timeout: Duration,
@@ -196,6 +213,11 @@ impl Default for HttpConfig {
             dialect_limits: DialectLimits::Declared,
             rate_callers_max: 10_000,
             streams_per_tenant: 50,
+            sockets_max: 10_000,
+            sockets_per_tenant: 200,
+            sockets_per_key: 100,
+            socket_frame_bytes_max: 16 * 1024,
+            socket_messages_per_minute: 120,
             events_page: 200,
             stream_heartbeat: Duration::from_secs(20),
             stream_send_timeout: Duration::from_secs(10),

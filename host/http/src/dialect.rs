@@ -17,20 +17,21 @@ mod limits;
 mod refuse;
 mod table;
 
+pub(crate) use answer::failed;
 pub(crate) use limits::Windows;
-pub(crate) use table::Tables;
+pub(crate) use table::{Tables, is_native, own};
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
 use portico_api::ProblemCode;
 use portico_core::access::Caller;
 use portico_core::header;
-use portico_core::ports::plugins::{Handled, PluginRequest, RequestContent};
+use portico_core::ports::plugins::{Handled, PluginInfo, PluginRequest, RequestContent};
 use url::form_urlencoded;
 
 use crate::api::App;
@@ -58,6 +59,19 @@ pub(crate) async fn serve(State(app): State<App>, request: Request) -> Response 
     let mut response = refuse::in_own_words(&app, &table, speaker, told, response).await;
     response.extensions_mut().insert(label);
     response
+}
+
+/// Refuses something that is no request of a route, in the words of a plugin. `plugins` is the list that `speaker` counts in.
+pub(crate) async fn refused(
+    app: &App,
+    plugins: &Arc<[PluginInfo]>,
+    speaker: usize,
+    asked: (&Method, &str),
+    problem: Problem,
+) -> Response {
+    let table = app.dialects.of(plugins);
+    let told = refuse::Told::new(asked.0, asked.1);
+    refuse::in_own_words(app, &table, (speaker, None), told, problem.into_response()).await
 }
 
 /// Serves a request that routes of one or more plugins fit.

@@ -26,6 +26,7 @@ mod quota;
 mod rate_limit;
 mod rest;
 mod serve;
+mod socket;
 mod stream;
 #[cfg(test)]
 mod tests;

@@ -21,6 +21,7 @@ const REQUESTS: &str = "portico_http_requests_total";
 const REQUEST_SECONDS: &str = "portico_http_request_duration_seconds";
 const IN_FLIGHT: &str = "portico_http_requests_in_flight";
 const STREAMS: &str = "portico_event_streams";
+const SOCKETS: &str = "portico_dialect_sockets";
 const DEVICES: &str = "portico_devices";
 const DELIVERIES: &str = "portico_deliveries";
 const OLDEST_DELIVERY: &str = "portico_delivery_oldest_pending_seconds";
@@ -76,6 +77,7 @@ fn describe() {
     describe_histogram!(REQUEST_SECONDS, "Time until an answer began.");
     describe_gauge!(IN_FLIGHT, "Requests under way.");
     describe_gauge!(STREAMS, "Open event streams.");
+    describe_gauge!(SOCKETS, "Open sockets of dialects.");
     describe_gauge!(DEVICES, "Devices by state.");
     describe_gauge!("portico_delivery_slots_free", "Delivery slots nobody uses.");
     describe_gauge!("portico_delivery_webhooks_waiting", "Webhooks whose due deliveries wait for a delivery slot.");
@@ -126,6 +128,11 @@ impl Metrics {
     /// A stream is open as long as the guard lives.
     pub(crate) fn stream(&self) -> Gauge {
         Gauge::up(gauge!(STREAMS))
+    }
+
+    /// A socket of this dialect is open as long as the guard lives.
+    pub(crate) fn socket(&self, dialect: &str) -> Gauge {
+        Gauge::up(gauge!(SOCKETS, "dialect" => dialect.to_owned()))
     }
 
     /// A request was answered.

@@ -9,8 +9,9 @@ pub(crate) mod ws;
 
 use std::time::Duration;
 
-use portico_core::event::Event;
 use portico_core::event::feed::{self, Batch, Wanted};
+use portico_core::event::live::Listener;
+use portico_core::event::{Event, EventKind};
 use portico_core::id::TenantId;
 use portico_core::{Error, OpContext};
 use serde_json::{Value, json};
@@ -19,6 +20,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use crate::api::Shared;
 use crate::metrics::Gauge;
+use crate::qr;
 use crate::quota::Permit;
 
 /// Counts one more stream of the tenant, or refuses it.
@@ -77,6 +79,10 @@ pub(crate) struct Feed {
     pending: bool,
     /// Events that were read and not handed out yet.
     read: Vec<Event>,
+    /// Tells of events that are not stored, where some are wanted.
+    live: Option<Listener>,
+    /// What it told and was not handed out yet. That the key still works is found out by reading first.
+    told: Vec<Event>,
     events: watch::Receiver<u64>,
     stopping: watch::Receiver<bool>,
     beat: Interval,
@@ -96,7 +102,10 @@ impl Feed {
         let heartbeat = app.config.stream_heartbeat.max(Duration::from_millis(100));
         let mut beat = tokio::time::interval_at(Instant::now() + heartbeat, heartbeat);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let live = feed::listen(&ctx, &wanted);
         Self {
+            live,
+            told: Vec::new(),
             ctx,
             wanted,
             after,
@@ -140,7 +149,17 @@ impl Feed {
                 }
                 continue;
             }
+            if !self.told.is_empty() {
+                let told = std::mem::take(&mut self.told).into_iter();
+                return Item::Events(told.map(|event| placed(event, self.after)).collect());
+            }
             tokio::select! {
+                event = heard(&mut self.live) => {
+                    if self.wanted.takes(&event) {
+                        self.told.push(event);
+                        self.pending = true;
+                    }
+                }
                 changed = self.events.changed() => match changed {
                     Ok(()) => self.pending = true,
                     Err(_) => return Item::End(End::Stopping),
@@ -163,6 +182,25 @@ impl Feed {
         self.read.retain(|e| self.wanted.takes(e));
         (first > before + 1).then_some(Item::Gap(before, first))
     }
+}
+
+/// The next event that is not stored; never, where none is wanted.
+async fn heard(live: &mut Option<Listener>) -> Event {
+    match live {
+        Some(live) => live.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// An event that is not stored as clients see it: at the place of the last one before it, and a QR code with its picture.
+fn placed(mut event: Event, after: i64) -> Event {
+    event.seq = after;
+    if event.kind == EventKind::DeviceQr
+        && let Some(png) = event.data["text"].as_str().and_then(|text| qr::data_url(text).ok())
+    {
+        event.data["png"] = Value::String(png);
+    }
+    event
 }
 
 fn ended(error: Error) -> End {

@@ -12,6 +12,7 @@ use portico_core::context::MonotonicUlid;
 use portico_core::context::outcome::Outcomes;
 use portico_core::context::queue_length::QueueLengths;
 use portico_core::device::{Device, DeviceState, Refs, Settings, Wanted};
+use portico_core::event::live::LiveEvents;
 use portico_core::event::{Event, EventKind};
 use portico_core::id::{DeliveryId, DeviceId, EventId, MessageId, TenantId, WebhookId};
 use portico_core::limits::Limits;
@@ -19,7 +20,7 @@ use portico_core::message::{Content, Direction, Message, MessageStatus, StatusTi
 use portico_core::ports::outbound::{Fetched, OutboundError, OutboundRequest, OutboundResponse};
 use portico_core::ports::plugins::{
     Answer, Decision, Formatted, FormattedBatch, Handled, Outcome, PaceDevice, PaceQuery, Package, Parts,
-    PluginFailure, PluginInfo, PluginRequest, Refusal, Subscription,
+    PluginFailure, PluginInfo, PluginRequest, Refusal, SocketAnswer, SocketCall, Subscription,
 };
 use portico_core::ports::store::{AttemptResult, Work};
 use portico_core::ports::{Clock, Outbound, Plugins, Rng, Store};
@@ -196,6 +197,10 @@ impl Plugins for FakePlugins {
     async fn refuse(&self, plugin: &str, _: Refusal) -> Result<Answer, PluginFailure> {
         Err(PluginFailure { plugin: plugin.into(), outcome: Outcome::Missing, detail: String::new() })
     }
+
+    async fn socket(&self, plugin: &str, _: SocketCall) -> Result<SocketAnswer, PluginFailure> {
+        Err(PluginFailure { plugin: plugin.into(), outcome: Outcome::Missing, detail: String::new() })
+    }
 }
 
 /// A port behind which there is nothing.
@@ -271,6 +276,7 @@ pub(crate) fn services() -> Arc<Services> {
         queue_lengths: QueueLengths::default(),
         directory: Arc::default(),
         outcomes: Outcomes::default(),
+        live: LiveEvents::default(),
     };
     Arc::new(Services {
         ports: Arc::new(ports),

@@ -7,7 +7,7 @@ wasmtime::component::bindgen!({
     exports: { default: async },
 });
 
-pub(crate) use exports::portico::plugin::{http_handler, pacing, webhook_format};
+pub(crate) use exports::portico::plugin::{dialect_socket, http_handler, pacing, webhook_format};
 pub(crate) use portico::plugin::{assume, kv, log, rest, types};
 
 use wasmtime::Store;
@@ -33,4 +33,4 @@ macro_rules! exported {
     )+};
 }
 
-exported!(http_handler, pacing, webhook_format);
+exported!(dialect_socket, http_handler, pacing, webhook_format);

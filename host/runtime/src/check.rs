@@ -14,7 +14,7 @@ use crate::call::{CallScope, Host};
 use crate::config::{ComponentBytes, RuntimeConfig};
 use crate::guest;
 use crate::import::CallStates;
-use crate::kind::{HookCall, dialect};
+use crate::kind::{HookCall, dialect, dialect_socket};
 use crate::load::{LoadError, Loader};
 use crate::owner::Owner;
 use crate::plugin::{HookState, Plugin};
@@ -31,7 +31,7 @@ pub async fn check_file(path: &Path) -> Result<PluginInfo, LoadError> {
 }
 
 /// Instantiates the plugin once per hook and loads the hook, which finds types of another shape; then makes the call that tries
-/// it out, and asks for the routes.
+/// it out, and asks for the routes and the sockets.
 pub(crate) async fn smoke_test(host: &Host, plugin: &mut Plugin) -> Result<(), LoadError> {
     let shape = |e: wasmtime::Error| LoadError::Shape(format!("{e:#}"));
     let effective = Arc::new(Effective::of_package(&plugin.package));
@@ -59,13 +59,20 @@ pub(crate) async fn smoke_test(host: &Host, plugin: &mut Plugin) -> Result<(), L
             tried => tried.map_err(|failure| failed(state, failure))?,
         }
     }
-    let Some(state) = plugin.hook(Hook::HttpHandler) else { return Ok(()) };
-    let probe = Probe { host, plugin, state, effective };
-    let routes = probe.ask(&dialect::Routes).await.map_err(|failure| failed(state, failure))?;
-    check_routes(&plugin.package.info, &routes).map_err(LoadError::Routes)?;
+    let (mut routes, mut sockets) = (Vec::new(), Vec::new());
+    if let Some(state) = plugin.hook(Hook::HttpHandler) {
+        let probe = Probe { host, plugin, state, effective: Arc::clone(&effective) };
+        routes = probe.ask(&dialect::Routes).await.map_err(|failure| failed(state, failure))?;
+        check_routes(&plugin.package.info, &routes).map_err(LoadError::Routes)?;
+    }
+    if let Some(state) = plugin.hook(Hook::DialectSocket) {
+        let probe = Probe { host, plugin, state, effective };
+        sockets = probe.ask(&dialect_socket::Sockets).await.map_err(|failure| failed(state, failure))?;
+    }
     // Nobody else has it yet.
     if let Some(package) = Arc::get_mut(&mut plugin.package) {
         package.info.routes = routes.into();
+        package.info.sockets = sockets.into();
     }
     Ok(())
 }

@@ -5,6 +5,7 @@
 //! answer on the way out.
 
 pub(crate) mod dialect;
+pub(crate) mod dialect_socket;
 pub(crate) mod pacing;
 pub(crate) mod webhook_format;
 
@@ -22,7 +23,8 @@ use crate::guest::Guest;
 use crate::limits::{HookLimits, Limits};
 
 /// Every hook that the host calls.
-pub(crate) const KINDS: [&dyn AnyKind; 3] = [&webhook_format::Kind, &pacing::Kind, &dialect::Kind];
+pub(crate) const KINDS: [&dyn AnyKind; 4] =
+    [&webhook_format::Kind, &pacing::Kind, &dialect::Kind, &dialect_socket::Kind];
 
 /// The kind of a hook.
 pub(crate) fn of(hook: Hook) -> Option<&'static dyn AnyKind> {

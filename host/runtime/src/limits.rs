@@ -32,6 +32,16 @@ pub(crate) const ROUTE_PATH_BYTES_MAX: usize = 256;
 pub(crate) const ROUTE_HEADERS_MAX: usize = 8;
 /// Headers of an HTTP answer at most.
 pub(crate) const RESPONSE_HEADERS_MAX: usize = 64;
+/// Places where clients of one plugin open sockets, at most.
+pub(crate) const SOCKETS_MAX: usize = 8;
+/// Query parameters with credentials that one such place names at most.
+pub(crate) const SOCKET_CREDENTIALS_MAX: usize = 4;
+/// Frames that one call sends at most.
+pub(crate) const SOCKET_FRAMES_MAX: usize = 1_000;
+/// Bytes of the frames that one call sends, at most.
+pub(crate) const SOCKET_FRAMES_BYTES_MAX: usize = 4 << 20;
+/// Bytes of the reason in a close frame, as the protocol has it.
+pub(crate) const SOCKET_REASON_BYTES_MAX: usize = 123;
 /// Bytes of one header at most, name and value together.
 pub(crate) const HEADER_BYTES_MAX: usize = 8 << 10;
 /// The longest a message may be held or delayed by one answer.
@@ -85,6 +95,11 @@ pub struct Limits {
     pub pacing: HookLimits,
     /// One call of the hook `http-handler`, which takes one request.
     pub http_handler: HookLimits,
+    /// One call of the hook `dialect-socket`, which takes one message of a client or a batch of events.
+    pub dialect_socket: HookLimits,
+    /// Bytes of the state that is kept for a plugin between two calls about one socket, at most.
+    #[schemars(range(min = 256, max = 1_048_576))]
+    pub socket_state_bytes: usize,
     /// Bytes of a component at most.
     #[schemars(range(min = 1_024))]
     pub component_bytes: usize,
@@ -135,6 +150,8 @@ impl Default for Limits {
                 at_once: 64,
                 ..pure
             },
+            dialect_socket: HookLimits { wall: Duration::from_secs(5), at_once: 64, ..pure },
+            socket_state_bytes: 16 << 10,
             component_bytes: 4 << 20,
             compiled_bytes: 64 << 20,
             compile_timeout: Duration::from_secs(60),

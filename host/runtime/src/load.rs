@@ -181,6 +181,7 @@ impl Loader {
             hooks: manifest.plugin.hooks.clone(),
             mount: manifest.to_mount(),
             routes: Arc::new([]),
+            sockets: Arc::new([]),
             grants: manifest.to_granted(),
         };
         let package = Arc::new(Package { info, manifest: facts.manifest.unwrap_or_default(), schema });

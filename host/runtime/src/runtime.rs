@@ -32,6 +32,8 @@ pub struct Runtime {
     packages: Vec<(Arc<Package>, Origin)>,
     /// Where clients reach the gateway.
     base_url: String,
+    /// Bytes that are kept for a plugin about one socket, at most.
+    socket_state_bytes: usize,
 }
 
 /// Calls that may wait for room for an instance, for each that there is room for.
@@ -60,7 +62,8 @@ impl Runtime {
         let loader = Loader::new(&host.engine, &engine::fingerprint(&host.engine), &config)?;
         let directory = Arc::clone(&config.directory);
         let base_url = config.base_url.clone();
-        let mut runtime = Self { host, loader, directory, codes: Codes::default(), packages: Vec::new(), base_url };
+        let (codes, socket_state_bytes) = (Codes::default(), config.limits.socket_state_bytes);
+        let mut runtime = Self { host, loader, directory, codes, packages: Vec::new(), base_url, socket_state_bytes };
         for Source { component, origin } in &sources {
             let named = |e: LoadError| LoadError::Plugin { plugin: format!("{component:?}"), source: Box::new(e) };
             let package = runtime.add(component).await.map_err(named)?;

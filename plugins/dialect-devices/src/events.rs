@@ -27,7 +27,7 @@ pub(crate) fn outcome(event: &Event) -> Result<Outcome, HookError> {
             about = json!({ "deviceId": device.number.to_string(), "sessionId": session_id(&device) });
             ("connection", connection(&device))
         }
-        "message.received" => ("message", message(event, &read(event)?)),
+        "message.received" => ("message", message(event.at, &read(event)?)),
         "message.sent" => ("status", status(event, "sent")?),
         "message.delivered" => ("status", status(event, "delivered")?),
         "message.read" => ("status", status(event, "read")?),
@@ -56,7 +56,8 @@ fn connection(device: &Device) -> Value {
     })
 }
 
-fn message(event: &Event, message: &Message) -> Value {
+/// A received message, with the time of its event.
+pub(crate) fn message(at: u64, message: &Message) -> Value {
     let sender = message.sender.as_ref().unwrap_or(&message.chat);
     let content = serde_json::to_value(&message.content).unwrap_or_default();
     let text = content["text"].as_str().or(content["caption"].as_str()).unwrap_or_default();
@@ -68,7 +69,7 @@ fn message(event: &Event, message: &Message) -> Value {
         "fromNumber": phone_of(sender.pn.as_deref().unwrap_or(&sender.id)),
         "message": text,
         "type": kind,
-        "timestamp": event.at,
+        "timestamp": at,
     })
 }
 

@@ -8,6 +8,7 @@ mod bad;
 mod events;
 mod names;
 mod sections;
+mod socket;
 
 use portico_sdk::dialect::{Dialect, Fault, Good, Route};
 use portico_sdk::format::{Event, Outcome, Subscription, WebhookFormat};
@@ -30,7 +31,7 @@ const ADMIN: &[&str] = &["admin"];
 /// The administrator shows both tokens.
 const ADMIN_AUTH: &[&[&str]] = &[&["x-api-token", "x-admin-token"]];
 
-portico_sdk::register!(Devices: http_handler, webhook_format);
+portico_sdk::register!(Devices: http_handler, webhook_format, dialect_socket);
 
 impl Dialect for Devices {
     const ROUTES: &'static [&'static [Route<Self>]] = sections::ALL;
@@ -83,5 +84,10 @@ mod tests {
     #[test]
     fn every_row_answers_as_its_fixtures_say() {
         portico_sdk::dialect::fixtures::contract::<Devices>(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures"));
+    }
+
+    #[test]
+    fn every_socket_says_what_its_cases_say() {
+        portico_sdk::dialect::fixtures::sockets::<Devices>(concat!(env!("CARGO_MANIFEST_DIR"), "/sockets"));
     }
 }

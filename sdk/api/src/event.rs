@@ -11,6 +11,10 @@ pub enum EventType {
     /// A device changed its state.
     #[serde(rename = "device.state")]
     DeviceState,
+    /// WhatsApp gave a QR code to scan; `data` is that of `GET /v1/devices/{id}/qr`. Told to streams that name it, stored
+    /// nowhere: its `seq` is that of the last event before it.
+    #[serde(rename = "device.qr")]
+    DeviceQr,
     /// A message came in.
     #[serde(rename = "message.received")]
     MessageReceived,

@@ -21,6 +21,8 @@ pub enum Hook {
     Pacing,
     /// Serves HTTP requests.
     HttpHandler,
+    /// Speaks over WebSockets.
+    DialectSocket,
 }
 
 /// What can be granted to a plugin.

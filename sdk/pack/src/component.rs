@@ -17,7 +17,7 @@ pub const MANIFEST_SECTION: &str = "portico:manifest";
 pub const SCHEMA_SECTION: &str = "portico:settings-schema";
 
 /// The interfaces, as they were when this packer was built.
-pub const WIT: [(&str, &str); 8] = [
+pub const WIT: [(&str, &str); 9] = [
     ("types.wit", include_str!("../../../wit/gateway/types.wit")),
     ("log.wit", include_str!("../../../wit/gateway/log.wit")),
     ("rest.wit", include_str!("../../../wit/gateway/rest.wit")),
@@ -25,6 +25,7 @@ pub const WIT: [(&str, &str); 8] = [
     ("pacing.wit", include_str!("../../../wit/gateway/pacing.wit")),
     ("webhook-format.wit", include_str!("../../../wit/gateway/webhook-format.wit")),
     ("http-handler.wit", include_str!("../../../wit/gateway/http-handler.wit")),
+    ("dialect-socket.wit", include_str!("../../../wit/gateway/dialect-socket.wit")),
     ("worlds.wit", include_str!("../../../wit/gateway/worlds.wit")),
 ];
 

@@ -14,7 +14,7 @@ pub const FILE_NAME: &str = "plugin.toml";
 pub const SCHEMA_FILE_NAME: &str = "settings.schema.json";
 
 /// Every hook there is, and the interface that stands for it.
-pub const HOOKS: [&str; 3] = ["webhook-format", "pacing", "http-handler"];
+pub const HOOKS: [&str; 4] = ["webhook-format", "pacing", "http-handler", "dialect-socket"];
 
 /// A plugin's manifest.
 #[derive(Debug)]

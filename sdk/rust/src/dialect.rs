@@ -38,6 +38,7 @@ mod fault;
 pub mod fixtures;
 mod route;
 mod run;
+pub mod socket;
 
 use serde_json::Value;
 

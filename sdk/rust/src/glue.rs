@@ -2,9 +2,11 @@
 
 use std::marker::PhantomData;
 
-use crate::bindings::exports::portico::plugin::{http_handler, pacing, webhook_format};
+use crate::bindings::exports::portico::plugin::{dialect_socket, http_handler, pacing, webhook_format};
 use crate::bindings::portico::plugin::types::{Context, HookError};
+use crate::dialect::socket::{self, Socket};
 use crate::format::WebhookFormat;
+use crate::gateway::Gateway;
 use crate::http::{Host, HttpHandler};
 use crate::log;
 use crate::pacing::Pacing;
@@ -48,5 +50,31 @@ impl<T: HttpHandler> http_handler::Guest for Glue<T> {
     fn refuse(ctx: Context, why: http_handler::Refusal) -> Result<http_handler::Response, HookError> {
         log::install_panic_hook();
         T::refuse(&ctx, why)
+    }
+}
+
+impl<T: Socket> dialect_socket::Guest for Glue<T> {
+    fn sockets() -> Vec<dialect_socket::Endpoint> {
+        log::install_panic_hook();
+        socket::declared::<T>()
+    }
+
+    fn opened(ctx: Context, opening: dialect_socket::Opening) -> Result<dialect_socket::Outcome, HookError> {
+        log::install_panic_hook();
+        socket::outcome(T::opened(&ctx, &opening, &Gateway::new(&Host))?)
+    }
+
+    fn received(ctx: Context, state: String, message: String) -> Result<dialect_socket::Outcome, HookError> {
+        log::install_panic_hook();
+        socket::outcome(T::received(&ctx, socket::remembered(&state)?, &message, &Gateway::new(&Host))?)
+    }
+
+    fn frames(
+        ctx: Context,
+        state: String,
+        events: Vec<dialect_socket::Event>,
+    ) -> Result<dialect_socket::Reply, HookError> {
+        log::install_panic_hook();
+        socket::written(T::frames(&ctx, socket::remembered(&state)?, &events, &Gateway::new(&Host))?)
     }
 }

@@ -59,7 +59,7 @@ impl Context {
 /// # fn main() {}
 /// ```
 ///
-/// Hooks are `webhook_format`, `pacing` and `http_handler`, and must be the ones that `plugin.toml` lists. Natively the
+/// Hooks are `webhook_format`, `pacing`, `http_handler` and `dialect_socket`, and must be the ones that `plugin.toml` lists. Natively the
 /// macro only checks that the traits are there.
 #[macro_export]
 macro_rules! register {
@@ -92,5 +92,11 @@ macro_rules! __register_hook {
         const _: () = has_hook::<$exported>();
         #[cfg(target_arch = "wasm32")]
         $crate::__export_portico_plugin_http_handler_0_1_0_cabi!($exported with_types_in $crate::bindings::exports::portico::plugin::http_handler);
+    };
+    (dialect_socket $exported:ident) => {
+        const fn has_hook<T: $crate::bindings::exports::portico::plugin::dialect_socket::Guest>() {}
+        const _: () = has_hook::<$exported>();
+        #[cfg(target_arch = "wasm32")]
+        $crate::__export_portico_plugin_dialect_socket_0_1_0_cabi!($exported with_types_in $crate::bindings::exports::portico::plugin::dialect_socket);
     };
 }

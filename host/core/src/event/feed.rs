@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::live::Listener;
 use super::{Event, EventKind};
 use crate::access::authorize::Action;
 use crate::access::keys;
@@ -39,17 +40,30 @@ impl Wanted {
         Ok(Self { device, kinds: kinds.into_iter().map(parse).collect::<Result<_>>()?, ..Self::default() })
     }
 
-    /// Whether an event is wanted.
+    /// Whether an event is wanted. Kinds that are not stored are, when they are named in full.
     pub fn takes(&self, event: &Event) -> bool {
         let is_reached = match (&self.assigned, &event.device) {
             (None, _) => true,
             (Some(assigned), Some(device)) => assigned.contains(device),
             (Some(_), None) => false,
         };
+        let kind = event.kind;
         is_reached
             && (self.device.is_none() || self.device == event.device)
-            && !self.hidden.contains(&event.kind)
-            && (self.kinds.is_empty() || self.kinds.iter().any(|k| k.matches(event.kind)))
+            && !self.hidden.contains(&kind)
+            && match kind.is_stored() {
+                true => self.kinds.is_empty() || self.kinds.iter().any(|k| k.matches(kind)),
+                false => self.names(kind),
+            }
+    }
+
+    fn names(&self, kind: EventKind) -> bool {
+        self.kinds.iter().any(|filter| filter.as_str() == kind.as_str())
+    }
+
+    /// The kinds that are not stored and named here.
+    fn live(&self) -> impl Iterator<Item = EventKind> {
+        EventKind::ALL.into_iter().filter(|kind| !kind.is_stored() && self.names(*kind))
     }
 }
 
@@ -65,6 +79,9 @@ pub async fn start(ctx: &OpContext, wanted: &mut Wanted, after: Option<i64>) -> 
     if let Some(device) = &wanted.device {
         ctx.device(device).require(Action::SeeMessages).await?;
     }
+    for kind in wanted.live() {
+        kind.scope().map_or(Ok(()), |scope| ctx.caller().require(scope))?;
+    }
     let last = access.read(|tx, tenant| tx.event_last_seq(tenant)).await?;
     match after {
         None => Ok(last),
@@ -73,6 +90,12 @@ pub async fn start(ctx: &OpContext, wanted: &mut Wanted, after: Option<i64>) -> 
             Err(Error::invalid("after", format!("must be 0 to {last}, the newest `seq`; leave it out to begin there")))
         }
     }
+}
+
+/// Listens to the live events of the caller's tenant, where `wanted` names some; `None` where it names none. To be called after
+/// [`start`]. [`Wanted::takes`] narrows what is heard; [`next`] finds out whether the caller may still see it.
+pub fn listen(ctx: &OpContext, wanted: &Wanted) -> Option<Listener> {
+    wanted.live().next().map(|_| ctx.services.ports.live.listen(ctx.tenant()))
 }
 
 /// A part of a feed.

@@ -21,6 +21,8 @@ use crate::time::UtcMs;
 pub enum EventKind {
     /// A device changed its state.
     DeviceState,
+    /// WhatsApp gave a QR code to scan. Told live only; see [`Self::is_stored`].
+    DeviceQr,
     /// A message came in.
     MessageReceived,
     /// WhatsApp's server took a message.
@@ -45,6 +47,7 @@ impl EventKind {
     /// Every kind.
     pub const ALL: [Self; 10] = [
         Self::DeviceState,
+        Self::DeviceQr,
         Self::MessageReceived,
         Self::MessageSent,
         Self::MessageDelivered,
@@ -60,6 +63,7 @@ impl EventKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::DeviceState => "device.state",
+            Self::DeviceQr => "device.qr",
             Self::MessageReceived => "message.received",
             Self::MessageSent => "message.sent",
             Self::MessageDelivered => "message.delivered",
@@ -76,6 +80,8 @@ impl EventKind {
     pub fn scope(self) -> Option<Scope> {
         match self {
             Self::DeviceState => Some(Scope::DevicesRead),
+            // Whoever has the code can link the device.
+            Self::DeviceQr => Some(Scope::DevicesWrite),
             Self::MessageReceived
             | Self::MessageSent
             | Self::MessageDelivered
@@ -85,6 +91,12 @@ impl EventKind {
             Self::WebhookDisabled | Self::WebhookTest => None,
             Self::MemberChanged => Some(Scope::MembersWrite),
         }
+    }
+
+    /// Whether events of this kind are stored, and so have a place in the order, can be read again and go to webhooks. The
+    /// others are told to whoever listens at that moment and asks for them by their full name: they hold secrets.
+    pub fn is_stored(self) -> bool {
+        self != Self::DeviceQr
     }
 
     /// The kind of that name.
@@ -178,6 +190,29 @@ impl NewEvent {
             at: at.unwrap_or(message.created_at),
             payload,
         }))
+    }
+
+    /// WhatsApp gave a QR code. It is never stored.
+    pub fn device_qr(device: &Device, text: &str, expires_at: UtcMs, at: UtcMs) -> Self {
+        let id = EventId::of_fact(&["device.qr", device.id.as_str(), &expires_at.0.to_string()]);
+        let payload = json!({ "text": text, "expires_at": portico_api::Timestamp::from(expires_at) });
+        let lane = device.id.to_string();
+        Self {
+            id,
+            tenant: device.tenant.clone(),
+            kind: EventKind::DeviceQr,
+            device: Some(device.id.clone()),
+            lane,
+            at,
+            payload,
+        }
+    }
+
+    /// The event as it is told without being stored. It has no place in the order: a reader gives it that of the last stored
+    /// event it has seen.
+    pub(crate) fn unstored(self) -> Event {
+        let Self { id, tenant, kind, device, lane, at, payload } = self;
+        Event { id, seq: 0, kind, tenant, device, lane, timestamp: at, data: payload }
     }
 
     /// Somebody tries a webhook out; `id` is fresh.

@@ -22,11 +22,13 @@ pub enum Hook {
     Pacing,
     /// Serves HTTP requests.
     HttpHandler,
+    /// Speaks over WebSockets.
+    DialectSocket,
 }
 
 impl Hook {
     /// All there are.
-    pub const ALL: [Self; 3] = [Self::WebhookFormat, Self::Pacing, Self::HttpHandler];
+    pub const ALL: [Self; 4] = [Self::WebhookFormat, Self::Pacing, Self::HttpHandler, Self::DialectSocket];
 
     /// The name of the interface, in manifests, exports, logs, metrics and the API.
     pub fn as_str(self) -> &'static str {
@@ -34,6 +36,7 @@ impl Hook {
             Self::WebhookFormat => "webhook-format",
             Self::Pacing => "pacing",
             Self::HttpHandler => "http-handler",
+            Self::DialectSocket => "dialect-socket",
         }
     }
 }

@@ -4,6 +4,7 @@
 //! memory, bad answer, …) is a [`PluginFailure`]; which way the work falls then is decided by the caller of each hook.
 
 mod http;
+mod socket;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -26,6 +27,7 @@ pub use http::{
     Answer, AnswerBody, Handled, Limit, LimitBy, LimitHeaders, Mount, PartValue, PluginRequest, PluginResponse,
     Refusal, RequestContent, RequestPart, RestRequest, Route, Upload,
 };
+pub use socket::{SOCKET_EVENTS_MAX, SocketAnswer, SocketCall, SocketEndpoint, SocketHappening, SocketReply};
 
 /// An installed plugin.
 #[derive(Clone, Debug)]
@@ -44,6 +46,8 @@ pub struct PluginInfo {
     pub mount: Option<Mount>,
     /// What it serves there.
     pub routes: Arc<[Route]>,
+    /// Where its clients open sockets.
+    pub sockets: Arc<[SocketEndpoint]>,
     /// What it asks for and why; what is not listed, it can't be granted.
     pub grants: Vec<Granted>,
 }
@@ -302,6 +306,10 @@ pub trait Plugins: Send + Sync {
 
     /// Says what the host refuses in the words of the plugin's API.
     async fn refuse(&self, plugin: &str, refusal: Refusal) -> Result<Answer, PluginFailure>;
+
+    /// Tells a plugin what happened on a socket of its clients. One that is off for the caller's tenant passes an opening, and
+    /// fails as missing afterwards.
+    async fn socket(&self, plugin: &str, call: SocketCall) -> Result<SocketAnswer, PluginFailure>;
 }
 
 /// Who owns a key.

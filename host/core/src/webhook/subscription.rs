@@ -207,8 +207,9 @@ fn checked_events(events: &[String]) -> Result<Vec<EventFilter>> {
         return Err(Error::invalid("events", format!("must name 1 to {EVENTS_MAX} events; `*` stands for all")));
     }
     let parse = |(i, text): (usize, &String)| {
-        EventFilter::parse(text).ok_or_else(|| {
-            let names: Vec<_> = EventKind::ALL.iter().map(|k| k.as_str()).collect();
+        let filter = EventFilter::parse(text).filter(|filter| stored().any(|kind| filter.matches(kind)));
+        filter.ok_or_else(|| {
+            let names: Vec<_> = stored().map(EventKind::as_str).collect();
             Error::invalid(format!("events[{i}]"), format!("must be `*`, `<noun>.*` or one of {}", names.join(", ")))
         })
     };
@@ -222,10 +223,15 @@ fn checked_events(events: &[String]) -> Result<Vec<EventFilter>> {
     Ok(filters)
 }
 
+/// What webhooks can get.
+fn stored() -> impl Iterator<Item = EventKind> {
+    EventKind::ALL.into_iter().filter(|kind| kind.is_stored())
+}
+
 /// A webhook shows nothing its maker may not see: messages need `messages:read`, devices `devices:read`.
 fn require_seen(caller: &Caller, events: &[EventFilter]) -> Result<()> {
-    let wanted = |kind: &&EventKind| events.iter().any(|filter| filter.matches(**kind));
-    for kind in EventKind::ALL.iter().filter(wanted) {
+    let wanted = |kind: &EventKind| events.iter().any(|filter| filter.matches(*kind));
+    for kind in stored().filter(wanted) {
         if let Some(scope) = kind.scope() {
             caller.require(scope)?;
         }
@@ -275,5 +281,6 @@ mod tests {
         assert_eq!(filters.iter().map(EventFilter::as_str).collect::<Vec<_>>(), ["message.*", "*"]);
         assert!(checked_events(&names("*", EVENTS_MAX + 1)).is_err());
         assert!(checked_events(&[]).is_err());
+        assert!(checked_events(&names("device.qr", 1)).is_err(), "it is told live only");
     }
 }

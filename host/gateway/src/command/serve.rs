@@ -80,7 +80,7 @@ fn greet(running: &Running) {
     println!("\nPortico {} is ready.\n", env!("CARGO_PKG_VERSION"));
     println!("  REST API   {url}/v1        documentation: {url}/docs");
     if let Some(ws) = running.ws {
-        println!("  Events     ws://{ws}/v1/events");
+        println!("  Events     ws://{ws}/v1/events        sockets of dialects: ws://{ws}/");
     }
     if let Some(sandbox) = running.sandbox_admin() {
         println!("  Sandbox    http://{sandbox}    virtual phones; this build talks to loopback only");

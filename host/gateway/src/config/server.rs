@@ -34,9 +34,13 @@ pub enum SignUpPolicy {
 pub struct ServerSection {
     /// Where the REST API listens. An address other than loopback needs a key first.
     pub bind: SocketAddr,
-    /// A second listener for event streams alone, as clients of some dialects expect it.
+    /// Where the second listener is, for event streams and sockets of dialects alone. Absent: on `ws_port` of the address in
+    /// `bind`.
     #[schemars(example = "127.0.0.1:3001")]
     pub ws_bind: Option<SocketAddr>,
+    /// The port of the second listener, which clients of some dialects expect to be 3001. Where another program has it, this one
+    /// starts without and says so. 0: no second listener.
+    pub ws_port: u16,
     /// Where clients reach the REST API, such as `https://gateway.example.com`: links in webhooks begin with it. Absent: `bind`.
     #[schemars(example = "https://gateway.example.com")]
     pub public_url: Option<String>,
@@ -60,6 +64,7 @@ impl Default for ServerSection {
         Self {
             bind: ([127, 0, 0, 1], 3000).into(),
             ws_bind: None,
+            ws_port: 3001,
             public_url: None,
             rate_limits: RateLimits::On,
             sign_up: SignUpPolicy::Auto,
@@ -79,6 +84,15 @@ impl ServerSection {
 
     /// Whether nobody but this machine can reach the API.
     pub(crate) fn is_local(&self) -> bool {
-        self.bind.ip().is_loopback() && self.ws_bind.is_none_or(|address| address.ip().is_loopback())
+        self.bind.ip().is_loopback() && self.ws_address().is_none_or(|address| address.ip().is_loopback())
+    }
+
+    /// Where the second listener is, if there is to be one.
+    pub(crate) fn ws_address(&self) -> Option<SocketAddr> {
+        let by_port = || {
+            let free = self.ws_port != 0 && self.ws_port != self.bind.port();
+            free.then(|| SocketAddr::new(self.bind.ip(), self.ws_port))
+        };
+        self.ws_bind.or_else(by_port)
     }
 }

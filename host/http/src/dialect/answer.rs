@@ -126,7 +126,7 @@ fn unusable(what: &str) -> Problem {
 }
 
 /// The problem of a plugin that gave no answer.
-pub(super) fn failed(failure: &PluginFailure) -> Problem {
+pub(crate) fn failed(failure: &PluginFailure) -> Problem {
     let code = match failure.outcome {
         Outcome::Wall | Outcome::Cpu => ProblemCode::PluginTimeout,
         Outcome::Breaker | Outcome::Busy | Outcome::Missing | Outcome::Unavailable => ProblemCode::PluginUnavailable,

@@ -1,6 +1,7 @@
 //! Refusals of the host, in the words of the plugin whose API was asked.
 
 use axum::extract::Request;
+use axum::http::Method;
 use axum::response::Response;
 use portico_core::ports::plugins::Refusal;
 
@@ -17,7 +18,11 @@ pub(super) struct Told {
 
 impl Told {
     pub(super) fn of(request: &Request, path: &str) -> Self {
-        Self { method: request.method().to_string(), path: path.to_owned() }
+        Self::new(request.method(), path)
+    }
+
+    pub(super) fn new(method: &Method, path: &str) -> Self {
+        Self { method: method.to_string(), path: path.to_owned() }
     }
 }
 

@@ -131,8 +131,7 @@ impl Table {
     pub(super) fn find(&self, method: &Method, path: &str) -> Option<Found> {
         // What answers GET answers HEAD.
         let method = if method == Method::HEAD { &Method::GET } else { method };
-        if let Some(rest) = path.strip_prefix(OWN) {
-            let (name, below) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
+        if let Some((name, below)) = own(path) {
             let one = self.mounted.iter().find(|m| m.mount.name == name)?;
             let matched = self.among(std::iter::once(one), method, below);
             return Some(Found {
@@ -140,7 +139,7 @@ impl Table {
                 matched: matched.unwrap_or(Match::Nothing { plugin: one.plugin }),
             });
         }
-        if NATIVE.iter().any(|native| is_below(path, native)) {
+        if is_native(path) {
             return None;
         }
         let matched = self.among(self.mounted.iter(), method, path).or_else(|| self.by_prefix(path))?;
@@ -201,6 +200,17 @@ fn router(info: &PluginInfo) -> Router<Vec<usize>> {
         }
     }
     router
+}
+
+/// The name of a mount, and the path below it.
+pub(crate) fn own(path: &str) -> Option<(&str, &str)> {
+    let rest = path.strip_prefix(OWN)?;
+    Some(rest.find('/').map_or((rest, "/"), |at| rest.split_at(at)))
+}
+
+/// Whether a path belongs to the host.
+pub(crate) fn is_native(path: &str) -> bool {
+    NATIVE.iter().any(|native| is_below(path, native))
 }
 
 /// Whether `path` is `prefix` or lies below it, by whole segments.

@@ -49,6 +49,7 @@ fn dialect(name: &str, root: &[&str], routes: &[(&str, &str)]) -> PluginInfo {
             limits: vec![limit("few", 2, LimitBy::Address)],
         }),
         routes: routes.iter().map(|(method, path)| route(method, path)).collect(),
+        sockets: Arc::new([]),
         grants: Vec::new(),
     }
 }

@@ -24,49 +24,54 @@ const WRITE_BUFFER_BYTES: usize = 4 * 1024;
 /// Bytes that wait for the socket at most.
 const WRITE_BYTES_MAX: usize = 2 << 20;
 /// Heartbeats without a sign of life after which a client counts as gone.
-const MISSED_BEATS_MAX: u32 = 3;
+pub(crate) const MISSED_BEATS_MAX: u32 = 3;
 /// How long the close frame may take to be sent.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Answers the upgrade; the stream runs on its own from then on.
 pub(crate) fn serve(feed: Feed, upgrade: WebSocketUpgrade) -> Response {
+    small(upgrade, CLIENT_BYTES_MAX).protocols([PROTOCOL]).on_upgrade(|socket| run(feed, socket))
+}
+
+/// An upgrade whose connection takes little memory, and messages of at most so many bytes.
+pub(crate) fn small(upgrade: WebSocketUpgrade, client_bytes_max: usize) -> WebSocketUpgrade {
     upgrade
-        .protocols([PROTOCOL])
-        .max_message_size(CLIENT_BYTES_MAX)
-        .max_frame_size(CLIENT_BYTES_MAX)
+        .max_message_size(client_bytes_max)
+        .max_frame_size(client_bytes_max)
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_BUFFER_BYTES)
         .max_write_buffer_size(WRITE_BYTES_MAX)
-        .on_upgrade(|socket| run(feed, socket))
 }
 
 /// Why a connection is over.
-enum Closed {
+pub(crate) enum Closed {
     /// The client has gone.
     Gone,
     /// This side ends it.
     Ended(End),
 }
 
-struct Socket {
+/// A connection, both ways.
+pub(crate) struct Socket {
     sink: SplitSink<WebSocket, Message>,
-    stream: SplitStream<WebSocket>,
+    pub(crate) stream: SplitStream<WebSocket>,
     send_timeout: Duration,
 }
 
 async fn run(mut feed: Feed, socket: WebSocket) {
-    let (sink, stream) = socket.split();
-    let mut socket = Socket { sink, stream, send_timeout: feed.send_timeout };
+    let mut socket = Socket::new(socket, feed.send_timeout);
     if let Err(Closed::Ended(end)) = follow(&mut feed, &mut socket).await {
-        let code = match end {
-            End::Stopping => close_code::AWAY,
-            End::Unauthenticated => close_code::POLICY,
-            End::TooSlow => close_code::AGAIN,
-            End::Failed => close_code::ERROR,
-        };
-        let frame = CloseFrame { code, reason: end.reason().into() };
-        // Best effort: the client may be stuck or gone.
-        let _ = timeout(CLOSE_TIMEOUT, socket.sink.send(Message::Close(Some(frame)))).await;
+        socket.close(code(&end), end.reason()).await;
+    }
+}
+
+/// The code in the close frame.
+pub(crate) fn code(end: &End) -> u16 {
+    match end {
+        End::Stopping => close_code::AWAY,
+        End::Unauthenticated => close_code::POLICY,
+        End::TooSlow => close_code::AGAIN,
+        End::Failed => close_code::ERROR,
     }
 }
 
@@ -98,8 +103,19 @@ fn text<T: Serialize>(value: &T) -> Result<Message, Closed> {
 }
 
 impl Socket {
+    pub(crate) fn new(socket: WebSocket, send_timeout: Duration) -> Self {
+        let (sink, stream) = socket.split();
+        Self { sink, stream, send_timeout }
+    }
+
+    /// Says why this side ends it. Best effort: the client may be stuck or gone.
+    pub(crate) async fn close(&mut self, code: u16, reason: &str) {
+        let frame = CloseFrame { code, reason: reason.into() };
+        let _ = timeout(CLOSE_TIMEOUT, self.sink.send(Message::Close(Some(frame)))).await;
+    }
+
     /// Writes everything, or gives the client up.
-    async fn send(&mut self, messages: Vec<Message>) -> Result<(), Closed> {
+    pub(crate) async fn send(&mut self, messages: Vec<Message>) -> Result<(), Closed> {
         let sink = &mut self.sink;
         let all = async {
             for message in messages {

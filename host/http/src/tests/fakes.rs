@@ -10,12 +10,14 @@ use portico_core::context::outcome::Outcomes;
 use portico_core::context::queue_length::QueueLengths;
 use portico_core::device::Device;
 use portico_core::event::Event;
+use portico_core::event::live::LiveEvents;
 use portico_core::id::{DeviceId, KeyId, TenantId};
 use portico_core::limits::Limits;
 use portico_core::ports::outbound::{Fetched, OutboundError, OutboundRequest, OutboundResponse};
 use portico_core::ports::plugins::{
     Answer, AnswerBody, Decision, FormattedBatch, Handled, Hook, Mount, Outcome, PaceDevice, PaceQuery, Package,
-    PluginFailure, PluginInfo, PluginRequest, Plugins, Refusal, Route, Subscription,
+    PluginFailure, PluginInfo, PluginRequest, Plugins, Refusal, Route, SocketAnswer, SocketCall, SocketHappening,
+    SocketReply, Subscription,
 };
 use portico_core::ports::store::Work;
 use portico_core::ports::{Clock, Outbound, Rng, Store, Topic, Waker};
@@ -139,6 +141,7 @@ impl Plugins for Fake {
             hooks: vec![Hook::HttpHandler],
             mount: Some(mount),
             routes: routes.into(),
+            sockets: Arc::new([]),
             grants: Vec::new(),
         }])
     }
@@ -185,6 +188,29 @@ impl Plugins for Fake {
         Ok(Handled::Answer(Answer { status: 200, headers: Vec::new(), body }))
     }
 
+    /// Three plugins behind one path: one whose clients subscribe, one that pushes, one that breaks down at events.
+    async fn socket(&self, plugin: &str, call: SocketCall) -> Result<SocketAnswer, PluginFailure> {
+        let reply = |state: &str, frames: Vec<String>, close: Option<String>| {
+            Ok(SocketAnswer::Reply(SocketReply { state: state.to_owned(), frames, close }))
+        };
+        match (plugin, call.what) {
+            (_, SocketHappening::Opened { .. }) => reply("null", vec![format!("{plugin} opened")], None),
+            ("dialect-subscribes", SocketHappening::Received { message, .. }) if message == "subscribe" => {
+                reply("true", Vec::new(), None)
+            }
+            ("dialect-subscribes", SocketHappening::Received { message, .. }) if message == "bye" => {
+                reply("true", Vec::new(), Some("goodbye".to_owned()))
+            }
+            (_, SocketHappening::Received { .. }) => Ok(SocketAnswer::Pass),
+            ("dialect-breaks", SocketHappening::Events { .. }) => Err(failure(Outcome::Trap)),
+            (_, SocketHappening::Events { state, events, .. }) => {
+                let speaks = plugin == "dialect-pushes" || state == "true";
+                let frames = events.iter().filter(|_| speaks).map(|event| format!("{plugin} {}", event.seq));
+                reply(&state, frames.collect(), None)
+            }
+        }
+    }
+
     /// Has words for some refusals only.
     async fn refuse(&self, _: &str, refusal: Refusal) -> Result<Answer, PluginFailure> {
         if !matches!(refusal.status, 401 | 404 | 405) {
@@ -223,6 +249,7 @@ fn api_over(store: FakeStore, config: HttpConfig) -> (Api, Arc<FakeStore>) {
         queue_lengths: QueueLengths::default(),
         directory: Arc::default(),
         outcomes: Outcomes::default(),
+        live: LiveEvents::default(),
     };
     let services = Services {
         ports: Arc::new(ports),

@@ -50,6 +50,9 @@ pub(crate) struct EventParams {
 /// first and names where the stream begins; `stream.gap` tells that events between two `seq` are no longer kept. A client
 /// that does not keep up is dropped with a reason and resumes. Browsers, which can't set headers on a WebSocket, offer the
 /// subprotocols `portico.events` and `portico.key.<key>`.
+///
+/// `device.qr` comes to streams that name it in `type`, and needs `devices:write`. It is stored nowhere and can't be read again;
+/// its `seq` is that of the last event before it.
 #[utoipa::path(get, path = "/v1/events", tag = "events", security(("key" = ["messages:read"])),
     params(EventParams, ("Last-Event-ID" = Option<i64>, Header, description = "SSE only: goes before `after`")),
     responses(

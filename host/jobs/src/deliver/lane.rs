@@ -8,12 +8,13 @@
 //! Invariant: the deliveries of a lane are of one webhook and one chat, oldest first. Whatever ends a lane early leaves the
 //! rest as it is in the store: waiting, with the first of it the next to be claimed.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use portico_core::Result;
-use portico_core::id::{DeliveryId, DeviceId, TenantId};
-use portico_core::ports::plugins::{DeviceNames, Subscription};
+use portico_core::device::names::names;
+use portico_core::id::DeliveryId;
+use portico_core::ports::plugins::Subscription;
 use portico_core::ports::store::AttemptResult;
 use portico_core::webhook::delivery::AttemptEnd;
 use portico_core::webhook::{Claimed, DeliveryState, Webhook, WebhookState};
@@ -212,28 +213,14 @@ impl Poster {
     }
 
     async fn format(&self, webhook: &Webhook, deliveries: &[&Claimed]) -> Vec<Body> {
+        let devices = deliveries.iter().filter_map(|claimed| claimed.event.device.clone()).collect();
         let to = Subscription {
             tenant: webhook.tenant.clone(),
             id: webhook.id.to_string(),
             data: webhook.format_data.clone().unwrap_or_default(),
-            devices: self.devices(&webhook.tenant, deliveries).await,
+            devices: names(&self.services.ports, &webhook.tenant, devices).await,
         };
         format::format(&*self.services.plugins, &webhook.format, &to, deliveries).await
-    }
-
-    /// What the devices of these events are called. One that is gone, or can't be read now, has no names.
-    async fn devices(&self, tenant: &TenantId, deliveries: &[&Claimed]) -> BTreeMap<DeviceId, DeviceNames> {
-        let mut devices = BTreeMap::new();
-        for id in deliveries.iter().filter_map(|claimed| claimed.event.device.as_ref()) {
-            if devices.contains_key(id) {
-                continue;
-            }
-            if let Ok(Some(device)) = self.services.ports.store.device(tenant, id).await {
-                let refs = device.refs.as_map().clone().into_iter().collect();
-                devices.insert(id.clone(), DeviceNames { number: device.number, refs });
-            }
-        }
-        devices
     }
 
     async fn record(

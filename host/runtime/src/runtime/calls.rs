@@ -11,13 +11,14 @@ use portico_core::id::{DeviceId, TenantId};
 use portico_core::ports::Plugins;
 use portico_core::ports::plugins::{
     Answer, Decision, Formatted, FormattedBatch, Handled, Hook, Outcome, PaceDevice, PaceQuery, Package, PluginFailure,
-    PluginInfo, PluginRequest, Refusal, Subscription,
+    PluginInfo, PluginRequest, Refusal, SocketAnswer, SocketCall, SocketHappening, SocketReply, Subscription,
 };
 
 use super::{Runtime, Same, check_unclaimed};
 use crate::call::CallScope;
 use crate::config::ComponentBytes;
 use crate::kind::dialect::{Handle, Refuse};
+use crate::kind::dialect_socket::Happening;
 use crate::kind::{pacing, webhook_format};
 use crate::load::LoadError;
 use crate::plugin::Plugin;
@@ -191,5 +192,30 @@ impl Plugins for Runtime {
         let code = self.current(&effective).await?;
         let scope = CallScope { tenant: None, device: None, effective, serving: Serving::Gateway };
         self.host.call(&code, &scope, &Refuse::new(refusal)).await
+    }
+
+    async fn socket(&self, plugin: &str, mut call: SocketCall) -> Result<SocketAnswer, PluginFailure> {
+        let tenant = call.caller.tenant().clone();
+        let snapshot = self.directory.snapshot();
+        let on = |device: Option<&DeviceId>| {
+            snapshot.effective(Some(&tenant), device, plugin).filter(|effective| effective.is_on())
+        };
+        let Some(effective) = on(None) else {
+            return match call.what {
+                SocketHappening::Opened { .. } => Ok(SocketAnswer::Pass),
+                _ => Err(missing(plugin, "it is off")),
+            };
+        };
+        if let SocketHappening::Events { state, events, .. } = &mut call.what {
+            events.retain(|event| on(event.device.as_ref()).is_some());
+            if events.is_empty() {
+                let state = std::mem::take(state);
+                return Ok(SocketAnswer::Reply(SocketReply { state, ..SocketReply::default() }));
+            }
+        }
+        let code = self.current(&effective).await?;
+        let (call, serving) = Happening::new(call, self.socket_state_bytes);
+        let scope = CallScope { tenant: Some(tenant), device: None, effective, serving };
+        self.host.call(&code, &scope, &call).await
     }
 }

@@ -13,7 +13,7 @@ use portico_core::ports::Plugins;
 use portico_core::ports::plugins::Subscription;
 use portico_core::ports::plugins::{
     Formatted, Identified, Outcome, PaceDevice, PaceQuery, PluginFailure, PluginRequest, PluginResponse, Rest,
-    RestRequest,
+    RestRequest, SocketAnswer, SocketCall, SocketHappening,
 };
 use portico_runtime::{Runtime, Source};
 use serde_json::json;
@@ -52,11 +52,57 @@ async fn handle(runtime: &Runtime, misdeed: &str) -> Result<String, PluginFailur
     Ok(answered(handled).1)
 }
 
+async fn socket(runtime: &Runtime, what: SocketHappening) -> Result<SocketAnswer, PluginFailure> {
+    let key = AccessKey {
+        id: KeyId::new(NOW.0, 1),
+        number: 1,
+        tenant: tenant(),
+        device: None,
+        name: "its".into(),
+        scopes: Vec::new(),
+        created_at: NOW,
+        expires_at: None,
+        revoked_at: None,
+        sealed_secret: None,
+    };
+    let call = SocketCall { caller: Caller::of(key), peer: None, what };
+    tokio::time::timeout(IN_TIME, runtime.socket("hostile", call)).await.expect("in time")
+}
+
+#[tokio::test]
+async fn misdeeds_on_a_socket_end_in_their_outcomes() {
+    let said = |message: &str| SocketHappening::Received { state: "\"\"".into(), message: message.into() };
+    for (misdeed, outcome) in [
+        ("panic", Outcome::Trap),
+        ("loop", Outcome::Cpu),
+        ("eat", Outcome::Memory),
+        ("huge-frames", Outcome::CopyLimit),
+        ("fat-state", Outcome::BadAnswer),
+        ("flood-frames", Outcome::BadAnswer),
+        ("huge-frame", Outcome::BadAnswer),
+        ("bug", Outcome::Internal),
+    ] {
+        // Each misdeed has a runtime, and so a breaker, for itself.
+        let runtime = patient_runtime().await;
+        assert_eq!(socket(&runtime, said(misdeed)).await.expect_err(misdeed).outcome, outcome, "{misdeed}");
+        let SocketAnswer::Reply(reply) = socket(&runtime, said("good")).await.expect("the next call is served") else {
+            panic!("it passed")
+        };
+        assert_eq!((reply.frames, reply.state.as_str()), (vec!["\"good\"".to_owned()], "\"\""));
+    }
+    let runtime = patient_runtime().await;
+    let info = runtime.list();
+    assert_eq!((info[0].sockets.len(), info[0].sockets[0].path.as_str()), (1, "/hostile"));
+    let foreign = SocketHappening::Received { state: "{\"not\": \"its own\"}".into(), message: "good".into() };
+    assert_eq!(socket(&runtime, foreign).await.expect_err("a state of another shape").outcome, Outcome::InvalidInput);
+}
+
 /// With so much wall-clock time that on a busy machine, too, the limit on CPU time comes first.
 async fn patient_runtime() -> Arc<Runtime> {
     let mut config = config();
     config.limits.webhook_format.wall = IN_TIME / 3;
     config.limits.pacing.wall = IN_TIME / 3;
+    config.limits.dialect_socket.wall = IN_TIME / 3;
     runtime_with(config, "tests/plugins/hostile").await
 }
 

@@ -16,6 +16,8 @@
 //!
 //! A member of the expected answer that is `"<any>"` may be anything.
 
+mod socket;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -29,6 +31,8 @@ use crate::Context;
 use crate::bindings::portico::plugin::rest;
 use crate::http::{AssumeError, Body, Caller, Content, HttpHandler, Outcome, Part, Request, Transport};
 use crate::http::{PartValue, Upload};
+
+pub use socket::sockets;
 
 /// One case.
 #[derive(Deserialize)]

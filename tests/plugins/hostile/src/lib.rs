@@ -4,17 +4,19 @@
 //! one behaves. Invariant: it does nothing that the host is not meant to survive.
 
 use portico_sdk::bindings::portico::plugin::rest;
+use portico_sdk::dialect::socket::{Endpoint, Event as SocketEvent, Opening, Reply, Socket};
 use portico_sdk::format::{Event, Outcome, Parts, Subscription, WebhookFormat};
 use portico_sdk::gateway::Gateway;
 use portico_sdk::http::{Host, HttpHandler, Outcome as HttpOutcome, Refusal, Request, Response, Route, Transport};
 use portico_sdk::kv::{self, Kv, Scope};
 use portico_sdk::pacing::{Decision, DeviceState, Hold, Pacing, Plan, Query};
+use portico_sdk::serde_json::json;
 use portico_sdk::{Context, HookError, log};
 
 /// The guest.
 pub struct Hostile;
 
-portico_sdk::register!(Hostile: webhook_format, pacing, http_handler);
+portico_sdk::register!(Hostile: webhook_format, pacing, http_handler, dialect_socket);
 
 /// What never comes back, or not with an answer.
 fn misbehave(misdeed: &str) {
@@ -140,6 +142,43 @@ impl HttpHandler for Hostile {
     fn refuse(_: &Context, why: Refusal) -> Result<Response, HookError> {
         misbehave(&why.code);
         Ok(Response::json(why.status, &why.code))
+    }
+}
+
+/// What a client says is the misdeed, or what to do at the next event (`at-event <misdeed>`), which is remembered.
+impl Socket for Hostile {
+    const ENDPOINTS: &'static [Endpoint] = &[Endpoint {
+        path: "/hostile",
+        credentials: &["token"],
+        events: &["device.state", "device.qr", "message.received"],
+    }];
+
+    type State = String;
+
+    fn opened(_: &Context, opening: &Opening, _: &Gateway) -> Result<Option<Reply<String>>, HookError> {
+        let misdeed = opening.query.iter().find(|(name, _)| name == "do").map(|(_, value)| value.as_str());
+        misbehave(misdeed.unwrap_or_default());
+        let seen = json!({ "query": opening.query });
+        Ok((misdeed != Some("pass")).then(|| Reply::new(String::new()).frames([seen])))
+    }
+
+    fn received(_: &Context, state: String, message: &str, _: &Gateway) -> Result<Option<Reply<String>>, HookError> {
+        misbehave(message);
+        Ok(Some(match message {
+            "pass" => return Ok(None),
+            "bug" => return Err(HookError::Internal("as asked".into())),
+            "fat-state" => Reply::new("x".repeat(1 << 20)),
+            "flood-frames" => Reply::new(state).frames((0..10_000).map(|n| json!(n))),
+            "huge-frame" => Reply::new(state).frames([json!("x".repeat(5 << 20))]),
+            "huge-frames" => Reply::new(state).frames((0..20).map(|_| json!("x".repeat(1 << 20)))),
+            "bye" => Reply::new(state).closing("as asked"),
+            other => Reply::new(other.strip_prefix("at-event ").unwrap_or(&state).to_owned()).frames([json!(other)]),
+        }))
+    }
+
+    fn frames(_: &Context, state: String, events: &[SocketEvent], _: &Gateway) -> Result<Reply<String>, HookError> {
+        misbehave(&state);
+        Ok(Reply::new(state).frames(events.iter().map(|event| json!({ "event": event.name }))))
     }
 }
 

@@ -22,6 +22,7 @@ fn package() -> Arc<Package> {
         hooks: vec![Hook::Pacing],
         mount: None,
         routes: Arc::new([]),
+        sockets: Arc::new([]),
         grants: vec![grant(Grant::Rest), grant(Grant::Kv)],
     };
     let schema = Some(Schema::compile(schema).expect("a good schema"));

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{Event, EventKind};
 
 same_variants!(EventKind, api::EventType:
-    DeviceState, MessageReceived, MessageSent, MessageDelivered, MessageRead, MessagePlayed, MessageFailed,
+    DeviceState, DeviceQr, MessageReceived, MessageSent, MessageDelivered, MessageRead, MessagePlayed, MessageFailed,
     WebhookDisabled, WebhookTest, MemberChanged);
 
 /// The data is borrowed: it is the largest part, and is only written.

@@ -4,7 +4,7 @@ use portico_api as api;
 
 use super::{Audience, Enablement, Grant, Granted, Hook, Origin, PluginOffer, PluginVersion, Switch};
 
-same_variants!(Hook, api::Hook: WebhookFormat, Pacing, HttpHandler);
+same_variants!(Hook, api::Hook: WebhookFormat, Pacing, HttpHandler, DialectSocket);
 same_variants!(Grant, api::Grant: Rest, Assume, Kv);
 same_variants!(Origin, api::Origin: BuiltIn, Folder, Uploaded);
 same_variants!(Switch, api::Switch: On, Off);

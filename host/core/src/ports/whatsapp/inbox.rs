@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 
+use super::QrCode;
 use crate::address::Party;
 use crate::error::Result;
 use crate::id::DeviceId;
@@ -117,4 +118,9 @@ pub trait Inbox: Send + Sync {
     ///
     /// Facts may repeat; one that was recorded before changes nothing.
     async fn take(&self, device: &DeviceId, facts: Vec<Fact>) -> Result<()>;
+
+    /// WhatsApp gave a QR code. It is told to whoever listens and stored nowhere; who comes later asks [`super::Sessions::qr`].
+    async fn qr(&self, _device: &DeviceId, _code: &QrCode) -> Result<()> {
+        Ok(())
+    }
 }

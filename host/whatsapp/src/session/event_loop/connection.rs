@@ -55,6 +55,12 @@ pub(super) async fn pairing(session: &Session, event: &Event) -> Option<Verdict>
             if is_first {
                 session.report_signal(Signal::PairingStarted, None).await;
             }
+            if let Some(code) = session.pairing.qr()
+                && let Err(error) = session.context.inbox.qr(&session.device, &code).await
+            {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(device.id = %session.device, error, "a QR code is not told to event streams");
+            }
         }
         Event::PairingQrCodesExhausted(event) => {
             session.pairing.hide();
