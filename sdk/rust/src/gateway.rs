@@ -116,10 +116,15 @@ impl<'a> Gateway<'a> {
 
     /// Every item of a list, page by page.
     pub fn all<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, CoreError> {
+        self.first(path, PAGES_MAX)
+    }
+
+    /// The first items of a list, as many as so many requests give; each gives up to 200.
+    pub fn first<T: DeserializeOwned>(&self, path: &str, requests: usize) -> Result<Vec<T>, CoreError> {
         let sign = if path.contains('?') { '&' } else { '?' };
         let first = format!("{path}{sign}limit={PAGE_SIZE}");
         let (mut items, mut next) = (Vec::new(), first.clone());
-        for _ in 0..PAGES_MAX {
+        for _ in 0..requests {
             let page: portico_api::Page<T> = self.get(&next)?.json()?;
             items.extend(page.items);
             let Some(cursor) = page.next else { break };

@@ -2,6 +2,7 @@
 
 mod history;
 mod many;
+mod stats;
 
 use portico_sdk::api::{Message, MessageStatus};
 use portico_sdk::dialect::{Call, Fault, Route, get, post};
@@ -28,7 +29,7 @@ pub(crate) const ROUTES: &[Route<Devices>] = &[
     post("/api/whatsapp/messages/{messageId}/resend").limits(SEND).run(history::resend),
     get("/api/whatsapp/devices/{deviceId}/messages/{jid}").limits(COMMON).run(history::of_contact),
     get("/api/whatsapp/users/{userId}/message-logs").limits(COMMON).run(history::of_user),
-    get("/api/whatsapp/users/{userId}/sending-stats").limits(COMMON),
+    get("/api/whatsapp/users/{userId}/sending-stats").limits(COMMON).run(stats::of_user),
 ];
 
 /// How long a request waits until WhatsApp's server has the message.

@@ -15,6 +15,7 @@ pub(crate) const ROUTES: &[Route<Organizations>] = &[
     get("/api/analytics/metrics").run(metrics),
     get("/api/analytics/campaigns/{campaignId}/export"),
     get("/api/analytics/campaigns/{campaignId}"),
+    // The core does not tell how much a tenant may keep.
     get("/api/analytics/storage"),
 ];
 

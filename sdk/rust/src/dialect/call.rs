@@ -2,9 +2,11 @@
 
 use std::marker::PhantomData;
 
+use portico_api::ProblemCode;
 use serde::de::DeserializeOwned;
 
 use super::{Dialect, Fault};
+use crate::Context;
 use crate::gateway::Gateway;
 use crate::http::{AssumeError, BodyError, Caller, Identity, Request, Transport};
 
@@ -17,12 +19,23 @@ pub struct Call<'a, D> {
     /// When it is served, in milliseconds since 1970.
     pub now_ms: u64,
     names: Vec<&'static str>,
+    context: &'a Context,
     dialect: PhantomData<D>,
 }
 
 impl<'a, D: Dialect> Call<'a, D> {
-    pub(super) fn new(request: &'a Request, core: &'a dyn Transport, names: Vec<&'static str>, now_ms: u64) -> Self {
-        Self { request, gateway: Gateway::new(core), now_ms, names, dialect: PhantomData }
+    pub(super) fn new(
+        request: &'a Request,
+        core: &'a dyn Transport,
+        names: Vec<&'static str>,
+        context: &'a Context,
+    ) -> Self {
+        Self { request, gateway: Gateway::new(core), now_ms: context.now, names, context, dialect: PhantomData }
+    }
+
+    /// The settings that hold for the sender's tenant, as a type of the dialect's own.
+    pub fn settings<T: DeserializeOwned>(&self) -> Result<T, Fault> {
+        self.context.settings().map_err(|e| Fault::new(ProblemCode::Internal, format!("{e:?}")))
     }
 
     /// A parameter of the path as it came.

@@ -26,6 +26,8 @@ pub struct Fault {
     pub path: Box<str>,
     /// When it was asked, in milliseconds since 1970; set by the interpreter.
     pub at_ms: u64,
+    /// The id of the call, which the plugin's lines in the gateway's log carry too; set by the interpreter.
+    pub call_id: Box<str>,
     /// Whether the request is another dialect's, which claims the same path.
     pub passes: bool,
 }
@@ -43,6 +45,7 @@ impl Fault {
             retry_after: None,
             path: Box::default(),
             at_ms: 0,
+            call_id: Box::default(),
             passes: false,
         }
     }

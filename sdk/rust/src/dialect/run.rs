@@ -15,7 +15,7 @@ impl<D: Dialect> HttpHandler for D {
     fn handle(ctx: &Context, request: Request, core: &dyn Transport) -> Result<Outcome, HookError> {
         let row = usize::try_from(request.route).ok().and_then(|at| rows::<D>().nth(at));
         let row = row.ok_or_else(|| HookError::InvalidInput("there is no such route".into()))?;
-        let call = Call::<D>::new(&request, core, row.params().collect(), ctx.now);
+        let call = Call::<D>::new(&request, core, row.params().collect(), ctx);
         let answer = match &row.action {
             Action::NotServed => Err(Fault::not_served()),
             Action::Run(run) => run(&call),
@@ -27,6 +27,7 @@ impl<D: Dialect> HttpHandler for D {
             Err(fault) => fault,
         };
         fault.at_ms = ctx.now;
+        fault.call_id = ctx.call_id.as_str().into();
         if fault.path.is_empty() {
             fault.path = request.path.as_str().into();
         }
@@ -34,7 +35,7 @@ impl<D: Dialect> HttpHandler for D {
     }
 
     fn refuse(ctx: &Context, why: Refusal) -> Result<Response, HookError> {
-        Ok(D::bad(&Fault { at_ms: ctx.now, ..why.into() }))
+        Ok(D::bad(&Fault { at_ms: ctx.now, call_id: ctx.call_id.as_str().into(), ..why.into() }))
     }
 }
 
