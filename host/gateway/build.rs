@@ -9,7 +9,8 @@ use std::{env, fs};
 use anyhow::{Context, Result};
 
 /// What the gateway comes with; other files in the folder (test guests) are left out.
-const BUILT_IN: [&str; 3] = ["webhook-format", "pacing", "dialect-instances"];
+const BUILT_IN: [&str; 6] =
+    ["webhook-format", "pacing", "dialect-accounts", "dialect-devices", "dialect-instances", "dialect-organizations"];
 
 fn main() -> Result<()> {
     println!("cargo::rerun-if-env-changed=PORTICO_BUNDLE");

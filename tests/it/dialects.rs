@@ -1,24 +1,25 @@
-//! Dialects that are installed while the gateway runs: files in their bodies, credentials of theirs, and who is served.
+//! Dialects: files in their bodies, credentials of theirs, and who is served.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use portico_harness::{Client, Kind, TestGateway};
+use portico_harness::{Client, Config, Kind, TestGateway};
 use reqwest::Method;
 use serde_json::json;
 
-use crate::enablements::{component, install};
 use crate::media::{arrived, png};
 
 on_both! {
     a_file_in_a_form_goes_out_by_its_id
     a_file_in_base64_is_kept_as_it_was
     keys_of_two_tenants_get_nobody_in
+    pages_of_an_opened_origin_may_call_and_others_may_not
+    public_routes_are_served_as_the_offer_says
 }
 
-/// Installs a dialect and switches it on for the administrator's tenant.
+/// A gateway with a dialect that is on for the administrator's tenant alone.
 async fn with_dialect(kind: Kind, id: &str) -> TestGateway {
     let gw = TestGateway::start(kind).await;
-    install(&gw.api, component(id)).await.expect(201);
+    gw.api.patch(&format!("/v1/plugins/{id}/offer"), json!({ "default_state": "off" })).await.expect(200);
     gw.api.put(&format!("/v1/plugins/{id}/enablement"), json!({ "state": "on" })).await.expect(200);
     gw
 }
@@ -92,4 +93,45 @@ async fn keys_of_two_tenants_get_nobody_in(kind: Kind) {
     // Off for the other tenant: there is nothing at the path.
     let other = gw.api.with_key(None).request(Method::GET, path).header("x-api-token", made.str("/key"));
     Client::send(other).await.expect(404);
+}
+
+async fn pages_of_an_opened_origin_may_call_and_others_may_not(kind: Kind) {
+    const APP: &str = "https://app.example.com";
+    let opened = format!("accounts={APP}");
+    let change = |config: &mut Config| config.server.http.dialect_cors = vec![opened.try_into().expect("an origin")];
+    let gw = TestGateway::start_with(kind, change).await;
+    let preflight = async |origin: &str, path: &str| {
+        let request = gw.api.with_key(None).request(Method::OPTIONS, path).header("origin", origin);
+        let asked = request.header("access-control-request-method", "GET").send().await.expect("an answer");
+        let header = |name: &str| Some(asked.headers().get(name)?.to_str().expect("text").to_owned());
+        (header("access-control-allow-origin"), header("access-control-allow-headers").unwrap_or_default())
+    };
+    let (origin, headers) = preflight(APP, "/d/accounts/api/auth/profile").await;
+    assert_eq!(origin.as_deref(), Some(APP));
+    assert!(headers.contains("x-api-key") && headers.contains("content-type"), "{headers}");
+    assert_eq!(preflight("https://other.example.com", "/d/accounts/api/auth/profile").await.0, None);
+    assert_eq!(preflight(APP, "/d/instances/api/instance").await.0, None, "another dialect");
+    let asked = gw.api.with_key(None).request(Method::GET, "/d/accounts/api/health").header("origin", APP);
+    let answer = asked.send().await.expect("an answer");
+    assert_eq!(answer.headers()["access-control-allow-origin"], APP);
+    assert!(answer.headers().get("access-control-allow-credentials").is_none(), "cookies are never asked for");
+}
+
+async fn public_routes_are_served_as_the_offer_says(kind: Kind) {
+    let gw = with_dialect(kind, "dialect-accounts").await;
+    let health = async || gw.api.with_key(None).get("/d/accounts/api/health").await.status;
+    assert_eq!(health().await, 404, "off for all who did not decide, and nobody knows who this is");
+    let public = |state: &str| json!({ "public_routes": state });
+    gw.api.patch("/v1/plugins/dialect-accounts/offer", public("on")).await.expect(200);
+    assert_eq!(health().await, 200);
+    let none = json!({ "public_routes": null, "default_state": "on" });
+    assert_eq!(
+        gw.api.patch("/v1/plugins/dialect-accounts/offer", none).await.expect(200).json["public_routes"],
+        json!(null)
+    );
+    assert_eq!(health().await, 200);
+    gw.api.patch("/v1/plugins/dialect-accounts/offer", public("off")).await.expect(200);
+    assert_eq!(health().await, 404);
+    let known = request(&gw, Method::GET, "/d/accounts/api/templates", &["x-api-key"]);
+    Client::send(known).await.expect(200);
 }

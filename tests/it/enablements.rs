@@ -12,6 +12,7 @@ on_both! {
     off_for_one_tenant_is_on_for_the_next
     settings_are_checked_and_secrets_are_never_shown
     a_version_is_installed_swapped_rolled_back_and_survives_a_restart
+    deliveries_of_an_api_wait_for_its_format
     nothing_is_lost_while_plugins_are_swapped_set_and_switched
 }
 
@@ -265,4 +266,31 @@ async fn the_command_line_does_the_same() {
         tokio::task::block_in_place(|| plugin(&gw, &["settings", "pacing", r#"{"pause_min_ms": -3}"#]));
     assert!(!content && said.contains("pause_min_ms"), "{said}");
     let _: Value = effective;
+}
+
+async fn deliveries_of_an_api_wait_for_its_format(kind: Kind) {
+    let soon = std::time::Duration::from_secs(1);
+    let gw = TestGateway::start_with(kind, |config| config.jobs.deliver.format_retry = soon).await;
+    let receivers = [Receiver::start().await, Receiver::start().await];
+    let mut webhooks = Vec::new();
+    for (receiver, format) in receivers.iter().zip(["dialect-accounts", "webhook-format"]) {
+        let body = json!({ "url": receiver.url(), "events": ["*"], "format": format });
+        webhooks.push(gw.api.post("/v1/webhooks", body).await.expect(201).str("/id"));
+        gw.api.put(&format!("/v1/plugins/{format}/enablement"), json!({ "state": "off" })).await.expect(200);
+    }
+    for webhook in &webhooks {
+        gw.api.act(&format!("/v1/webhooks/{webhook}/test")).await.expect(202);
+    }
+    // A format of its own is replaced by the gateway's; that of an API is not.
+    assert_eq!(receivers[1].at_least(1).await[0].header("x-portico-format"), "default");
+    let waiting = gw.api.get(&format!("/v1/deliveries?webhook={}", webhooks[0])).await.expect(200);
+    assert_eq!((waiting.str("/items/0/state").as_str(), receivers[0].all().len()), ("pending", 0));
+
+    gw.api.put("/v1/plugins/dialect-accounts/enablement", json!({ "state": "on" })).await.expect(200);
+    let delivered = receivers[0].at_least(1).await.remove(0);
+    assert_eq!((delivered.json()["event"].as_str(), delivered.header("x-portico-format")), (Some("webhook.test"), ""));
+    let state = async || gw.api.get(&format!("/v1/deliveries?webhook={}", webhooks[0])).await.str("/items/0/state");
+    wait_until("it to be recorded", || async { (state().await == "delivered").then_some(()) }).await;
+    let shown = gw.api.get(&format!("/v1/webhooks/{}", webhooks[0])).await.expect(200);
+    assert_eq!(shown.json["failing_since"], Value::Null, "the receiver is not to blame");
 }

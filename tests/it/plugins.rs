@@ -11,7 +11,14 @@ async fn the_built_in_plugins_are_listed_and_counted(kind: Kind) {
     let gw = TestGateway::start(kind).await;
     let list = gw.api.get("/v1/plugins").await.expect(200);
     let items = list.json["items"].as_array().expect("a list");
-    for (id, granted) in [("webhook-format", &[][..]), ("pacing", &[]), ("dialect-instances", &["rest"])] {
+    for (id, granted) in [
+        ("webhook-format", &[][..]),
+        ("pacing", &[]),
+        ("dialect-instances", &["rest"]),
+        ("dialect-devices", &["rest"]),
+        ("dialect-accounts", &["rest", "assume"]),
+        ("dialect-organizations", &["rest", "assume"]),
+    ] {
         let plugin = items.iter().find(|p| p["id"] == id).unwrap_or_else(|| panic!("{id}: {}", list.text));
         let kinds: Vec<_> = plugin["grants"].as_array().expect("grants").iter().map(|g| &g["kind"]).collect();
         assert_eq!(kinds, granted, "{id}: {}", list.text);

@@ -44,8 +44,15 @@ const ANSWER: [&str; 9] = [
     "x-request-id",
 ];
 
+/// How the headers begin that let pages of other origins read an answer: the operator decides that.
+const CORS_PREFIX: &str = "access-control-";
+
 fn is_in(set: &[&str], name: &str) -> bool {
     set.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+fn begins_with(name: &str, prefix: &str) -> bool {
+    name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
 /// Whether the header is made by the HTTP client or server alone, in requests and in answers.
@@ -55,8 +62,7 @@ pub fn is_of_connection(name: &str) -> bool {
 
 /// Whether the header of a webhook's delivery is set by the gateway, so that neither a subscription nor a plugin may set it.
 pub fn is_of_delivery(name: &str) -> bool {
-    let has_prefix = name.get(..DELIVERY_PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(DELIVERY_PREFIX));
-    has_prefix || is_in(&DELIVERY, name) || is_of_connection(name)
+    begins_with(name, DELIVERY_PREFIX) || is_in(&DELIVERY, name) || is_of_connection(name)
 }
 
 /// Whether a dialect is not shown this header of a request.
@@ -66,7 +72,7 @@ pub fn is_hidden_from_plugins(name: &str) -> bool {
 
 /// Whether a dialect's answer can't carry this header.
 pub fn is_kept_from_answers(name: &str) -> bool {
-    is_in(&ANSWER, name) || is_of_connection(name)
+    is_in(&ANSWER, name) || begins_with(name, CORS_PREFIX) || is_of_connection(name)
 }
 
 #[cfg(test)]
@@ -85,6 +91,7 @@ mod tests {
     fn each_set_has_its_own_names_and_no_others() {
         assert!(is_of_delivery("Webhook-Signature") && is_of_delivery("webhook-") && is_of_delivery("User-Agent"));
         assert!(is_hidden_from_plugins("Authorization") && !is_of_delivery("authorization"));
+        assert!(is_kept_from_answers("Access-Control-Allow-Origin"));
         assert!(is_kept_from_answers("Set-Cookie") && !is_hidden_from_plugins("set-cookie"));
         for name in ["", "x", "web", "x-webhook-id", "accept", "é-header", "webhooké"] {
             assert!(!is_of_delivery(name) && !is_hidden_from_plugins(name) && !is_kept_from_answers(name), "{name}");

@@ -60,6 +60,10 @@ pub struct Limits {
     #[serde(rename = "media_fetch_timeout_s", with = "crate::setting::Seconds")]
     #[schemars(range(min = 1, max = 600))]
     pub media_fetch_timeout: Duration,
+    /// How long a link to a file can be followed, in seconds.
+    #[serde(rename = "media_link_ttl_s", with = "crate::setting::Seconds")]
+    #[schemars(range(min = 60, max = 31_536_000))]
+    pub media_link_ttl: Duration,
     /// Characters of a caption.
     #[schemars(range(min = 1, max = 65_536))]
     pub caption_chars_max: usize,
@@ -155,6 +159,7 @@ impl Default for Limits {
             media_kept: minutes(30 * 24 * 60),
             media_incoming_kept: minutes(24 * 60),
             media_fetch_timeout: Duration::from_secs(45),
+            media_link_ttl: minutes(24 * 60),
             caption_chars_max: 1_024,
             name_chars_max: 120,
             page_default: 50,

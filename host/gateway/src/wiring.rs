@@ -305,6 +305,7 @@ pub(crate) async fn runtime(within: Option<(&Config, &Arc<Ports>)>, sources: Vec
         settings.limits = config.plugins.limits.clone();
         settings.base_url = config.server.base_url();
         settings.cache_dir = Some(config.storage.data.clone());
+        settings.compiled_dir.clone_from(&config.plugins.compiled);
         settings.compiler = compiler()?;
     }
     Runtime::start(settings, sources).await.context("a plugin can't be loaded")

@@ -51,6 +51,40 @@ pub enum DialectLimits {
     Raised,
 }
 
+/// An origin whose pages may call a dialect: the dialect's mount and the origin (`*`: every one), with `=` in between.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub struct CorsOrigin {
+    /// The name of the mount, as below `/d/`.
+    pub mount: String,
+    /// Scheme, host and port as browsers send them, or `*`.
+    pub origin: String,
+}
+
+impl TryFrom<String> for CorsOrigin {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is not `<mount>=<origin>`, such as `accounts=https://app.example.com`");
+        let (mount, origin) = text.split_once('=').ok_or_else(wrong)?;
+        let is_origin = origin.split_once("://").is_some_and(|(scheme, host)| {
+            matches!(scheme, "http" | "https") && !host.is_empty() && !host.contains('/')
+        });
+        let is_plain = origin.bytes().all(|b| b.is_ascii_graphic());
+        if mount.is_empty() || !is_plain || !(is_origin || origin == "*") {
+            return Err(wrong());
+        }
+        Ok(Self { mount: mount.to_owned(), origin: origin.to_owned() })
+    }
+}
+
+impl From<CorsOrigin> for String {
+    fn from(CorsOrigin { mount, origin }: CorsOrigin) -> Self {
+        format!("{mount}={origin}")
+    }
+}
+
 /// Everything the listener can be told.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -61,6 +95,10 @@ pub struct HttpConfig {
     /// A line on top of every page, such as a warning that this is no real WhatsApp. No setting.
     #[serde(skip)]
     pub sandbox_banner: Option<String>,
+    /// Where clients reach the REST API, without a slash at the end; links to files begin with it. No setting of its own: the
+    /// gateway takes it from `server.public_url`.
+    #[serde(skip)]
+    pub base_url: String,
     /// Bytes of a component that is installed, at most; the plugin runtime has the setting.
     #[serde(skip)]
     pub component_bytes_max: usize,
@@ -144,6 +182,10 @@ pub struct HttpConfig {
     /// Whether the limits that dialects declare hold as their APIs document them (`declared`) or a thousand times as high
     /// (`raised`). The gateway's own rates hold in any case.
     pub dialect_limits: DialectLimits,
+    /// Origins whose pages may call dialects from a browser (CORS), each as `<mount>=<origin>`; `*` stands for every origin. Without
+    /// any the gateway says nothing about it, and browsers refuse.
+    #[schemars(length(max = 100))]
+    pub dialect_cors: Vec<CorsOrigin>,
     /// Keys, tenants and addresses whose rate is remembered at once.
     #[schemars(range(min = 1))]
     pub rate_callers_max: usize,
@@ -186,6 +228,7 @@ impl Default for HttpConfig {
         Self {
             sign_up: SignUp::Closed,
             sandbox_banner: None,
+            base_url: "http://127.0.0.1:3000".to_owned(),
             component_bytes_max: 4 << 20,
             body_bytes_max: 1 << 20,
             request_timeout: Duration::from_secs(60),
@@ -211,6 +254,7 @@ impl Default for HttpConfig {
             rate_per_tenant: Some(Rate::from(6_000)),
             rate_anonymous: Some(Rate::from(120)),
             dialect_limits: DialectLimits::Declared,
+            dialect_cors: Vec::new(),
             rate_callers_max: 10_000,
             streams_per_tenant: 50,
             sockets_max: 10_000,

@@ -11,6 +11,7 @@
 //! ```
 
 mod answer;
+mod cors;
 mod credentials;
 mod files;
 mod limits;
@@ -45,9 +46,13 @@ use table::{Claim, Match, Table};
 /// Serves whatever no native route takes.
 pub(crate) async fn serve(State(app): State<App>, request: Request) -> Response {
     let table = app.dialects.of(&app.services.plugins.list());
+    if let Some(preflight) = cors::preflight(&app.config.dialect_cors, &table, &request) {
+        return preflight;
+    }
     let Some(found) = table.find(request.method(), request.uri().path()) else {
         return Problem::no_route().into_response();
     };
+    let origin = cors::allowed(&app.config.dialect_cors, &table, &found.matched, request.headers());
     let label = RouteLabel(found.label(&table));
     let told = refuse::Told::of(&request, &found.path);
     let speaker = found.speaker();
@@ -57,6 +62,7 @@ pub(crate) async fn serve(State(app): State<App>, request: Request) -> Response 
         Match::Nothing { .. } => Problem::no_route().into_response(),
     };
     let mut response = refuse::in_own_words(&app, &table, speaker, told, response).await;
+    cors::announce(origin, response.headers_mut());
     response.extensions_mut().insert(label);
     response
 }

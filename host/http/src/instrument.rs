@@ -56,7 +56,7 @@ pub(crate) async fn outermost(State(app): State<App>, request: Request, next: Ne
     let limit = match matched.as_ref().map(MatchedPath::as_str) {
         _ if in_process => Duration::MAX,
         Some(v1::MEDIA) if method == Method::POST => app.config.transfer_timeout,
-        Some(v1::MESSAGE_MEDIA) => app.config.transfer_timeout,
+        Some(v1::MESSAGE_MEDIA | v1::LINK) => app.config.transfer_timeout,
         _ => app.config.request_timeout,
     };
     let response = within(limit, answer).instrument(span.clone()).await;

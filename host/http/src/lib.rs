@@ -35,7 +35,7 @@ mod v1;
 pub use self::metrics::{install as install_metrics, upkeep as metrics_upkeep};
 pub use api::{Api, api};
 pub use axum::Router;
-pub use config::{DialectLimits, HttpConfig, Rate, SignUp};
+pub use config::{CorsOrigin, DialectLimits, HttpConfig, Rate, SignUp};
 pub use live::Live;
 pub use openapi::openapi_json;
 pub use portico_api::{Part, PartStatus};

@@ -87,6 +87,7 @@ fn describe() {
     describe_gauge!(BUILD, "The running version.");
     describe_counter!("portico_plugin_calls_total", "Calls of plugins by outcome.");
     describe_gauge!("portico_plugin_seconds_total", "Time spent in plugins.");
+    describe_gauge!("portico_plugin_memory_bytes_max", "Memory that the largest call of a plugin had, in bytes.");
     gauge!(IN_FLIGHT).increment(0.0);
     gauge!(STREAMS).increment(0.0);
     gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);

@@ -11,6 +11,7 @@ mod devices;
 mod enablements;
 mod events;
 mod keys;
+mod links;
 mod media;
 mod members;
 mod messages;
@@ -39,6 +40,9 @@ pub(crate) const MEDIA: &str = "/v1/media";
 /// The file of a message. It may have to be fetched from WhatsApp first.
 pub(crate) const MESSAGE_MEDIA: &str = "/v1/devices/{id}/messages/{message}/media";
 
+/// A file for whoever has its link. It may have to be fetched from WhatsApp first.
+pub(crate) const LINK: &str = "/v1/links/{token}";
+
 /// What a handler gives.
 pub(crate) type HandlerResult<T> = Result<T, Problem>;
 
@@ -59,6 +63,7 @@ pub(crate) fn keyed() -> OpenApiRouter<App> {
         .merge(qr::routes())
         .merge(messages::routes())
         .merge(media::routes())
+        .merge(links::routes())
         .merge(webhooks::routes())
         .merge(deliveries::routes())
         .merge(plugins::routes())
@@ -88,7 +93,7 @@ pub(crate) fn streams() -> OpenApiRouter<App> {
 
 /// Routes that need no key and cost next to nothing.
 pub(crate) fn open() -> OpenApiRouter<App> {
-    server::open_routes().merge(health())
+    server::open_routes().merge(links::open_routes()).merge(health())
 }
 
 /// The health check alone, for a second listener.

@@ -61,6 +61,11 @@ pub struct DeliverConfig {
     #[serde(rename = "lease_s", with = "Seconds")]
     #[schemars(range(min = 1))]
     pub lease: Duration,
+    /// How long deliveries wait while the plugin of their format can't shape them and they may not go out in another shape, until
+    /// it is asked again; in seconds.
+    #[serde(rename = "format_retry_s", with = "Seconds")]
+    #[schemars(range(min = 1))]
+    pub format_retry: Duration,
     /// Results recorded in one transaction; the part of a lane that goes beyond is recorded whole.
     #[schemars(range(min = 1))]
     pub record_batch: usize,
@@ -86,6 +91,7 @@ impl Default for DeliverConfig {
             lane_run_time: Duration::from_secs(2),
             timeout: Duration::from_secs(20),
             lease: Duration::from_secs(45),
+            format_retry: Duration::from_secs(15),
             record_batch: 128,
             record_delay: Duration::from_millis(5),
         }

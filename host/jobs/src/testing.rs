@@ -29,7 +29,7 @@ use portico_core::testing::{ComputeHere, FakeWhatsApp, NoBlobs};
 use portico_core::throttle::Throttle;
 use portico_core::time::UtcMs;
 use portico_core::webhook::{
-    DEFAULT_FORMAT, DeliveryState, EventFilter, SealedHeaders, SecretForm, Webhook, WebhookState,
+    DEFAULT_FORMAT, DeliveryState, EventFilter, SealedFormatData, SealedHeaders, SecretForm, Webhook, WebhookState,
 };
 use portico_core::{Error, Ports, Result, Services};
 
@@ -88,7 +88,7 @@ pub(crate) fn webhook(n: u128) -> Webhook {
         events: EventFilter::parse("*").into_iter().collect(),
         headers: SealedHeaders::default(),
         format: DEFAULT_FORMAT.into(),
-        format_data: None,
+        format_data: SealedFormatData::default(),
         state: WebhookState::Enabled,
         reason: None,
         failing_since: None,

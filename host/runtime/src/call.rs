@@ -187,7 +187,11 @@ impl Host {
             let hook = kind::typed::<C::Kind>(&state.export)?.load(&mut store, &instance)?;
             call.run(&hook, &mut store, &context).await
         };
-        let returned = match tokio::time::timeout(limits.wall, running).await {
+        let ended_with = tokio::time::timeout(limits.wall, running).await;
+        if let Some(bytes) = state.memory_grew(store.data().memory_bytes) {
+            call_counts::memory(plugin.id(), C::Kind::HOOK, bytes);
+        }
+        let returned = match ended_with {
             Ok(Ok(returned)) => returned,
             Ok(Err(e)) => return Err(ended(&e, store.data())),
             Err(_) => {

@@ -16,6 +16,13 @@ pub(crate) fn record(plugin: &str, hook: Hook, outcome: Option<Outcome>, took: D
     gauge!("portico_plugin_seconds_total", &labels).increment(took.as_secs_f64());
 }
 
+/// Tells how much memory the largest call of a hook had so far.
+pub(crate) fn memory(plugin: &str, hook: Hook, bytes: usize) {
+    let labels = [("plugin", plugin.to_owned()), ("hook", hook.as_str().to_owned())];
+    // Limits on memory are far below what a float tells exactly.
+    gauge!("portico_plugin_memory_bytes_max", &labels).set(bytes as f64);
+}
+
 /// The name an enum has in JSON.
 fn name_of(value: &impl Serialize) -> String {
     let json = serde_json::to_value(value).unwrap_or_default();

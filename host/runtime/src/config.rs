@@ -25,6 +25,8 @@ pub struct RuntimeConfig {
     /// start and keeps nothing that is installed. Only the gateway may be able to write there: what lies in it is run as machine
     /// code.
     pub cache_dir: Option<PathBuf>,
+    /// Where compiled forms are kept instead, so that gateways of one user share them; one that others may write to is not used.
+    pub compiled_dir: Option<PathBuf>,
     /// How components are compiled.
     pub compiler: Compiler,
     /// Every limit.
@@ -42,6 +44,7 @@ impl RuntimeConfig {
             directory: Arc::default(),
             kv: None,
             cache_dir: None,
+            compiled_dir: None,
             compiler: Compiler::InProcess,
             limits: Limits::default(),
             base_url: "http://127.0.0.1:3000".to_owned(),

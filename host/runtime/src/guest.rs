@@ -13,7 +13,8 @@ use crate::services::{CallInfo, HostServices};
 pub(crate) struct Guest {
     pub(crate) services: Arc<HostServices>,
     pub(crate) call: CallInfo,
-    memory_bytes: usize,
+    /// Bytes of all its memories, as the engine asked for them; they never shrink.
+    pub(crate) memory_bytes: usize,
     memory_bytes_max: usize,
     /// It wanted more memory than it may have. What it does then (it mostly traps) follows from that.
     pub(crate) memory_refused: bool,

@@ -1,7 +1,7 @@
 //! Loads a plugin from a file or from memory. The checks run in the order of [`LoadError`]'s variants: compiling, the expensive
 //! step, comes after everything that can be read off the component.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use portico_core::plugin::schema::Schema;
@@ -149,10 +149,12 @@ impl Loader {
         let mut linker = Linker::new(engine);
         import::link(&mut linker).map_err(|e| LoadError::Engine(format!("{e:#}")))?;
         let (mut cache, mut blobs) = (None, None);
+        let failed = |dir: &Path, e: std::io::Error| LoadError::Engine(format!("{}: {e}", dir.display()));
+        if let Some(dir) = config.compiled_dir.as_deref().or(config.cache_dir.as_deref()) {
+            cache = Cache::open(dir, fingerprint).map_err(|e| failed(dir, e))?;
+        }
         if let Some(dir) = config.cache_dir.as_deref() {
-            let failed = |e: std::io::Error| LoadError::Engine(format!("{}: {e}", dir.display()));
-            cache = Some(Cache::open(dir, fingerprint).map_err(failed)?);
-            blobs = Some(Blobs::open(dir).map_err(failed)?);
+            blobs = Some(Blobs::open(dir).map_err(|e| failed(dir, e))?);
         }
         let (compiler, limits) = (config.compiler.clone(), config.limits.clone());
         Ok(Self { engine: engine.clone(), compiler, limits, linker, cache, blobs })
@@ -248,8 +250,9 @@ impl Loader {
 
     #[expect(unsafe_code, reason = "the only way to run precompiled code; see SAFETY")]
     fn deserialize(&self, compiled: &[u8]) -> wasmtime::Result<Component> {
-        // SAFETY: the bytes come from our own compiler a moment ago, or from the cache, whose folder only the gateway can
-        // write to and whose hash was checked on these very bytes.
+        // SAFETY: the bytes come from our own compiler a moment ago, or from a file of the cache that only this user could write
+        // (`cache.rs` looks at the owner and the permissions of the folder and of the opened file), and that is not damaged:
+        // its hash was checked on these very bytes. An engine of another version or other settings refuses them.
         unsafe { Component::deserialize(&self.engine, compiled) }
     }
 }

@@ -2,6 +2,7 @@
 //! call, so that all tenants share it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use portico_core::ports::plugins::{Hook, Package};
 use wasmtime::component::InstancePre;
@@ -28,6 +29,8 @@ pub(crate) struct HookState {
     pub(crate) limits: HookLimits,
     pub(crate) semaphore: Arc<BoundedSemaphore>,
     pub(crate) breakers: Breakers,
+    /// Bytes of memory that the largest of its calls had.
+    memory_peak: AtomicUsize,
 }
 
 impl Plugin {
@@ -56,6 +59,12 @@ impl HookState {
             limits,
             semaphore: Arc::new(BoundedSemaphore::new(limits.at_once, limits.waiting_max)),
             breakers: Breakers::new(kind.on_failure(), limits.breakers_max),
+            memory_peak: AtomicUsize::new(0),
         })
+    }
+
+    /// Notes how much memory a call had; gives it where no call before had as much.
+    pub(crate) fn memory_grew(&self, bytes: usize) -> Option<usize> {
+        (self.memory_peak.fetch_max(bytes, Ordering::Relaxed) < bytes).then_some(bytes)
     }
 }

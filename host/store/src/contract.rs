@@ -139,5 +139,6 @@ store_contract! {
         deleting_takes_deliveries_along;
     webhook_headers:
         they_are_stored_sealed
-        those_in_the_clear_are_found_until_they_are_sealed;
+        those_in_the_clear_are_found_until_they_are_sealed
+        format_data_in_the_clear_is_found_until_it_is_sealed;
 }

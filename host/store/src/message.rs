@@ -119,6 +119,8 @@ statements! {
     TOTAL_CHAT = total_of!("AND id < '~' AND (device_id, id) < ($2, '~') AND chat_id = $6", "id DESC");
     TOTAL_ID = total_of!("AND (CAST($6 AS TEXT) IS NULL OR chat_id = $6) AND whatsapp_id = $7", "whatsapp_id");
     FIND_ANYWHERE = concat!("SELECT ", messages!(columns), " FROM messages WHERE tenant_id = $1 AND id = $2");
+    DELETE_FILE = "UPDATE messages SET file_deleted_ms = $3 WHERE tenant_id = $1 AND id = $2";
+    FILE_DELETED = "SELECT id FROM messages WHERE tenant_id = $1 AND id = $2 AND file_deleted_ms IS NOT NULL";
     /// By the tenant's devices, of which there are far fewer than messages.
     BY_WHATSAPP_ID = concat!(
         "SELECT ", messages!(columns), " FROM messages
@@ -295,6 +297,16 @@ impl MessageTx for DbTx<'_> {
 
     fn message_find_anywhere(&mut self, tenant: &TenantId, id: &MessageId) -> Result<Option<Message>> {
         rows!(self.conn(), Message, FIND_ANYWHERE, [tenant.as_str(), id.as_str()], fetch_optional)
+    }
+
+    fn message_delete_file(&mut self, tenant: &TenantId, id: &MessageId, at: UtcMs) -> Result<()> {
+        run!(self.conn(), DELETE_FILE, [tenant.as_str(), id.as_str(), at.0])?;
+        Ok(())
+    }
+
+    fn message_file_deleted(&mut self, tenant: &TenantId, id: &MessageId) -> Result<bool> {
+        let found = rows!(self.conn(), (String,), FILE_DELETED, [tenant.as_str(), id.as_str()], fetch_optional)?;
+        Ok(found.is_some())
     }
 
     fn message_by_whatsapp_id(

@@ -37,6 +37,7 @@ table! {
         grants_max: Option<&'r str>,
         tenants: Option<&'r str>,
         default_state: &'r str,
+        public_routes: Option<&'r str>,
         revision: i64,
         changed_ms: i64,
     }
@@ -53,7 +54,7 @@ statements! {
         plugin_offers!(insert),
         " ON CONFLICT (plugin) DO UPDATE SET digest = excluded.digest, previous_digest = excluded.previous_digest,
              grants_max = excluded.grants_max, tenants = excluded.tenants, default_state = excluded.default_state,
-             revision = excluded.revision, changed_ms = excluded.changed_ms"
+             public_routes = excluded.public_routes, revision = excluded.revision, changed_ms = excluded.changed_ms"
     );
     OFFER_FIND = concat!("SELECT ", plugin_offers!(columns), " FROM plugin_offers WHERE plugin = $1");
     /// All of them: their number is limited, and this is asked after a change only.
@@ -88,6 +89,7 @@ impl OfferRow<'_> {
             grants_max: grants_from(&at, "grants_max", self.grants_max)?,
             audience: tenants.transpose()?.map_or(Audience::Everybody, Audience::Tenants),
             default_state: at.name("default_state", self.default_state, Switch::from_name)?,
+            public_routes: self.public_routes.map(|s| at.name("public_routes", s, Switch::from_name)).transpose()?,
             revision: self.revision,
             changed_at: UtcMs(self.changed_ms),
         })
@@ -139,6 +141,7 @@ impl PluginTx for DbTx<'_> {
             grants_max: grants_max.as_deref(),
             tenants: tenants.as_deref(),
             default_state: offer.default_state.as_str(),
+            public_routes: offer.public_routes.map(Switch::as_str),
             revision: offer.revision,
             changed_ms: offer.changed_at.0,
         };

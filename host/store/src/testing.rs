@@ -17,7 +17,7 @@ use portico_core::model::number::Numbered;
 use portico_core::page::PageRequest;
 use portico_core::ports::store::{AccessTx, DeviceTx, EventTx, MessageTx, NewDelivery, OutboxTx, WebhookTx};
 use portico_core::time::UtcMs;
-use portico_core::webhook::{EventFilter, SealedHeaders, SecretForm, Webhook, WebhookState};
+use portico_core::webhook::{EventFilter, SealedFormatData, SealedHeaders, SecretForm, Webhook, WebhookState};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
 
@@ -257,7 +257,7 @@ impl Fixture {
             events: events.iter().map(|e| EventFilter::parse(e).unwrap()).collect(),
             headers: SealedHeaders { names: vec!["X-Shop".to_owned()], sealed: vec![3, 0, 255] },
             format: "webhook-format".to_owned(),
-            format_data: serde_json::json!({ "version": 2 }).as_object().cloned(),
+            format_data: SealedFormatData(vec![4, 0, 255]),
             state: WebhookState::Enabled,
             reason: None,
             failing_since: None,

@@ -7,7 +7,9 @@ use portico_core::id::{DeviceId, TenantId, WebhookId};
 use portico_core::page::PageRequest;
 use portico_core::ports::store::{WebhookChange, WebhookTx};
 use portico_core::time::UtcMs;
-use portico_core::webhook::{EventFilter, Headers, SealedHeaders, SecretForm, Webhook, WebhookState};
+use portico_core::webhook::{
+    EventFilter, FormatData, Headers, SealedFormatData, SealedHeaders, SecretForm, Webhook, WebhookState,
+};
 
 use crate::db::DbTx;
 use crate::row::{self, RowRef, ms};
@@ -27,7 +29,7 @@ table! {
         header_names: Option<&'r str>,
         sealed_headers: Option<&'r [u8]>,
         format: &'r str,
-        format_data: Option<&'r str>,
+        sealed_format_data: Option<&'r [u8]>,
         state: &'r str,
         reason: Option<&'r str>,
         failing_since_ms: Option<i64>,
@@ -41,7 +43,6 @@ table! {
 struct WebhookJson {
     events: String,
     header_names: String,
-    format_data: Option<String>,
 }
 
 /// The column `headers` of a row whose headers are sealed.
@@ -73,10 +74,13 @@ statements! {
              reason = CASE WHEN $7 IS NULL THEN reason ELSE $8 END,
              failing_since_ms = CASE WHEN $7 = 'enabled' THEN NULL ELSE failing_since_ms END,
              sealed_secret = COALESCE($9, sealed_secret), secret_form = COALESCE($11, secret_form),
-             format_data = COALESCE($12, format_data)
+             sealed_format_data = COALESCE($12, sealed_format_data),
+             format_data = CASE WHEN $12 IS NULL THEN format_data END
          WHERE tenant_id = $1 AND id = $2";
     /// Those whose headers were stored in the clear; the index on them is empty once all are sealed.
     UNSEALED = "SELECT tenant_id, id, headers FROM webhooks WHERE headers <> '{}' ORDER BY id LIMIT $1";
+    /// As above, of format data.
+    UNSEALED_DATA = "SELECT tenant_id, id, format_data FROM webhooks WHERE format_data IS NOT NULL ORDER BY id LIMIT $1";
     /// The first failure counts: a later one must not move it.
     FAILING = "UPDATE webhooks SET failing_since_ms = $2 WHERE id = $1 AND failing_since_ms IS NULL";
     HEALTHY = "UPDATE webhooks SET failing_since_ms = NULL WHERE id = $1 AND failing_since_ms IS NOT NULL";
@@ -84,7 +88,7 @@ statements! {
 }
 
 impl<'r> WebhookRow<'r> {
-    /// `json` has the subscription's events, names of headers and format data.
+    /// `json` has the subscription's events and names of headers.
     fn of(webhook: &'r Webhook, json: &'r WebhookJson) -> Self {
         Self {
             id: webhook.id.as_str(),
@@ -97,7 +101,7 @@ impl<'r> WebhookRow<'r> {
             header_names: Some(&json.header_names),
             sealed_headers: Some(&webhook.headers.sealed),
             format: &webhook.format,
-            format_data: json.format_data.as_deref(),
+            sealed_format_data: Some(&webhook.format_data.0),
             state: state_name(webhook.state),
             reason: webhook.reason.as_deref(),
             failing_since_ms: ms(webhook.failing_since),
@@ -125,7 +129,7 @@ impl<'r> WebhookRow<'r> {
             created_at: UtcMs(self.created_ms),
             url: self.url.to_owned(),
             format: self.format.to_owned(),
-            format_data: self.format_data.map(|data| at.json("format_data", data)).transpose()?,
+            format_data: SealedFormatData(self.sealed_format_data.unwrap_or_default().to_owned()),
             reason: self.reason.map(str::to_owned),
             sealed_secret: self.sealed_secret.to_owned(),
             secret_form: at.name("secret_form", self.secret_form, SecretForm::from_name)?,
@@ -161,11 +165,8 @@ impl DbTx<'_> {
 impl WebhookTx for DbTx<'_> {
     fn webhook_insert(&mut self, webhook: &Webhook) -> Result<()> {
         self.subscriptions_changed();
-        let json = WebhookJson {
-            events: row::json(&webhook.events)?,
-            header_names: row::json(&webhook.headers.names)?,
-            format_data: webhook.format_data.as_ref().map(row::json).transpose()?,
-        };
+        let json =
+            WebhookJson { events: row::json(&webhook.events)?, header_names: row::json(&webhook.headers.names)? };
         self.conn().run(&INSERT, 1, &table::binds(&[WebhookRow::of(webhook, &json)]))?;
         Ok(())
     }
@@ -222,7 +223,6 @@ impl WebhookTx for DbTx<'_> {
         self.subscriptions_changed();
         let events = change.events.as_ref().map(row::json).transpose()?;
         let header_names = change.headers.as_ref().map(|h| row::json(&h.names)).transpose()?;
-        let format_data = change.format_data.as_ref().map(row::json).transpose()?;
         let (state, reason) = match &change.state {
             Some((state, reason)) => (Some(state_name(*state)), reason.as_deref()),
             None => (None, None),
@@ -242,7 +242,7 @@ impl WebhookTx for DbTx<'_> {
                 change.secret.as_ref().map(|(sealed, _)| &sealed[..]),
                 change.headers.as_ref().map(|h| &h.sealed[..]),
                 change.secret.as_ref().map(|(_, form)| form.as_str()),
-                format_data.as_deref(),
+                change.format_data.as_ref().map(|data| &data.0[..]),
             ]
         )?;
         Ok(changed > 0)
@@ -253,6 +253,15 @@ impl WebhookTx for DbTx<'_> {
         let read = |(tenant, id, headers): (String, String, String)| {
             let row = RowRef::new("webhooks", &id);
             Ok((row.id("tenant_id", &tenant)?, row.id("id", &id)?, row.json("headers", &headers)?))
+        };
+        rows.into_iter().map(read).collect()
+    }
+
+    fn webhook_unsealed_data(&mut self, limit: u32) -> Result<Vec<(TenantId, WebhookId, FormatData)>> {
+        let rows = rows!(self.conn(), (String, String, String), UNSEALED_DATA, [i64::from(limit)], fetch_all)?;
+        let read = |(tenant, id, data): (String, String, String)| {
+            let row = RowRef::new("webhooks", &id);
+            Ok((row.id("tenant_id", &tenant)?, row.id("id", &id)?, row.json("format_data", &data)?))
         };
         rows.into_iter().map(read).collect()
     }

@@ -10,6 +10,12 @@ use serde_json::json;
 /// The only sentence that the document has for 403.
 const NOT_YOURS: &str = "Access denied: You can only access your own data";
 
+/// What this API answers for a file that is not there, or not any more.
+const NO_MEDIA: &str = "Media not found or expired. Media is only available for 24 hours.";
+
+/// Where the files of messages are.
+const MEDIA: &str = "/api/media/";
+
 /// What this API answers when somebody asks for what belongs to somebody else.
 pub(crate) fn not_yours() -> Fault {
     Fault::says(403, NOT_YOURS)
@@ -20,6 +26,11 @@ pub(crate) fn no_such_resource() -> Fault {
     Fault::says(404, "Resource not found")
 }
 
+/// What this API answers for a file of a message that it does not have.
+pub(crate) fn no_such_media() -> Fault {
+    Fault::says(404, NO_MEDIA)
+}
+
 /// What this API answers to credentials that are good and of the wrong kind.
 pub(crate) fn wrong_credentials() -> Fault {
     Fault::says(401, "Invalid API Key or Account Token")
@@ -27,6 +38,10 @@ pub(crate) fn wrong_credentials() -> Fault {
 
 /// An error in this API's words.
 pub(crate) fn response(fault: &Fault) -> Response {
+    let is_missing = matches!(fault.code, ProblemCode::NotFound | ProblemCode::MediaGone);
+    if fault.says == Some(NO_MEDIA) || (is_missing && fault.path.starts_with(MEDIA)) {
+        return Response::json(404, &json!({ "success": false, "error": NO_MEDIA }));
+    }
     let (status, error) = match fault.says {
         Some(text) => (fault.status, text),
         None => wording(fault.code),
@@ -119,6 +134,8 @@ mod tests {
         assert_eq!(body(&spent)["resetTime"], "2026-01-01T00:00:30.000Z");
         let missing = Fault { path: "/api/no-such-route".into(), ..Fault::new(ProblemCode::NotFound, "") };
         assert_eq!(body(&missing)["path"], "/api/no-such-route");
+        let gone = Fault { path: "/api/media/3EB0.x".into(), ..Fault::new(ProblemCode::MediaGone, "") };
+        assert_eq!(body(&gone), json!({ "success": false, "error": NO_MEDIA }));
     }
 
     #[test]

@@ -77,8 +77,8 @@ fn answer(status: u16, message: Option<&str>, rest: Value) -> Response {
 }
 
 impl WebhookFormat for Accounts {
-    fn format(_: &Context, _: &Subscription, events: Vec<Event>) -> Result<Vec<Outcome>, HookError> {
-        events.iter().map(events::outcome).collect()
+    fn format(_: &Context, to: &Subscription, events: Vec<Event>) -> Result<Vec<Outcome>, HookError> {
+        events.iter().map(|event| events::outcome(to, event)).collect()
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod auth;
 mod listing;
-mod media;
+pub(crate) mod media;
 mod messages;
 mod pairing;
 mod status;

@@ -102,6 +102,8 @@ fn wording(fault: &Fault) -> Wording {
             Some("content.media.upload") => NO_FILE,
             _ => of_code(fault.code),
         },
+        // Of the preview, whose file the host looks for.
+        ProblemCode::NotFound if fault.path.contains("/files/") => NO_FILE,
         code => of_code(code),
     }
 }

@@ -98,6 +98,7 @@ mod tests {
             device_number: Some(7),
             refs: vec![(SESSION.into(), "user_shop_device_front".into())],
             payload: payload.to_string(),
+            file_link: None,
         }
     }
 

@@ -23,13 +23,21 @@ pub(crate) fn device_of(id: &str) -> Option<String> {
 
 /// The core's id of a file.
 pub(crate) fn media_of(file: &str) -> Option<String> {
-    let chars = file.strip_prefix(FILE_PREFIX).filter(|chars| has_id_chars(chars))?;
-    Some(format!("{MEDIA_PREFIX}{chars}"))
+    let rest = file.strip_prefix(FILE_PREFIX)?;
+    let chars = rest.split_once('.').map_or(rest, |(chars, _)| chars);
+    has_id_chars(chars).then(|| format!("{MEDIA_PREFIX}{chars}"))
 }
 
-/// This API's id of a file.
-pub(crate) fn file_of(media: &str) -> String {
-    format!("{FILE_PREFIX}{}", media.strip_prefix(MEDIA_PREFIX).unwrap_or(media))
+/// This API's id of a file. The id alone lets anybody see the file here, so it is made of the token of a link: that begins with the
+/// core's id, and the core signs it.
+pub(crate) fn file_of(token: &str) -> String {
+    format!("{FILE_PREFIX}{}", token.strip_prefix(MEDIA_PREFIX).unwrap_or(token))
+}
+
+/// The token of the link in a file's id; `None` for an id that has none.
+pub(crate) fn link_of(file: &str) -> Option<String> {
+    let rest = file.strip_prefix(FILE_PREFIX).filter(|rest| rest.contains('.'))?;
+    Some(format!("{MEDIA_PREFIX}{rest}"))
 }
 
 fn has_id_chars(text: &str) -> bool {
@@ -101,6 +109,9 @@ mod tests {
         let (file, media) = ("file_00000000000000000000000021", "med_00000000000000000000000021");
         assert_eq!(media_of(file).as_deref(), Some(media));
         assert_eq!(file_of(media), file);
+        let linked = file_of(&format!("{media}.ten.seal"));
+        assert_eq!(media_of(&linked).as_deref(), Some(media));
+        assert_eq!((link_of(&linked), link_of(file)), (Some(format!("{media}.ten.seal")), None));
         assert_eq!(media_of("file_nosuch"), None);
         assert_eq!(media_of(media), None);
     }

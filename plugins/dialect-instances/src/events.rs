@@ -113,6 +113,7 @@ mod tests {
             device_number: None,
             refs: Vec::new(),
             payload: payload.to_string(),
+            file_link: None,
         };
         match outcome(&event).expect("an outcome") {
             Outcome::Send(parts) => {

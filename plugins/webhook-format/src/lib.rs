@@ -60,6 +60,7 @@ mod tests {
             device_number: None,
             refs: Vec::new(),
             payload: payload.into(),
+            file_link: None,
         }
     }
 

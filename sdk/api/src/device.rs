@@ -135,7 +135,7 @@ pub struct NewDeviceWebhook {
     /// The plugin that shapes the body; absent: the default one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub format: Option<String>,
-    /// A JSON object that the plugin is told with each event.
+    /// A JSON object that the plugin is told with each event. It is stored sealed and never shown again.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub format_data: Option<Map<String, Value>>,

@@ -33,7 +33,8 @@ pub use device::{
 pub use event::{Event, EventPage, EventType, TestEvent, TestOutcome, WebhookDisabled, WebhookTest};
 pub use key::{AccessKey, KeyFormat, KeyText, MadeKey, NewKey, SCOPES_MAX, Scope};
 pub use media::{
-    Media, MediaContent, MediaOrigin, MediaRef, MessageMedia, NewMedia, NewMediaContent, message_media_path,
+    Media, MediaContent, MediaLink, MediaOrigin, MediaRef, MessageMedia, NewMedia, NewMediaContent, media_link_path,
+    message_media_path,
 };
 pub use member::{MEMBER_DEVICES_MAX, Member, MemberChange, MemberChanged, MemberPatch, NewMember};
 pub use message::{
@@ -43,8 +44,8 @@ pub use message::{
 pub use page::Page;
 pub use plugin::{
     AUDIENCE_MAX, DecidedBy, EffectiveGrant, EffectivePlugin, GRANTS_MAX, Grant, Granted, Hook, Mount,
-    NewPluginEnablement, Origin, Plugin, PluginEnablement, PluginEnablementPatch, PluginOffer, PluginOfferPatch,
-    PluginVersion, Switch,
+    NewPluginEnablement, OnFailure, Origin, Plugin, PluginEnablement, PluginEnablementPatch, PluginOffer,
+    PluginOfferPatch, PluginVersion, Switch,
 };
 pub use problem::{Problem, ProblemCode};
 pub use server::{Health, Part, PartStatus, Version};

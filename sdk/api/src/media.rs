@@ -142,6 +142,24 @@ pub struct MessageMedia {
     pub seconds: Option<u32>,
 }
 
+/// A link to a file, for whoever has it: no key is needed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct MediaLink {
+    /// Where the file is: below `server.public_url`.
+    #[cfg_attr(feature = "openapi", schema(example = "https://gateway.example.com/v1/links/med_01j"))]
+    pub url: String,
+    /// The last segment of the URL.
+    pub token: String,
+    /// When the link ends.
+    pub expires_at: Timestamp,
+}
+
+/// The path that gives the bytes of the file that a link leads to.
+pub fn media_link_path(token: &str) -> String {
+    format!("/v1/links/{token}")
+}
+
 /// The path that gives the bytes of a message's file.
 pub fn message_media_path(device: &str, message: &str) -> String {
     format!("/v1/devices/{device}/messages/{message}/media")

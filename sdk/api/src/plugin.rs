@@ -111,6 +111,18 @@ pub enum Origin {
     Uploaded,
 }
 
+/// What becomes of a plugin's work while it fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = PluginOnFailure))]
+#[serde(rename_all = "kebab-case")]
+pub enum OnFailure {
+    /// It waits until the plugin works again.
+    Wait,
+    /// It is done without the plugin: bodies of webhooks have the gateway's own format, messages go unpaced. Webhooks in the format of
+    /// a dialect wait all the same.
+    GoOn,
+}
+
 /// A version of a plugin that is installed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -144,6 +156,10 @@ pub struct PluginOffer {
     pub tenants: Option<Vec<String>>,
     /// Whether it is on for tenants that did not say anything.
     pub default_state: Switch,
+    /// Whether it serves requests without credentials, such as a sign-up or a page with a token in its address; absent: as it serves
+    /// tenants that did not say anything.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub public_routes: Option<Switch>,
     /// Grows with every change.
     pub revision: i64,
     /// When it was changed last.
@@ -169,6 +185,10 @@ pub struct PluginOfferPatch {
     /// Whether it is on for tenants that did not say anything.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub default_state: Option<Switch>,
+    /// Whether it serves requests without credentials; `null`: as it serves tenants that did not say anything.
+    #[serde(skip_serializing_if = "Option::is_none", default, with = "nullable")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Switch>))]
+    pub public_routes: Option<Option<Switch>>,
     /// The revision the change was made for; refused when there is a newer one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub revision: Option<i64>,
@@ -195,6 +215,9 @@ pub struct PluginEnablement {
     pub grants: Option<Vec<Grant>>,
     /// Its place among plugins with the same hook, smallest first.
     pub position: i64,
+    /// What becomes of its work while it fails; absent: webhooks go out in the gateway's own format, and messages wait.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub on_failure: Option<OnFailure>,
     /// Grows with every change.
     pub revision: i64,
     /// When it was changed last.
@@ -219,6 +242,9 @@ pub struct NewPluginEnablement {
     /// Its place among plugins with the same hook, smallest first.
     #[serde(default)]
     pub position: i64,
+    /// What becomes of its work while it fails; absent: webhooks go out in the gateway's own format, and messages wait.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub on_failure: Option<OnFailure>,
     /// The revision the change was made for, 0 for none; refused when there is another one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub revision: Option<i64>,
@@ -243,6 +269,10 @@ pub struct PluginEnablementPatch {
     /// Its place among plugins with the same hook, smallest first.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub position: Option<i64>,
+    /// What becomes of its work while it fails; `null`: what is usual.
+    #[serde(skip_serializing_if = "Option::is_none", default, with = "nullable")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<OnFailure>))]
+    pub on_failure: Option<Option<OnFailure>>,
     /// The revision the change was made for, 0 for none; refused when there is another one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub revision: Option<i64>,
@@ -287,6 +317,9 @@ pub struct EffectivePlugin {
     pub grants: Vec<EffectiveGrant>,
     /// Its place among plugins with the same hook, smallest first.
     pub position: i64,
+    /// What becomes of its work while it fails; absent: webhooks go out in the gateway's own format, and messages wait.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub on_failure: Option<OnFailure>,
 }
 
 /// What becomes of a grant that a plugin asks for.

@@ -41,10 +41,6 @@ pub struct Webhook {
     pub header_names: Vec<String>,
     /// The plugin that shapes the body.
     pub format: String,
-    /// A JSON object that the plugin is told with each event.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
-    pub format_data: Option<Map<String, Value>>,
     /// Whether it gets deliveries.
     pub state: WebhookState,
     /// Why it is disabled.
@@ -79,7 +75,7 @@ pub struct NewWebhook {
     /// The plugin that shapes the body; absent: the default one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub format: Option<String>,
-    /// A JSON object that the plugin is told with each event.
+    /// A JSON object that the plugin is told with each event. It is stored sealed and never shown again.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub format_data: Option<Map<String, Value>>,
@@ -121,7 +117,7 @@ pub struct WebhookPatch {
     /// The plugin that shapes the body.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub format: Option<String>,
-    /// Replaces the JSON object that the plugin is told with each event.
+    /// Replaces the JSON object that the plugin is told with each event; it is never shown.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub format_data: Option<Map<String, Value>>,

@@ -30,6 +30,11 @@ impl Event {
 }
 
 impl Subscription {
+    /// Where the file of the message that an event is about can be had without a key.
+    pub fn link_of(&self, event: &Event) -> Option<String> {
+        Some(format!("{}{}", self.base_url, portico_api::media_link_path(event.file_link.as_deref()?)))
+    }
+
     /// What its owner gave along.
     pub fn data(&self) -> serde_json::Value {
         serde_json::from_str(&self.data).unwrap_or_default()

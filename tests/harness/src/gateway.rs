@@ -34,6 +34,11 @@ pub struct PairedDevice {
     pub phone: Phone,
 }
 
+/// Where all tests keep compiled plugins: compiling them takes longer than most tests.
+pub(crate) fn compiled() -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/compiled-plugins")
+}
+
 impl TestGateway {
     /// Starts one.
     ///
@@ -57,6 +62,7 @@ impl TestGateway {
         config.server.rate_limits = RateLimits::Off;
         config.storage.data = folder.path().to_owned();
         config.storage.database = Some(database.url().to_owned());
+        config.plugins.compiled = Some(compiled());
         config.sandbox.enabled = true;
         config.sandbox.bind = any;
         config.whatsapp.pre_key_count = 30;

@@ -34,6 +34,7 @@ impl Process {
     /// When it can't be started.
     pub fn start(program: &PathBuf, args: &[&str], env: &[(&str, &str)]) -> Self {
         let mut command = Command::new(program);
+        command.env("PORTICO_PLUGINS__COMPILED", crate::gateway::compiled());
         command.args(args).envs(env.iter().copied()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|e| panic!("{}: {e}; run `make test`", program.display()));
         let lines = Arc::new(Mutex::new(Vec::new()));

@@ -227,6 +227,7 @@ pub async fn authenticate_within(ports: &Ports, presented: &str, address: Option
 pub(crate) fn check_still_valid(tx: &mut dyn Tx, caller: &Caller, now: UtcMs) -> Result<()> {
     let is_valid = match caller.credential() {
         Credential::Key(id) => tx.key_find(caller.tenant(), id)?.is_some_and(|key| key.is_valid(now)),
+        Credential::Link { .. } => caller.expires_at().is_some_and(|end| end > now),
         Credential::Login { user, version } => match tx.user_find(caller.tenant(), user)? {
             Some(user) => {
                 let ended = caller.expires_at().is_some_and(|end| end <= now);

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use crate::id::{DeviceId, TenantId};
 use crate::model::plugin::schema::{Settings, merge};
-use crate::model::plugin::{Enablement, Grant, Hook, Origin, PluginOffer, PluginVersion, Switch};
+use crate::model::plugin::{Enablement, Grant, Hook, OnFailure, Origin, PluginOffer, PluginVersion, Switch};
+use crate::model::webhook::DEFAULT_FORMAT;
 use crate::ports::plugins::{Package, PluginInfo};
 use crate::time::UtcMs;
 
@@ -27,6 +28,8 @@ pub struct Offered {
     pub package: Arc<Package>,
     /// What holds for a tenant that did not say anything.
     default: Arc<Effective>,
+    /// What holds for a request without credentials.
+    public: Arc<Effective>,
 }
 
 /// The rows of one tenant, and what they come to.
@@ -59,6 +62,8 @@ pub struct Effective {
     pub grants: Vec<Grant>,
     /// Its place among plugins with the same hook, smallest first.
     pub position: i64,
+    /// What becomes of its work while it fails; `None`: what is usual for the hook.
+    pub on_failure: Option<OnFailure>,
     /// The device whose row had a say.
     pub device: Option<DeviceId>,
     /// Which secret settings have a value.
@@ -100,7 +105,8 @@ impl Effective {
 impl Offered {
     fn new(offer: PluginOffer, package: Arc<Package>) -> Self {
         let default = Arc::new(resolve(&offer, &package, None, None));
-        Self { offer, package, default }
+        let public = Arc::new(Effective { state: offer.public_state(), ..(*default).clone() });
+        Self { offer, package, default, public }
     }
 
     /// What these rows of a tenant come to.
@@ -136,18 +142,38 @@ impl Snapshot {
         self.offers.get(plugin).filter(|offered| offered.offer.audience.includes(tenant))
     }
 
-    /// What holds for a device of a tenant, or for what concerns no single device. `None` when the tenant may not use the plugin.
+    /// What holds for a device of a tenant, for what concerns no single device, or for a request of nobody known. `None` when the
+    /// tenant may not use the plugin.
     pub fn effective(
         &self,
         tenant: Option<&TenantId>,
         device: Option<&DeviceId>,
         plugin: &str,
     ) -> Option<Arc<Effective>> {
+        if tenant.is_none() {
+            let offered = self.offers.get(plugin)?;
+            let is_for_strangers = offered.offer.audience.includes(None) || offered.offer.public_routes.is_some();
+            return is_for_strangers.then(|| Arc::clone(&offered.public));
+        }
         let offered = self.offered(tenant, plugin)?;
         let rows = tenant.and_then(|tenant| self.tenants.get(tenant)).and_then(|rows| rows.plugins.get(plugin));
         let Some(rows) = rows else { return Some(Arc::clone(&offered.default)) };
         let of_device = device.and_then(|device| rows.devices.get(device));
         Some(Arc::clone(of_device.unwrap_or(&rows.tenant)))
+    }
+
+    /// Whether a tenant's deliveries wait while the plugin of their format fails. They do where the tenant wants it; where the
+    /// plugin serves an API, whose clients can't read a body of another shape; and where it is not there, so that nobody knows
+    /// whether it did.
+    pub fn format_waits(&self, tenant: &TenantId, plugin: &str) -> bool {
+        match self.offered(Some(tenant), plugin) {
+            Some(offered) => {
+                let effective = self.effective(Some(tenant), None, plugin);
+                let wanted = effective.and_then(|effective| effective.on_failure);
+                offered.info().hooks.contains(&Hook::HttpHandler) || wanted == Some(OnFailure::Wait)
+            }
+            None => plugin != DEFAULT_FORMAT,
+        }
     }
 
     /// The plugins with a hook that are on, in the order of their positions.
@@ -268,6 +294,7 @@ fn resolve(
         problem,
         grants: package.info.grants.iter().map(|granted| granted.kind).filter(allowed).collect(),
         position: device.or(tenant).map_or(0, |row| row.position),
+        on_failure: layers().filter_map(|row| row.on_failure).last(),
         device: device.and_then(|row| row.device.clone()),
         secret_names,
     }

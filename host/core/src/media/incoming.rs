@@ -14,18 +14,37 @@ use crate::ports::whatsapp::RemoteMedia;
 /// The medium of a message. That of an incoming one is fetched from WhatsApp unless it is stored.
 pub async fn of_message(ctx: &OpContext, device: &DeviceId, message: &MessageId) -> Result<Media> {
     let access = ctx.device(device).require(Action::SeeMessages).await?;
-    let (message, stored) = access.read(find(message.clone())).await?;
-    if let Some(stored) = stored {
-        return Ok(stored);
+    let Found { message, stored } = access.read(find(message.clone())).await?;
+    let content = file_of(&message)?;
+    match stored {
+        Some(stored) => Ok(stored),
+        None => fetched(&access, &message, content).await,
     }
-    let Content::Media(content) = &message.content else {
-        return Err(Error::not_found("media", &message.id));
-    };
-    fetched(&access, &message, content).await
 }
 
-/// Reads a message and the medium it has, if that is stored.
-fn find(id: MessageId) -> impl FnOnce(&mut dyn Tx, &Device) -> Result<(Message, Option<Media>)> + Send + 'static {
+/// A message, and the medium it has if that is stored.
+pub(super) struct Found {
+    message: Message,
+    stored: Option<Media>,
+}
+
+impl Found {
+    /// Refuses a message without a file.
+    pub(super) fn require_file(&self) -> Result<()> {
+        file_of(&self.message).map(drop)
+    }
+}
+
+/// What a message says of its file.
+fn file_of(message: &Message) -> Result<&MediaContent> {
+    match &message.content {
+        Content::Media(content) => Ok(content),
+        Content::Text { .. } | Content::Other { .. } => Err(Error::not_found("media", &message.id)),
+    }
+}
+
+/// Reads a message and the medium it has.
+pub(super) fn find(id: MessageId) -> impl FnOnce(&mut dyn Tx, &Device) -> Result<Found> + Send + 'static {
     move |tx, device| {
         let message = tx.message_find(&device.tenant, &device.id, &id)?;
         let message = message.ok_or_else(|| Error::not_found("message", &id))?;
@@ -37,7 +56,7 @@ fn find(id: MessageId) -> impl FnOnce(&mut dyn Tx, &Device) -> Result<(Message, 
             Some(media) => tx.media_find(&device.tenant, media)?,
             None => tx.media_find_fetched(&device.tenant, &device.id, &id)?,
         };
-        Ok((message, stored))
+        Ok(Found { message, stored })
     }
 }
 

@@ -43,12 +43,20 @@ pub async fn open(ctx: &OpContext, media: &Media, range: Range<u64>) -> Result<B
     source.ok_or_else(|| gone(&media.id))
 }
 
-/// Deletes a medium; its file goes with the last medium that names it.
+/// Deletes a medium; its file goes with the last medium that names it. Links to it lead nowhere from then on, also those that name
+/// the message it was fetched for.
 pub async fn delete(ctx: &OpContext, id: &MediaId) -> Result<()> {
     let access = ctx.require_reaching(Action::Send)?;
     let media = found(&access, id).await?;
-    let id = id.clone();
-    access.write(move |tx: &mut Write<'_>, tenant| tx.media_delete(tenant, &id).map(drop)).await?;
+    let (id, message) = (id.clone(), media.message.clone());
+    let delete = move |tx: &mut Write<'_>, tenant: &TenantId| {
+        if let Some(message) = &message {
+            let now = tx.now();
+            tx.message_delete_file(tenant, message, now)?;
+        }
+        tx.media_delete(tenant, &id).map(drop)
+    };
+    access.write(delete).await?;
     remove::now_or_later(access.services(), media.digest).await;
     Ok(())
 }

@@ -161,6 +161,11 @@ pub enum Credential {
         /// The user's logins at that time; see [`User::login_version`].
         version: i64,
     },
+    /// A link to a file.
+    Link {
+        /// The id of the file, or of its message.
+        file: String,
+    },
 }
 
 /// Who a request comes from. Requests get theirs from [`crate::access::keys::authenticate`].
@@ -168,6 +173,7 @@ pub enum Credential {
 pub struct Caller {
     tenant: TenantId,
     credential: Credential,
+    user_number: Option<u32>,
     device: Option<DeviceId>,
     member: Option<MemberRights>,
     scopes: Vec<Scope>,
@@ -186,7 +192,7 @@ impl Caller {
     /// Whoever comes with this key. Whether the key still works is not asked here.
     pub fn of(key: AccessKey) -> Self {
         let AccessKey { id, tenant, device, scopes, expires_at, .. } = key;
-        Self { tenant, credential: Credential::Key(id), device, member: None, scopes, expires_at }
+        Self { tenant, credential: Credential::Key(id), user_number: None, device, member: None, scopes, expires_at }
     }
 
     /// A member who logged in, until the login ends. `devices` are those that are assigned to the member. Whether the login
@@ -196,6 +202,7 @@ impl Caller {
         Self {
             tenant: user.tenant.clone(),
             credential: Credential::Login { user: user.id.clone(), version: user.login_version },
+            user_number: Some(user.number),
             device: None,
             member: Some(MemberRights { role: user.role, assigned }),
             scopes: user.role.scopes(),
@@ -224,6 +231,13 @@ impl Caller {
             && self.assigned().is_none_or(|assigned| assigned.contains(device))
     }
 
+    /// Whoever comes with a link to a file. May read; that it reads this file only is for the one to see who follows the link.
+    pub(crate) fn with_link(tenant: TenantId, file: &str, ends: UtcMs) -> Self {
+        let credential = Credential::Link { file: file.to_owned() };
+        let scopes = vec![Scope::MessagesRead];
+        Self { tenant, credential, user_number: None, device: None, member: None, scopes, expires_at: Some(ends) }
+    }
+
     /// The tenant the caller acts for.
     pub fn tenant(&self) -> &TenantId {
         &self.tenant
@@ -238,8 +252,13 @@ impl Caller {
     pub fn user(&self) -> Option<&UserId> {
         match &self.credential {
             Credential::Login { user, .. } => Some(user),
-            Credential::Key(_) => None,
+            Credential::Key(_) | Credential::Link { .. } => None,
         }
+    }
+
+    /// The user's number within the tenant, if one logged in.
+    pub fn user_number(&self) -> Option<u32> {
+        self.user_number
     }
 
     /// The one device the caller reaches; `None`: all of the tenant's, and the tenant's own things.

@@ -156,6 +156,9 @@ pub struct PluginOffer {
     pub audience: Audience,
     /// Whether it is on for tenants that did not say anything.
     pub default_state: Switch,
+    /// Whether it serves requests without credentials, of which nobody knows whose they are; `None`: as it serves tenants that did
+    /// not say anything.
+    pub public_routes: Option<Switch>,
     /// Grows with every change.
     pub revision: i64,
     /// When it was changed last.
@@ -176,9 +179,16 @@ impl PluginOffer {
                 Origin::BuiltIn | Origin::Folder => Switch::On,
                 Origin::Uploaded => Switch::Off,
             },
+            public_routes: None,
             revision: 1,
             changed_at: version.created_at,
         }
+    }
+
+    /// Whether it serves requests without credentials.
+    pub fn public_state(&self) -> Switch {
+        let by_default = if self.audience.includes(None) { self.default_state } else { Switch::Off };
+        self.public_routes.unwrap_or(by_default)
     }
 
     /// Makes another version current.
@@ -220,6 +230,30 @@ impl Switch {
     }
 }
 
+/// What becomes of a plugin's work while it fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFailure {
+    /// It waits until the plugin works again.
+    Wait,
+    /// It is done without the plugin: bodies of webhooks have the gateway's own format, messages go unpaced.
+    GoOn,
+}
+
+impl OnFailure {
+    /// The name in the API and in storage.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Wait => "wait",
+            Self::GoOn => "go-on",
+        }
+    }
+
+    /// The rule of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Wait, Self::GoOn].into_iter().find(|rule| rule.as_str() == name)
+    }
+}
+
 /// What a tenant decided about a plugin, for all its devices or for one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Enablement {
@@ -243,6 +277,8 @@ pub struct Enablement {
     pub grants: Option<Vec<Grant>>,
     /// Its place among plugins with the same hook, smallest first.
     pub position: i64,
+    /// What becomes of its work while it fails; `None`: what is usual for the hook.
+    pub on_failure: Option<OnFailure>,
     /// Grows with every change.
     pub revision: i64,
     /// When it was changed last.

@@ -1,18 +1,19 @@
 //! Webhooks: who wants which events (subscriptions), one event on its way to one of them (deliveries), one HTTP try (attempts).
 
 pub mod delivery;
+pub mod format_data;
 pub mod headers;
 pub mod signature;
 mod view;
 
 use serde::Serialize;
-use serde_json::{Map, Value};
 
 use crate::id::{DeliveryId, DeviceId, TenantId, WebhookId};
 use crate::model::event::{Event, EventKind};
 use crate::time::UtcMs;
 
 pub use delivery::{Attempt, Delivery, DeliveryState};
+pub use format_data::{FormatData, SealedFormatData};
 pub use headers::{Headers, SealedHeaders};
 pub use signature::SecretForm;
 
@@ -47,8 +48,8 @@ pub struct Webhook {
     pub headers: SealedHeaders,
     /// The plugin that shapes the body.
     pub format: String,
-    /// What the plugin is told with each event, as a JSON object.
-    pub format_data: Option<Map<String, Value>>,
+    /// What the plugin is told with each event. Never shown.
+    pub format_data: SealedFormatData,
     /// Whether it gets deliveries.
     pub state: WebhookState,
     /// Why it is disabled.

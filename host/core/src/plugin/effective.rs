@@ -102,6 +102,7 @@ impl From<&Explained> for api::EffectivePlugin {
             problem: effective.problem.clone(),
             grants: offered.info().grants.iter().map(grant).collect(),
             position: effective.position,
+            on_failure: effective.on_failure.map(Into::into),
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::schema::{Schema, Settings, merge};
-use super::{Enablement, Grant, Switch, check_revision, refresh_tenant};
+use super::{Enablement, Grant, OnFailure, Switch, check_revision, refresh_tenant};
 use crate::access::authorize::Action;
 use crate::context::{OpContext, Write};
 use crate::directory::Offered;
@@ -23,6 +23,8 @@ pub struct EnablementChange {
     pub grants: Option<Option<Vec<Grant>>>,
     /// Its place among plugins with the same hook.
     pub position: Option<i64>,
+    /// What becomes of its work while it fails; `Some(None)`: what is usual for the hook.
+    pub on_failure: Option<Option<OnFailure>>,
     /// The revision the change is made for; 0 for none.
     pub revision: Option<i64>,
 }
@@ -117,6 +119,7 @@ fn apply(
             sealed_secrets: None,
             grants: None,
             position: 0,
+            on_failure: None,
             revision: 0,
             changed_at: tx.now(),
         },
@@ -129,6 +132,7 @@ fn apply(
     row.state = change.state.unwrap_or(row.state);
     row.grants = change.grants.unwrap_or(row.grants);
     row.position = change.position.unwrap_or(row.position);
+    row.on_failure = change.on_failure.unwrap_or(row.on_failure);
     row.revision += 1;
     row.changed_at = tx.now();
     rows.push(row.clone());
@@ -222,6 +226,7 @@ mod tests {
             sealed_secrets: None,
             grants: None,
             position: 0,
+            on_failure: None,
             revision: 0,
             changed_at: UtcMs(0),
         }

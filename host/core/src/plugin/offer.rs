@@ -23,6 +23,8 @@ pub struct OfferPatch {
     pub audience: Option<Audience>,
     /// Whether it is on for tenants that did not say anything.
     pub default_state: Option<Switch>,
+    /// Whether it serves requests without credentials; `Some(None)`: as tenants that did not say anything.
+    pub public_routes: Option<Option<Switch>>,
     /// The revision the change is made for.
     pub revision: Option<i64>,
 }
@@ -68,6 +70,9 @@ pub async fn change(ctx: &OpContext, plugin: &str, patch: OfferPatch) -> Result<
         }
         if let Some(state) = patch.default_state {
             offer.default_state = state;
+        }
+        if let Some(public_routes) = patch.public_routes {
+            offer.public_routes = public_routes;
         }
         tx.plugin_offer_put(&offer)?;
         Ok(offer)

@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 
 use crate::address::ChatKind;
 use crate::error::Result;
-use crate::id::{DeviceId, TenantId};
+use crate::id::{DeviceId, EventId, TenantId};
 use crate::model::access::Caller;
 use crate::model::event::Event;
 use crate::model::plugin::schema::Schema;
@@ -231,7 +231,7 @@ pub enum Decision {
 }
 
 /// Who gets events that are shaped, and what its format is told beside them.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Subscription {
     /// Whose it is.
     pub tenant: TenantId,
@@ -241,12 +241,27 @@ pub struct Subscription {
     pub data: Map<String, Value>,
     /// The devices that the events are about.
     pub devices: BTreeMap<DeviceId, DeviceNames>,
+    /// Tokens of links to the files of messages that the events are about.
+    pub file_links: BTreeMap<EventId, String>,
+}
+
+/// Hides what its owner gave along, which may be a secret.
+impl std::fmt::Debug for Subscription {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Subscription").field("tenant", &self.tenant).field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 impl Subscription {
     /// One without anything to tell.
     pub fn plain(tenant: &TenantId) -> Self {
-        Self { tenant: tenant.clone(), id: String::new(), data: Map::new(), devices: BTreeMap::new() }
+        Self {
+            tenant: tenant.clone(),
+            id: String::new(),
+            data: Map::new(),
+            devices: BTreeMap::new(),
+            file_links: BTreeMap::new(),
+        }
     }
 }
 

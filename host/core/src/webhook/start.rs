@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::context::Ports;
 use crate::error::Result;
-use crate::model::webhook::SealedHeaders;
+use crate::model::webhook::{SealedFormatData, SealedHeaders};
 use crate::ports::Tx;
 use crate::ports::store::WebhookChange;
 
@@ -14,10 +14,11 @@ pub async fn release_claims(ports: &Arc<Ports>) -> Result<()> {
     ports.write(move |tx| tx.delivery_release(now).map(drop)).await
 }
 
-/// Subscriptions whose headers are sealed in one transaction.
+/// Subscriptions of which something is sealed in one transaction.
 const SEALED_AT_ONCE: u32 = 100;
 
-/// Seals headers that an earlier version stored in the clear. Runs at every start and reads nothing once all are sealed.
+/// Seals headers and format data that an earlier version stored in the clear. Runs at every start and reads nothing once all are
+/// sealed.
 ///
 /// # Errors
 /// Those of the store and the sealer; what was sealed before stays so, and the next start goes on.
@@ -30,7 +31,12 @@ pub async fn seal_unsealed(ports: &Ports) -> Result<()> {
                 let headers = Some(SealedHeaders::seal(&sealer, id, headers)?);
                 tx.webhook_change(tenant, id, &WebhookChange { headers, ..WebhookChange::default() })?;
             }
-            Ok(unsealed.is_empty())
+            let of_formats = tx.webhook_unsealed_data(SEALED_AT_ONCE)?;
+            for (tenant, id, data) in &of_formats {
+                let format_data = Some(SealedFormatData::seal(&sealer, id, data)?);
+                tx.webhook_change(tenant, id, &WebhookChange { format_data, ..WebhookChange::default() })?;
+            }
+            Ok(unsealed.is_empty() && of_formats.is_empty())
         };
         if ports.store.write(seal_some).await? {
             return Ok(());

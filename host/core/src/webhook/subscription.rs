@@ -1,11 +1,10 @@
 //! Subscriptions: make, change, delete.
 
 use portico_api::{self as api, EVENTS_MAX};
-use serde_json::{Map, Value};
 
 use super::headers;
 use super::signature::{Secret, SecretForm};
-use super::{EventFilter, Headers, SealedHeaders, Webhook, WebhookState};
+use super::{EventFilter, FormatData, Headers, SealedFormatData, SealedHeaders, Webhook, WebhookState};
 use crate::access::Caller;
 use crate::access::authorize::{self, Action};
 use crate::context::Write;
@@ -23,8 +22,6 @@ use crate::ports::store::WebhookChange;
 
 /// Characters of a URL at most.
 const URL_CHARS_MAX: usize = 2048;
-/// Bytes of format data as JSON at most: they travel with every event.
-const FORMAT_DATA_BYTES_MAX: usize = 4 * 1024;
 
 /// What a subscription is to be.
 #[derive(Clone, Default)]
@@ -40,7 +37,7 @@ pub struct NewWebhook {
     /// The format plugin; `None`: the default one.
     pub format: Option<String>,
     /// What the format plugin is told with each event.
-    pub format_data: Option<Map<String, Value>>,
+    pub format_data: Option<FormatData>,
     /// `whsec_…`, or any other text; `None`: one is generated.
     pub secret: Option<String>,
 }
@@ -57,7 +54,7 @@ pub struct WebhookPatch {
     /// The format plugin.
     pub format: Option<String>,
     /// What the format plugin is told with each event, in the place of what it was told before.
-    pub format_data: Option<Map<String, Value>>,
+    pub format_data: Option<FormatData>,
     /// Another signing key.
     pub secret: Option<String>,
     /// Enabled or not.
@@ -98,6 +95,7 @@ pub(crate) fn draft(ctx: &OpContext, new: NewWebhook) -> Result<(Webhook, Secret
         sealed_secret: ports.sealer.seal(&Webhook::seal_place(&id), secret.bytes())?,
         secret_form: secret.form(),
         headers: sealed_headers(access.services(), &id, new.headers)?,
+        format_data: SealedFormatData::seal(&ports.sealer, &id, &new.format_data.unwrap_or_default())?,
         id,
         // Given when it is stored.
         number: 0,
@@ -106,7 +104,6 @@ pub(crate) fn draft(ctx: &OpContext, new: NewWebhook) -> Result<(Webhook, Secret
         url: checked_url(access.services(), new.url)?,
         events,
         format: checked_format(access.services(), ctx.tenant(), new.format)?,
-        format_data: new.format_data.map(checked_format_data).transpose()?,
         state: WebhookState::Enabled,
         reason: None,
         failing_since: None,
@@ -157,7 +154,7 @@ pub async fn change(ctx: &OpContext, id: &WebhookId, patch: WebhookPatch) -> Res
         events: patch.events.map(|e| checked_events(&e)).transpose()?,
         headers: patch.headers.map(|h| sealed_headers(access.services(), id, h)).transpose()?,
         format: patch.format.map(|f| checked_format(access.services(), ctx.tenant(), Some(f))).transpose()?,
-        format_data: patch.format_data.map(checked_format_data).transpose()?,
+        format_data: patch.format_data.map(|d| SealedFormatData::seal(&access.ports().sealer, id, &d)).transpose()?,
         state: patch.state.map(|s| (s, reason(s))),
         secret: patch.secret.map(|text| sealed_secret(access.services(), id, &text)).transpose()?,
     };
@@ -246,14 +243,6 @@ fn sealed_headers(services: &Services, id: &WebhookId, headers: Headers) -> Resu
 fn sealed_secret(services: &Services, id: &WebhookId, text: &str) -> Result<(Vec<u8>, SecretForm)> {
     let secret = Secret::parse("secret", text)?;
     Ok((services.ports.sealer.seal(&Webhook::seal_place(id), secret.bytes())?, secret.form()))
-}
-
-fn checked_format_data(data: Map<String, Value>) -> Result<Map<String, Value>> {
-    let bytes = serde_json::to_vec(&data).map_err(|e| Error::internal("writing format data", e))?;
-    if bytes.len() > FORMAT_DATA_BYTES_MAX {
-        return Err(Error::invalid("format_data", format!("must have at most {FORMAT_DATA_BYTES_MAX} bytes as JSON")));
-    }
-    Ok(data)
 }
 
 fn checked_format(services: &Services, tenant: &TenantId, format: Option<String>) -> Result<String> {

@@ -32,6 +32,7 @@ pub(super) fn http_config(config: &Config) -> HttpConfig {
     let http = server.http.clone();
     HttpConfig {
         sign_up: if open { SignUp::Open } else { SignUp::Closed },
+        base_url: server.base_url(),
         component_bytes_max: config.plugins.limits.component_bytes,
         sandbox_banner: config.sandbox.in_use().then(|| "Sandbox network: nothing here reaches WhatsApp.".to_owned()),
         rate_per_key: limited(http.rate_per_key),

@@ -1,13 +1,17 @@
 //! What a plugin answers, as an HTTP response.
 
+use std::sync::LazyLock;
+
 use axum::body::{Body, to_bytes};
 use axum::http::header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY, ETAG};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 use axum::response::Response;
+use base64::prelude::{BASE64_STANDARD, Engine};
 use portico_api::ProblemCode;
 use portico_core::access::Caller;
 use portico_core::header;
 use portico_core::ports::plugins::{Answer, AnswerBody, Outcome, PluginFailure};
+use sha2::{Digest, Sha256};
 use tower::ServiceExt;
 
 use crate::api::App;
@@ -16,8 +20,21 @@ use crate::problem::Problem;
 
 /// What an answer may do in a browser: nothing.
 const SEALED: &str = "default-src 'none'; sandbox";
-/// What a page of a dialect may do: show pictures that it brings along, styles of its own, and refresh itself.
-const PAGE: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox";
+/// Loads a page again after the seconds that it names: `<meta name="refresh-after" content="10">`. Browsers ignore a page's own way
+/// of saying so in a sandbox.
+const REFRESH: &str = "const after=document.querySelector('meta[name=\"refresh-after\"]'),seconds=after?Number(after.content):0;\
+if(seconds>=1)setTimeout(()=>location.reload(),seconds*1000)";
+
+/// What a page of a dialect may do: show pictures that it brings along, and styles of its own. The one script that runs in it is
+/// [`REFRESH`], known by its hash. Without an origin of its own the page reaches nothing of this host.
+static PAGE: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let hash = BASE64_STANDARD.encode(Sha256::digest(REFRESH));
+    let policy = format!(
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{hash}'; sandbox allow-scripts"
+    );
+    // Letters, digits and punctuation only: it can stand in a header.
+    HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static(SEALED))
+});
 
 /// Bytes of a problem of the REST core at most.
 const PROBLEM_BYTES_MAX: usize = 64 << 10;
@@ -98,7 +115,10 @@ async fn problem_of(source: Response) -> Problem {
 
 /// The response of an answer whose body is in memory.
 pub(super) fn plain(answer: Answer, is_page: bool) -> Result<Response, Problem> {
-    let AnswerBody::Bytes(body) = answer.body else { return Err(unusable("a body elsewhere")) };
+    let AnswerBody::Bytes(mut body) = answer.body else { return Err(unusable("a body elsewhere")) };
+    if is_page && !body.is_empty() {
+        body.extend_from_slice(format!("<script>{REFRESH}</script>").as_bytes());
+    }
     let status = StatusCode::from_u16(answer.status).map_err(|_| unusable("a status"))?;
     if status.is_informational() {
         return Err(unusable("a status"));
@@ -114,8 +134,8 @@ pub(super) fn plain(answer: Answer, is_page: bool) -> Result<Response, Problem> 
         headers.append(name, HeaderValue::from_str(value).map_err(|_| unusable("a header"))?);
     }
     // What a guest writes must not run as a page of this host.
-    let policy = if is_page { PAGE } else { SEALED };
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    let policy = if is_page { PAGE.clone() } else { HeaderValue::from_static(SEALED) };
+    headers.insert(CONTENT_SECURITY_POLICY, policy);
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     Ok(response)
 }

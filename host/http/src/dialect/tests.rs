@@ -13,7 +13,7 @@ use super::limits::{announced, tighter};
 use super::table::{Found, Match};
 use super::*;
 use crate::HttpConfig;
-use crate::config::DialectLimits;
+use crate::config::{CorsOrigin, DialectLimits};
 use crate::tests::fakes::api_with;
 
 fn route(method: &str, path: &str) -> Route {
@@ -162,4 +162,32 @@ async fn the_host_refuses_in_the_words_of_the_api() {
     assert_eq!(send("GET", "/echo/locked/x").await, (401, missing));
     assert_eq!(send("GET", "/echo/no/such/thing").await, (404, json!({ "echo": "not_found", "missing": [] })));
     assert_eq!(send("PUT", "/echo/say").await, (405, json!({ "echo": "method_not_allowed", "missing": [] })));
+}
+
+#[test]
+fn only_pages_of_an_opened_mount_are_told_that_they_may_call_it() {
+    let opened: Vec<CorsOrigin> =
+        ["a=https://app.example.com", "c=*"].into_iter().map(|text| text.to_owned().try_into().unwrap()).collect();
+    let asked = |opened: &[CorsOrigin], path: &str, origin: &str, method: &str| {
+        let request = Request::options(path).header("origin", origin).header("access-control-request-method", method);
+        let response = cors::preflight(opened, &table(), &request.body(Body::empty()).unwrap())?;
+        let header = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
+        Some((header("access-control-allow-origin"), header("access-control-allow-headers")))
+    };
+    let app = "https://app.example.com";
+    let (origin, headers) = asked(&opened, "/api/7/qr", app, "GET").expect("open to it");
+    assert_eq!((origin.as_str(), headers.contains("content-type")), (app, true));
+    assert!(asked(&opened, "/d/c/locked", "https://any.example", "GET").expect("open to all").1.contains("x-key"));
+    for (path, origin, method) in [
+        ("/api/7/qr", "https://other.example.com", "GET"),
+        ("/api/7/qr", app, "POST"),
+        ("/api/b/1", app, "DELETE"),
+        ("/nothing", app, "GET"),
+    ] {
+        assert_eq!(asked(&opened, path, origin, method), None, "{method} {path} from {origin}");
+    }
+    assert_eq!(asked(&[], "/api/7/qr", app, "GET"), None, "off unless it is set");
+    for wrong in ["", "a", "a=", "=*", "a=app.example.com", "a=https://x/y", "a=https://x\r\ny: z"] {
+        assert!(CorsOrigin::try_from(wrong.to_owned()).is_err(), "{wrong}");
+    }
 }

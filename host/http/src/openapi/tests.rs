@@ -209,11 +209,14 @@ fn bodies() -> Vec<(&'static str, &'static str, Vec<Value>, Value)> {
 }
 
 fn whole_enablements() -> Vec<Value> {
-    vec![json!({ "state": "off" }), json!({ "state": "on", "settings": { "a": 1 }, "grants": ["kv"], "position": 2 })]
+    vec![
+        json!({ "state": "off" }),
+        json!({ "state": "on", "settings": { "a": 1 }, "grants": ["kv"], "position": 2, "on_failure": "wait" }),
+    ]
 }
 
 fn parts_of_enablements() -> Vec<Value> {
-    vec![json!({}), json!({ "settings": { "a": null }, "grants": null, "revision": 0 })]
+    vec![json!({}), json!({ "settings": { "a": null }, "grants": null, "on_failure": null, "revision": 0 })]
 }
 
 /// What the gateway makes of a body: whether it can be read as the type of its route.

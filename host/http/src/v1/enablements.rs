@@ -23,23 +23,25 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 }
 
 fn whole(body: NewPluginEnablement) -> EnablementChange {
-    let NewPluginEnablement { state, settings, grants, position, revision } = body;
+    let NewPluginEnablement { state, settings, grants, position, on_failure, revision } = body;
     EnablementChange {
         state: Some(state.into()),
         settings: Some(SettingsChange::Replace(settings)),
         grants: Some(grants.map(|list| list.into_inner().into_iter().map(Into::into).collect())),
         position: Some(position),
+        on_failure: Some(on_failure.map(Into::into)),
         revision,
     }
 }
 
 fn part(body: PluginEnablementPatch) -> EnablementChange {
-    let PluginEnablementPatch { state, settings, grants, position, revision } = body;
+    let PluginEnablementPatch { state, settings, grants, position, on_failure, revision } = body;
     EnablementChange {
         state: state.map(Into::into),
         settings: settings.map(SettingsChange::Merge),
         grants: grants.map(|list| list.map(|list| list.into_inner().into_iter().map(Into::into).collect())),
         position,
+        on_failure: on_failure.map(|rule| rule.map(Into::into)),
         revision,
     }
 }

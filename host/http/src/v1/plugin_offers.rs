@@ -36,7 +36,7 @@ pub(super) async fn change_offer(
     path: PluginPath,
     Json(body): Json<PluginOfferPatch>,
 ) -> HandlerResult<Json<PluginOffer>> {
-    let PluginOfferPatch { digest, grants_max, tenants, default_state, revision } = body;
+    let PluginOfferPatch { digest, grants_max, tenants, default_state, public_routes, revision } = body;
     let grants_max = grants_max.map(|list| list.map(|list| list.into_inner().into_iter().map(Into::into).collect()));
     let tenants = tenants.map(|list| list.map(|list| list.into_inner()));
     let audience = match tenants {
@@ -48,7 +48,8 @@ pub(super) async fn change_offer(
         }
     };
     let default_state = default_state.map(Into::into);
-    let patch = offer::OfferPatch { digest, grants_max, audience, default_state, revision };
+    let public_routes = public_routes.map(|state| state.map(Into::into));
+    let patch = offer::OfferPatch { digest, grants_max, audience, default_state, public_routes, revision };
     Ok(Json((&offer::change(&ctx, &path.id, patch).await?).into()))
 }
 

@@ -1,9 +1,10 @@
-//! Formats events: asks the webhook's format plugin for what is sent, and makes the default body where the plugin fails.
+//! Formats events: asks the webhook's format plugin for what is sent, and decides what happens where the plugin fails.
 //!
-//! A failing plugin must not hold events back, so its events go out in the default format. When a batch fails because of one
-//! of its events, it is halved until that event is alone, so that the others are formatted as usual. A retry is formatted by the
-//! version that shaped the delivery first, so that its receiver gets the same thing again although the plugin was replaced or
-//! switched off since.
+//! A plugin that only formats must not hold events back, so its events go out in the default format then. One that serves an API
+//! has receivers who can't read another shape, so its events wait until it is mended: see [`FailureRule`]. When a batch fails because
+//! of one of its events, it is halved until that event is alone, so that the others are formatted as usual. A retry is formatted
+//! by the version that shaped the delivery first, so that its receiver gets the same thing again although the plugin was replaced
+//! or switched off since.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -26,6 +27,19 @@ pub(super) enum Body {
     Default(Parts),
     /// Not at all: the plugin says that this subscriber does not get the event.
     Skip,
+    /// Not now: the plugin can't format anything at the moment.
+    Later,
+    /// Not now: the plugin fails on this event, for this reason. It is an attempt that failed.
+    Failed(String),
+}
+
+/// What becomes of events whose plugin fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FailureRule {
+    /// They go out in the gateway's default format.
+    DefaultBody,
+    /// They wait.
+    Wait,
 }
 
 /// What goes into a request.
@@ -37,13 +51,8 @@ pub(super) struct Shaped {
 }
 
 impl Body {
-    /// What goes into the request; `None` when there is to be none.
-    pub(super) fn into_request(self) -> Option<Shaped> {
-        match self {
-            Self::Formatted(parts, by) => Some(Shaped { parts, shape: Shape::Wanted, by: Some(by) }),
-            Self::Default(parts) => Some(Shaped { parts, shape: Shape::Default, by: Some(DEFAULT_BODY.into()) }),
-            Self::Skip => None,
-        }
+    fn in_default_format(event: &Event) -> Self {
+        Self::Default(default_parts(event))
     }
 }
 
@@ -54,6 +63,7 @@ struct Formatter<'a> {
     /// The version that shaped the events before.
     digest: Option<&'a str>,
     to: &'a Subscription,
+    rule: FailureRule,
 }
 
 /// Formats at most [`FORMAT_BATCH`] deliveries of one webhook: one answer per delivery, in order.
@@ -61,17 +71,18 @@ pub(super) async fn format(
     plugins: &dyn Plugins,
     plugin: &str,
     to: &Subscription,
+    rule: FailureRule,
     deliveries: &[&Claimed],
 ) -> Vec<Body> {
     let mut bodies = Vec::with_capacity(deliveries.len());
     for alike in deliveries.chunk_by(|a, b| a.shaped_by == b.shaped_by) {
         let digest = alike.first().and_then(|claimed| claimed.shaped_by.as_deref());
         if digest == Some(DEFAULT_BODY) {
-            bodies.extend(alike.iter().map(|claimed| Body::Default(default_parts(&claimed.event))));
+            bodies.extend(alike.iter().map(|claimed| Body::in_default_format(&claimed.event)));
             continue;
         }
         let events: Vec<_> = alike.iter().map(|claimed| claimed.event.clone()).collect();
-        bodies.extend(Formatter { plugins, plugin, digest, to }.format(&events).await);
+        bodies.extend(Formatter { plugins, plugin, digest, to, rule }.format(&events).await);
     }
     bodies
 }
@@ -101,13 +112,24 @@ impl Formatter<'_> {
                         plugin.id = self.plugin,
                         outcome = ?failure.outcome,
                         events = range.len(),
-                        "a webhook format failed; the default body is sent"
+                        rule = ?self.rule,
+                        "a webhook format failed"
                     );
-                    bodies.extend(part.iter().map(|event| Body::Default(default_parts(event))));
+                    bodies.extend(part.iter().map(|event| self.unformatted(event, &failure)));
                 }
             }
         }
         bodies
+    }
+
+    fn unformatted(&self, event: &Event, failure: &PluginFailure) -> Body {
+        match self.rule {
+            FailureRule::DefaultBody => Body::in_default_format(event),
+            FailureRule::Wait if is_about_content(failure.outcome) => {
+                Body::Failed(format!("its format `{}` fails on this event: {}", self.plugin, failure.detail))
+            }
+            FailureRule::Wait => Body::Later,
+        }
     }
 
     async fn ask(&self, events: &[Event]) -> Result<FormattedBatch, PluginFailure> {
@@ -176,24 +198,34 @@ mod tests {
         let deliveries = [claimed(1, None), claimed(2, Some("old")), claimed(3, Some("old")), claimed(4, None)];
         let plugins = FakePlugins::default();
         let to = Subscription::plain(&testing::tenant());
-        let bodies = format(&plugins, "some-format", &to, &deliveries.iter().collect::<Vec<_>>()).await;
-        let by = bodies.into_iter().map(|body| body.into_request().and_then(|sent| sent.by).expect("formatted"));
+        let bodies =
+            format(&plugins, "some-format", &to, FailureRule::Wait, &deliveries.iter().collect::<Vec<_>>()).await;
+        let by = bodies.into_iter().map(|body| match body {
+            Body::Formatted(_, by) => by,
+            _ => panic!("not formatted"),
+        });
         assert_eq!(by.collect::<Vec<_>>(), ["current", "old", "old", "current"].map(Arc::<str>::from));
         let first_default = [claimed(1, Some(DEFAULT_BODY))];
         let plugins = FakePlugins::default();
-        let again = format(&plugins, "some-format", &to, &[&first_default[0]]).await;
+        let again = format(&plugins, "some-format", &to, FailureRule::Wait, &[&first_default[0]]).await;
         assert!(matches!(again.as_slice(), [Body::Default(_)]));
         assert_eq!(plugins.calls_made(), 0);
     }
 
     async fn shapes(plugins: &FakePlugins, count: i64) -> String {
+        shapes_by(plugins, FailureRule::DefaultBody, count).await
+    }
+
+    async fn shapes_by(plugins: &FakePlugins, rule: FailureRule, count: i64) -> String {
         let deliveries: Vec<_> = (0..count).map(|seq| claimed(seq, None)).collect();
         let to = Subscription::plain(&testing::tenant());
-        let shaped = format(plugins, "some-format", &to, &deliveries.iter().collect::<Vec<_>>()).await;
+        let shaped = format(plugins, "some-format", &to, rule, &deliveries.iter().collect::<Vec<_>>()).await;
         let letter = |s: &Body| match s {
             Body::Formatted(..) => 'w',
             Body::Default(_) => 'd',
             Body::Skip => 's',
+            Body::Later => 'l',
+            Body::Failed(_) => 'f',
         };
         shaped.iter().map(letter).collect()
     }
@@ -209,6 +241,16 @@ mod tests {
         let plugins = FakePlugins { fail_on_seq: Some((5, Outcome::Missing)), ..FakePlugins::default() };
         assert_eq!(shapes(&plugins, 8).await, "dddddddd");
         assert_eq!(plugins.calls_made(), 1);
+    }
+
+    #[tokio::test]
+    async fn events_of_an_api_never_go_out_in_another_shape() {
+        for (outcome, expected) in
+            [(Outcome::Trap, "wwwwwfww"), (Outcome::Missing, "llllllll"), (Outcome::Breaker, "llllllll")]
+        {
+            let plugins = FakePlugins { fail_on_seq: Some((5, outcome)), ..FakePlugins::default() };
+            assert_eq!(shapes_by(&plugins, FailureRule::Wait, 8).await, expected, "{outcome:?}");
+        }
     }
 
     #[tokio::test]

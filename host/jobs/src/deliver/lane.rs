@@ -13,7 +13,8 @@ use std::sync::Arc;
 
 use portico_core::Result;
 use portico_core::device::names::names;
-use portico_core::id::DeliveryId;
+use portico_core::id::{DeliveryId, EventId};
+use portico_core::media::link;
 use portico_core::ports::plugins::Subscription;
 use portico_core::ports::store::AttemptResult;
 use portico_core::webhook::delivery::AttemptEnd;
@@ -21,10 +22,10 @@ use portico_core::webhook::{Claimed, DeliveryState, Webhook, WebhookState};
 use tokio::time::Instant;
 
 use super::claim::without_attempt;
-use super::format::{self, Body, FORMAT_BATCH};
+use super::format::{self, Body, FORMAT_BATCH, FailureRule, Shaped};
 use super::post::Poster;
 use super::record::Outcome;
-use super::request::Opened;
+use super::request::{DEFAULT_BODY, Opened, Shape};
 use super::slots::{Followers, Slot, Slots};
 use crate::tasks::cause;
 
@@ -112,7 +113,7 @@ impl Poster {
         };
         for batch in format_batches(lanes) {
             let deliveries: Vec<_> = batch.iter().flat_map(Lane::deliveries).collect();
-            let mut bodies = self.format(&webhook, &deliveries).await.into_iter();
+            let mut bodies = self.format(&webhook, &opened, &deliveries).await.into_iter();
             for lane in batch {
                 let bodies = bodies.by_ref().take(lane.len()).collect();
                 self.tasks.spawn(self.clone().deliver_lane(lane, opened.clone(), bodies));
@@ -157,7 +158,7 @@ impl Poster {
             let accepted = if is_alone {
                 rest.await
             } else {
-                let (accepted, read) = tokio::join!(rest, self.read_part(&work.webhook, &last));
+                let (accepted, read) = tokio::join!(rest, self.read_part(work, &last));
                 next = read;
                 accepted
             };
@@ -179,10 +180,21 @@ impl Poster {
     ) -> bool {
         for (claimed, body) in deliveries {
             let until = if results.is_empty() { work.start_by } else { work.run_until };
-            let result = match body.into_request() {
-                None => (without_attempt(&claimed, DeliveryState::Skipped, None, self.now()), None),
-                Some(_) if Instant::now() >= until || self.tasks.stopping().is_cancelled() => return false,
-                Some(sent) => self.attempt(&work.webhook, &work.opened, &claimed, sent).await,
+            let is_late = || Instant::now() >= until || self.tasks.stopping().is_cancelled();
+            let without = |state, due| (without_attempt(&claimed, state, due, self.now()), None);
+            let result = match body {
+                Body::Skip => without(DeliveryState::Skipped, None),
+                Body::Later => without(DeliveryState::Pending, Some(self.now() + self.config.format_retry)),
+                Body::Failed(why) => self.unformatted(&work.webhook, &claimed, why),
+                Body::Formatted(..) | Body::Default(_) if is_late() => return false,
+                Body::Formatted(parts, by) => {
+                    let shaped = Shaped { parts, shape: Shape::Wanted, by: Some(by) };
+                    self.attempt(&work.webhook, &work.opened, &claimed, shaped).await
+                }
+                Body::Default(parts) => {
+                    let shaped = Shaped { parts, shape: Shape::Default, by: Some(DEFAULT_BODY.into()) };
+                    self.attempt(&work.webhook, &work.opened, &claimed, shaped).await
+                }
             };
             let goes_on = matches!(result.0.state, DeliveryState::Delivered | DeliveryState::Skipped);
             results.push(result);
@@ -194,7 +206,8 @@ impl Poster {
     }
 
     /// Reads and formats what waits behind a delivery of the lane. A failure to read only ends the lane's run.
-    async fn read_part(&self, webhook: &Webhook, last: &DeliveryId) -> Option<(Part, DeliveryId)> {
+    async fn read_part(&self, work: &Work, last: &DeliveryId) -> Option<(Part, DeliveryId)> {
+        let webhook = &work.webhook;
         let wanted = self.config.followers_of_lane();
         let followers = self.slots.followers(webhook, wanted)?;
         let read = self.read_behind(last, followers.count()).await;
@@ -203,7 +216,7 @@ impl Poster {
         });
         let claimed = read.ok().filter(|claimed| !claimed.is_empty())?;
         let id = claimed.first()?.id.clone();
-        let bodies = self.format(webhook, &claimed.iter().collect::<Vec<_>>()).await;
+        let bodies = self.format(webhook, &work.opened, &claimed.iter().collect::<Vec<_>>()).await;
         Some((Part { deliveries: claimed.into_iter().zip(bodies).collect(), followers: Some(followers) }, id))
     }
 
@@ -212,15 +225,22 @@ impl Poster {
         self.services.ports.read(move |tx| tx.delivery_followers(&[last], count)).await
     }
 
-    async fn format(&self, webhook: &Webhook, deliveries: &[&Claimed]) -> Vec<Body> {
+    async fn format(&self, webhook: &Webhook, opened: &Opened, deliveries: &[&Claimed]) -> Vec<Body> {
         let devices = deliveries.iter().filter_map(|claimed| claimed.event.device.clone()).collect();
         let to = Subscription {
             tenant: webhook.tenant.clone(),
             id: webhook.id.to_string(),
-            data: webhook.format_data.clone().unwrap_or_default(),
+            data: opened.format_data.clone(),
             devices: names(&self.services.ports, &webhook.tenant, devices).await,
+            file_links: deliveries.iter().filter_map(|claimed| self.file_link(claimed)).collect(),
         };
-        format::format(&*self.services.plugins, &webhook.format, &to, deliveries).await
+        let waits = self.services.ports.directory.snapshot().format_waits(&webhook.tenant, &webhook.format);
+        let rule = if waits { FailureRule::Wait } else { FailureRule::DefaultBody };
+        format::format(&*self.services.plugins, &webhook.format, &to, rule, deliveries).await
+    }
+
+    fn file_link(&self, claimed: &Claimed) -> Option<(EventId, String)> {
+        Some((claimed.event.id.clone(), link::of_event(&self.services.ports, &claimed.event)?))
     }
 
     async fn record(

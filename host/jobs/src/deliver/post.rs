@@ -57,11 +57,19 @@ impl Poster {
 
     /// The failed attempt of a webhook whose sealed values can't be opened.
     pub(super) fn unopened(&self, webhook: &Webhook, claimed: &Claimed) -> PartResult {
-        let why = "the signing key or the headers can't be opened; make the webhook anew".to_owned();
+        let why = "the signing key, the headers or the format data can't be opened; make the webhook anew".to_owned();
         let answer = Err(OutboundError::Other(why));
         let shape = Shape::Wanted;
         let request = Request { at: self.now(), duration: Duration::ZERO, shape, shaped_by: None, answer };
         self.outcome(webhook, claimed, &request)
+    }
+
+    /// The failed attempt at an event that the webhook's format fails on. The receiver is not to blame for it.
+    pub(super) fn unformatted(&self, webhook: &Webhook, claimed: &Claimed, why: String) -> PartResult {
+        let answer = Err(OutboundError::Other(why));
+        let shape = Shape::Wanted;
+        let request = Request { at: self.now(), duration: Duration::ZERO, shape, shaped_by: None, answer };
+        (self.outcome(webhook, claimed, &request).0, None)
     }
 
     /// Opens what the webhook keeps sealed.
@@ -69,7 +77,8 @@ impl Poster {
         let sealer = &self.services.ports.sealer;
         let key = sealer.open(&Webhook::seal_place(&webhook.id), &webhook.sealed_secret)?;
         let secret = Secret::unsealed(key, webhook.secret_form);
-        Ok(Opened { secret, headers: webhook.headers.open(sealer, &webhook.id)? })
+        let headers = webhook.headers.open(sealer, &webhook.id)?;
+        Ok(Opened { secret, headers, format_data: webhook.format_data.open(sealer, &webhook.id)? })
     }
 
     pub(super) fn now(&self) -> UtcMs {

@@ -10,7 +10,7 @@ use portico_core::ports::outbound::OutboundRequest;
 use portico_core::ports::plugins::{Parts, Placement, Signing, SigningKey, SigningScheme};
 use portico_core::time::UtcMs;
 use portico_core::webhook::signature::Secret;
-use portico_core::webhook::{Headers, Webhook};
+use portico_core::webhook::{FormatData, Headers, Webhook};
 
 /// Says that the body is the gateway's own because the format plugin failed.
 const FORMAT_HEADER: &str = "x-portico-format";
@@ -32,6 +32,8 @@ pub(super) struct Opened {
     pub(super) secret: Secret,
     /// The subscription's own headers.
     pub(super) headers: Headers,
+    /// What the format plugin is told.
+    pub(super) format_data: FormatData,
 }
 
 /// Puts a request together. The gateway's own headers win over the plugin's, those over the subscription's.
@@ -130,7 +132,7 @@ mod tests {
             own.insert(name.into(), value.into());
         }
         let secret = Secret::parse("secret", SECRET).expect("a key");
-        let opened = Opened { secret, headers: own };
+        let opened = Opened { secret, headers: own, format_data: FormatData::new() };
         let request =
             build(&testing::webhook(1), &opened, &testing::event(1), (parts, shape), (AT, Duration::from_secs(20)));
         let headers: BTreeMap<_, _> = request.headers.iter().cloned().collect();

@@ -127,7 +127,7 @@ fn identity(caller: &Caller) -> wit::Identity {
     wit::Identity {
         tenant: caller.tenant().to_string(),
         user: caller.user().map(ToString::to_string),
-        number: None,
+        number: caller.user_number(),
         device: caller.device().map(ToString::to_string),
         scopes: caller.scopes().iter().map(|scope| scope.as_str().to_owned()).collect(),
     }

@@ -84,6 +84,7 @@ fn to_wit(to: &Subscription, event: &Event) -> wit::Event {
         device_number: names.map(|names| names.number),
         refs: names.map(|names| names.refs.clone()).unwrap_or_default(),
         payload: event.data.to_string(),
+        file_link: to.file_links.get(&event.id).cloned(),
     }
 }
 

@@ -8,6 +8,7 @@ use portico_core::Error;
 use portico_core::directory::Effective;
 use portico_core::event::Event;
 use portico_core::id::{DeviceId, TenantId};
+use portico_core::plugin::OnFailure;
 use portico_core::ports::Plugins;
 use portico_core::ports::plugins::{
     Answer, Decision, Formatted, FormattedBatch, Handled, Hook, Outcome, PaceDevice, PaceQuery, Package, PluginFailure,
@@ -35,6 +36,24 @@ impl Runtime {
     async fn current(&self, effective: &Effective) -> Result<Arc<Plugin>, PluginFailure> {
         let code = self.code(&effective.digest).await;
         code.map_err(|error| missing(&effective.plugin, &error.told()))
+    }
+
+    /// What one plugin decides about messages of a device.
+    async fn decisions(
+        &self,
+        effective: Arc<Effective>,
+        (tenant, device): (&TenantId, &DeviceId),
+        state: &PaceDevice,
+        queries: &[PaceQuery],
+    ) -> Result<Vec<Decision>, PluginFailure> {
+        let code = self.current(&effective).await?;
+        let (tenant, device) = (Some(tenant.clone()), Some(device.clone()));
+        let scope = CallScope { tenant, device, effective, serving: Serving::Gateway };
+        let mut decisions = Vec::with_capacity(queries.len());
+        for batch in pacing::batches(state, queries) {
+            decisions.extend(self.host.call(&code, &scope, &batch).await?);
+        }
+        Ok(decisions)
     }
 
     /// The version that shaped deliveries before, or the current one where there is none, it is not kept any more, or it is
@@ -158,17 +177,15 @@ impl Plugins for Runtime {
     ) -> Result<Vec<Decision>, PluginFailure> {
         let mut strictest = vec![Decision::Go { delay: Duration::ZERO }; queries.len()];
         for effective in self.directory.snapshot().with_hook(Hook::Pacing, tenant, device) {
-            let code = self.current(&effective).await?;
-            let scope = CallScope {
-                tenant: Some(tenant.clone()),
-                device: Some(device.clone()),
-                effective,
-                serving: Serving::Gateway,
+            let goes_on = effective.on_failure == Some(OnFailure::GoOn);
+            let decisions = match self.decisions(effective, (tenant, device), &state, &queries).await {
+                Ok(decisions) => decisions,
+                Err(failure) if goes_on => {
+                    tracing::warn!(tenant.id = %tenant, "plugin.id" = failure.plugin, outcome = ?failure.outcome, "messages go without a plugin that fails");
+                    continue;
+                }
+                Err(failure) => return Err(failure),
             };
-            let mut decisions = Vec::with_capacity(queries.len());
-            for batch in pacing::batches(&state, &queries) {
-                decisions.extend(self.host.call(&code, &scope, &batch).await?);
-            }
             strictest = strictest.into_iter().zip(decisions).map(|(a, b)| pacing::stricter(a, b)).collect();
         }
         Ok(strictest)

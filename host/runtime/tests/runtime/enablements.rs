@@ -10,7 +10,7 @@ use portico_core::access::Caller;
 use portico_core::directory::Directory;
 use portico_core::event::{Event, EventKind};
 use portico_core::id::{DeviceId, EnablementId, TenantId};
-use portico_core::plugin::{Audience, Enablement, Grant, PluginOffer, Switch};
+use portico_core::plugin::{Audience, Enablement, Grant, OnFailure, PluginOffer, Switch};
 use portico_core::ports::Plugins;
 use portico_core::ports::plugins::Subscription;
 use portico_core::ports::plugins::{
@@ -22,7 +22,7 @@ use portico_runtime::{Runtime, Source};
 use serde_json::{Value, json};
 use tokio::sync::{Notify, Semaphore};
 
-use crate::hostile::caller;
+use crate::hostile::{caller, pace};
 use crate::support::{NOW, answered, component, config, device, event, request, tenant};
 
 fn row(plugin: &str, tenant: &TenantId, device: Option<DeviceId>, state: Switch, settings: &Value) -> Enablement {
@@ -37,6 +37,7 @@ fn row(plugin: &str, tenant: &TenantId, device: Option<DeviceId>, state: Switch,
         sealed_secrets: None,
         grants: None,
         position: 0,
+        on_failure: None,
         revision: 1,
         changed_at: UtcMs(0),
     }
@@ -50,6 +51,7 @@ fn offer(plugin: &str, digest: &str) -> PluginOffer {
         grants_max: None,
         audience: Audience::Everybody,
         default_state: Switch::On,
+        public_routes: None,
         revision: 1,
         changed_at: UtcMs(0),
     }
@@ -105,6 +107,19 @@ async fn each_device_has_its_settings_and_off_is_off_at_once() {
     let passed = runtime.handle("hostile", asked(&here)).await.expect("no failure");
     assert!(matches!(passed, Handled::Pass), "as if it were not there");
     assert!(matches!(runtime.handle("hostile", asked(&there)).await, Ok(Handled::Answer(_))));
+}
+
+#[tokio::test]
+async fn a_tenant_says_whether_messages_wait_for_a_plugin_that_fails() {
+    let (runtime, directory) = hostile().await;
+    let here = tenant();
+    let with = |on_failure| Enablement { on_failure, ..row("hostile", &here, None, Switch::On, &json!({})) };
+    of_tenant(&directory, &here, vec![with(None)]);
+    assert_eq!(pace(&runtime, "panic").await.expect_err("it waits").outcome, Outcome::Trap);
+    of_tenant(&directory, &here, vec![with(Some(OnFailure::GoOn))]);
+    assert!(pace(&runtime, "panic").await.is_ok(), "it goes on without the plugin");
+    of_tenant(&directory, &here, vec![with(Some(OnFailure::Wait))]);
+    assert_eq!(pace(&runtime, "panic").await.expect_err("it waits").outcome, Outcome::Trap);
 }
 
 /// Values in memory.

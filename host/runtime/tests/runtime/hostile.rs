@@ -31,7 +31,7 @@ async fn format(runtime: &Runtime, misdeed: &str) -> Result<Vec<Formatted>, Plug
     Ok(formatted.await.expect("in time")?.answers)
 }
 
-async fn pace(runtime: &Runtime, misdeed: &str) -> Result<(), PluginFailure> {
+pub(crate) async fn pace(runtime: &Runtime, misdeed: &str) -> Result<(), PluginFailure> {
     let query = PaceQuery {
         id: "msg_1".into(),
         chat_kind: ChatKind::Direct,

@@ -1,7 +1,7 @@
 //! Versions, offers, enablements, and the values of plugins.
 
 use portico_core::id::EnablementId;
-use portico_core::plugin::{Audience, Enablement, Grant, Origin, PluginOffer, PluginVersion, Switch};
+use portico_core::plugin::{Audience, Enablement, Grant, OnFailure, Origin, PluginOffer, PluginVersion, Switch};
 use portico_core::ports::plugins::{KvScope, KvValue};
 use portico_core::ports::store::{DeviceTx, KvEntry, PluginTx};
 use serde_json::json;
@@ -32,6 +32,7 @@ fn enablement(fx: &Fixture, tenant: &portico_core::id::TenantId, plugin: &str) -
         sealed_secrets: Some(vec![0, 1, 255]),
         grants: Some(vec![Grant::Kv]),
         position: -3,
+        on_failure: Some(OnFailure::Wait),
         revision: 1,
         changed_at: fx.now(),
     }
@@ -60,6 +61,7 @@ pub(super) async fn versions_and_offers_survive_the_round_trip(fx: &'static Fixt
     offer.move_to("d2", fx.now());
     offer.grants_max = Some(vec![Grant::Rest, Grant::Kv]);
     offer.audience = Audience::Tenants(vec![tenant.clone()]);
+    offer.public_routes = Some(Switch::On);
     let put = offer.clone();
     fx.write(move |tx| tx.plugin_offer_put(&put).unwrap()).await;
     assert_eq!(fx.read(|tx| tx.plugin_offer_find("acme.bot").unwrap()).await, Some(offer.clone()));

@@ -2,8 +2,7 @@
 
 use portico_core::page::PageRequest;
 use portico_core::ports::store::{OutboxTx, WebhookChange, WebhookTx};
-use portico_core::webhook::{EventFilter, SealedHeaders, SecretForm, WebhookState};
-use serde_json::json;
+use portico_core::webhook::{EventFilter, SealedFormatData, SealedHeaders, SecretForm, WebhookState};
 
 use crate::testing::{Fixture, page};
 
@@ -15,6 +14,7 @@ pub(super) async fn a_webhook_survives_the_round_trip(fx: &'static Fixture) {
     assert_eq!(serde_json::to_value(&found).unwrap(), serde_json::to_value(webhook).unwrap());
     assert_eq!((found.tenant, found.sealed_secret), (tenant.clone(), webhook.sealed_secret.clone()));
     assert_eq!((found.number, found.secret_form), (webhook.number, SecretForm::Text));
+    assert_eq!(found.format_data, webhook.format_data);
 }
 
 pub(super) async fn a_change_changes_what_it_names(fx: &'static Fixture) {
@@ -37,7 +37,7 @@ pub(super) async fn a_change_changes_what_it_names(fx: &'static Fixture) {
             events: Some(vec![EventFilter::parse("device.state").unwrap()]),
             headers: Some(SealedHeaders::default()),
             format: Some("own".to_owned()),
-            format_data: json!({ "version": 3 }).as_object().cloned(),
+            format_data: Some(SealedFormatData(vec![5, 0, 255])),
             state: Some((WebhookState::Enabled, None)),
             secret: Some((vec![9], SecretForm::Whsec)),
         };
@@ -46,7 +46,7 @@ pub(super) async fn a_change_changes_what_it_names(fx: &'static Fixture) {
         assert_eq!((found.state, found.reason, found.failing_since), (WebhookState::Enabled, None, None));
         assert_eq!((Some(found.url), Some(found.events)), (change.url, change.events));
         assert_eq!((found.headers.names.len(), found.format.as_str(), &found.sealed_secret[..]), (0, "own", &[9][..]));
-        assert_eq!((found.format_data, found.secret_form), (change.format_data, SecretForm::Whsec));
+        assert_eq!((Some(found.format_data), found.secret_form), (change.format_data, SecretForm::Whsec));
         tx.webhook_failing(&webhook.id, Some(since)).unwrap();
         tx.webhook_failing(&webhook.id, None).unwrap();
         assert_eq!(tx.webhook_find(tenant, &webhook.id).unwrap().unwrap().failing_since, None);

@@ -2,7 +2,7 @@
 
 use portico_core::error::Result;
 use portico_core::id::{DeviceId, EnablementId, TenantId};
-use portico_core::plugin::{Enablement, Switch};
+use portico_core::plugin::{Enablement, OnFailure, Switch};
 use portico_core::time::UtcMs;
 
 use super::grants_from;
@@ -23,6 +23,7 @@ table! {
         sealed_secrets: Option<&'r [u8]>,
         grants: Option<&'r str>,
         position: i64,
+        on_failure: Option<&'r str>,
         revision: i64,
         changed_ms: i64,
     }
@@ -33,8 +34,8 @@ statements! {
         plugin_enablements!(insert),
         " ON CONFLICT (tenant_id, plugin, COALESCE(device_id, '')) DO UPDATE SET state = excluded.state,
              settings = excluded.settings, secret_names = excluded.secret_names, sealed_secrets = excluded.sealed_secrets,
-             grants = excluded.grants, position = excluded.position, revision = excluded.revision,
-             changed_ms = excluded.changed_ms"
+             grants = excluded.grants, position = excluded.position, on_failure = excluded.on_failure,
+             revision = excluded.revision, changed_ms = excluded.changed_ms"
     );
     LIST = concat!(
         "SELECT ", plugin_enablements!(columns), " FROM plugin_enablements WHERE tenant_id = $1 AND plugin = $2"
@@ -61,6 +62,7 @@ impl EnablementRow<'_> {
             sealed_secrets: self.sealed_secrets.map(<[u8]>::to_owned),
             grants: grants_from(&at, "grants", self.grants)?,
             position: self.position,
+            on_failure: self.on_failure.map(|rule| at.name("on_failure", rule, OnFailure::from_name)).transpose()?,
             revision: self.revision,
             changed_at: UtcMs(self.changed_ms),
         })
@@ -82,6 +84,7 @@ pub(super) fn put(tx: &mut DbTx<'_>, enablement: &Enablement) -> Result<()> {
         sealed_secrets: enablement.sealed_secrets.as_deref(),
         grants: grants.as_deref(),
         position: enablement.position,
+        on_failure: enablement.on_failure.map(OnFailure::as_str),
         revision: enablement.revision,
         changed_ms: enablement.changed_at.0,
     };

@@ -53,7 +53,7 @@ fn page(call: &Call<Accounts>) -> Result<Response, Fault> {
     // A data URL of the core's own: nothing in it needs escaping.
     let picture = picture.map(|png| format!("<img src=\"{png}\" alt=\"QR code\" width=\"320\" height=\"320\">"));
     let html = format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"10\">\
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"refresh-after\" content=\"10\">\
          <title>Link WhatsApp</title><style>body{{font-family:sans-serif;text-align:center;margin:3em}}</style></head>\
          <body><h1>Link WhatsApp</h1><p>{text}</p>{}<p><a href=\"\">Show the newest state</a></p></body></html>",
         picture.unwrap_or_default()

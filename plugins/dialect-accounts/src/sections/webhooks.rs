@@ -50,7 +50,9 @@ fn register(call: &Call<Accounts>) -> Result<Response, Fault> {
     let events = events.unwrap_or_else(|| vec![events::RECEIVED.to_owned()]);
     require_known(&events)?;
     let device = token::owned(call, &account_token)?;
-    let mut new = json!({ "device": device.id, "url": url, "events": events, "format": PLUGIN_ID });
+    let told = events::told(&account_token);
+    let mut new =
+        json!({ "device": device.id, "url": url, "events": events, "format": PLUGIN_ID, "format_data": told });
     if let Some(secret) = secret.filter(|secret| !secret.is_empty()) {
         new["secret"] = json!(secret);
     }

@@ -32,7 +32,7 @@ pub(crate) const ROUTES: &[Route<Devices>] = &[
 ];
 
 /// Where this API's own facts stand in the settings of a device.
-const SETTINGS: &str = "devices";
+pub(super) const SETTINGS: &str = "devices";
 
 /// The user a device belongs to.
 fn user_of(device: &Device) -> &str {

@@ -1,12 +1,13 @@
 //! Section "Files": uploads that are sent by their id.
 
-use portico_sdk::api::Media;
+use portico_sdk::api::{Media, MediaLink, media_link_path};
 use portico_sdk::dialect::{Call, Fault, Route, delete, get, post};
+use portico_sdk::gateway::segment;
 use portico_sdk::http::{Response, Upload};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::names::{file_of, media_of};
+use crate::names::{file_of, link_of, media_of};
 use crate::{COMMON, Devices, UPLOAD, bad, data, told};
 
 pub(crate) const ROUTES: &[Route<Devices>] = &[
@@ -16,8 +17,7 @@ pub(crate) const ROUTES: &[Route<Devices>] = &[
     get("/api/whatsapp/files/users/{userId}/{type}").limits(COMMON),
     delete("/api/whatsapp/files/{fileId}").limits(COMMON).run(remove),
     delete("/api/whatsapp/files/bulk").limits(COMMON).run(remove_many),
-    // Public by the document, and the core shows files to nobody without a key.
-    get("/api/whatsapp/files/{fileId}/preview").public().limits(COMMON),
+    get("/api/whatsapp/files/{fileId}/preview").public().limits(COMMON).run(preview),
     get("/api/whatsapp/files/{fileId}/download").limits(COMMON).run(download),
 ];
 
@@ -66,7 +66,8 @@ fn upload(call: &Call<Devices>) -> Result<Response, Fault> {
         let _ = call.gateway.delete(&format!("/v1/media/{}", file.id));
         return Err(bad::file_type());
     }
-    Ok(data(view(&file.id, file.file_name.as_deref(), file.bytes, &file.media_type)))
+    let link: MediaLink = call.gateway.post_empty(&format!("/v1/media/{}/link", file.id))?.json()?;
+    Ok(data(view(&file_of(&link.token), file.file_name.as_deref(), file.bytes, &file.media_type)))
 }
 
 fn is_taken(file: &Upload) -> bool {
@@ -76,8 +77,7 @@ fn is_taken(file: &Upload) -> bool {
     TYPES.contains(&media_type) || (is_office && CONTAINERS.contains(&media_type))
 }
 
-fn view(id: &str, name: Option<&str>, bytes: u64, media_type: &str) -> Value {
-    let file = file_of(id);
+fn view(file: &str, name: Option<&str>, bytes: u64, media_type: &str) -> Value {
     json!({
         "url": format!("/api/whatsapp/files/{file}"),
         "fileId": file,
@@ -89,7 +89,7 @@ fn view(id: &str, name: Option<&str>, bytes: u64, media_type: &str) -> Value {
 
 fn show(call: &Call<Devices>) -> Result<Response, Fault> {
     let file = known(call)?;
-    let mut shown = view(&file.id, file.file_name.as_deref(), file.bytes, &file.media_type);
+    let mut shown = view(call.raw("fileId"), file.file_name.as_deref(), file.bytes, &file.media_type);
     shown["uploadedAt"] = json!(file.created_at);
     shown["expiresAt"] = json!(file.expires_at);
     Ok(data(shown))
@@ -98,6 +98,12 @@ fn show(call: &Call<Devices>) -> Result<Response, Fault> {
 /// Looks the file up first: what the host streams can't become an error of this API any more.
 fn download(call: &Call<Devices>) -> Result<Response, Fault> {
     Ok(Response::of(format!("/v1/media/{}/content", known(call)?.id)))
+}
+
+/// Anybody may see a file whose id carries a link that has not ended. The host words what the core refuses.
+fn preview(call: &Call<Devices>) -> Result<Response, Fault> {
+    let token = link_of(call.raw("fileId")).ok_or_else(bad::no_such_file)?;
+    Ok(Response::of(media_link_path(&segment(&token))))
 }
 
 fn known(call: &Call<Devices>) -> Result<Media, Fault> {

@@ -6,6 +6,7 @@ use portico_sdk::http::Response;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::devices::SETTINGS;
 use crate::{COMMON, Devices, PLUGIN_ID, data, told};
 
 pub(crate) const ROUTES: &[Route<Devices>] = &[
@@ -21,7 +22,7 @@ const EVENTS: [(&str, &[&str]); 4] = [
     ("status", &["message.sent", "message.delivered", "message.read", "message.failed"]),
 ];
 
-/// Members of the settings that the core has no place for. They are kept with the subscription.
+/// Members of these settings that the core has no place for. They are kept in the settings of the device, below `devices.webhook`.
 const KEPT: [&str; 3] = ["events", "retryOnFailure", "maxRetries"];
 
 #[derive(Deserialize)]
@@ -50,14 +51,14 @@ fn found(call: &Call<Devices>) -> Result<(Device, Option<Webhook>), Fault> {
 
 fn show(call: &Call<Devices>) -> Result<Response, Fault> {
     Ok(data(match found(call)? {
-        (_, Some(webhook)) => view(&webhook),
+        (device, Some(webhook)) => view(&device, &webhook),
         (_, None) => json!({ "webhookUrl": null, "enabled": false, "events": [] }),
     }))
 }
 
 /// The secret is not shown: the core keeps it sealed.
-fn view(webhook: &Webhook) -> Value {
-    let kept = |name: &str| webhook.format_data.as_ref().and_then(|kept| kept.get(name)).cloned().unwrap_or_default();
+fn view(device: &Device, webhook: &Webhook) -> Value {
+    let kept = |name: &str| kept_of(device)[name].clone();
     json!({
         "webhookUrl": webhook.url,
         "enabled": webhook.state == WebhookState::Enabled,
@@ -67,11 +68,16 @@ fn view(webhook: &Webhook) -> Value {
     })
 }
 
+/// What is kept in the settings of a device.
+fn kept_of(device: &Device) -> &Value {
+    device.settings.get(SETTINGS).map_or(&Value::Null, |own| &own["webhook"])
+}
+
 /// What is left out stays as it is.
 fn update(call: &Call<Devices>) -> Result<Response, Fault> {
     let update: Update = call.json()?;
     let (device, known) = found(call)?;
-    let mut change = changed(&update, known.as_ref())?;
+    let (mut change, kept) = changed(&update, &device, known.is_some())?;
     let Some(webhook) = known else {
         if update.webhook_url.is_none() {
             return Err(Fault::invalid("webhookUrl", "is needed"));
@@ -85,21 +91,24 @@ fn update(call: &Call<Devices>) -> Result<Response, Fault> {
             let off = json!({ "state": WebhookState::Disabled });
             webhook = call.gateway.patch(&format!("/v1/webhooks/{}", webhook.id), &off)?.json()?;
         }
-        return Ok(saved(&webhook));
+        return saved(call, &device, kept, &webhook);
     };
     if let Some(enabled) = update.enabled {
         change["state"] = json!(if enabled { WebhookState::Enabled } else { WebhookState::Disabled });
     }
     let webhook: Webhook = call.gateway.patch(&format!("/v1/webhooks/{}", webhook.id), &change)?.json()?;
-    Ok(saved(&webhook))
+    saved(call, &device, kept, &webhook)
 }
 
-fn saved(webhook: &Webhook) -> Response {
-    told(view(webhook), Some("Webhook settings updated"))
+/// Keeps the rest of the settings, once the core has taken what is its own.
+fn saved(call: &Call<Devices>, device: &Device, kept: Value, webhook: &Webhook) -> Result<Response, Fault> {
+    let settings = json!({ "settings": { SETTINGS: { "webhook": kept } } });
+    let device: Device = call.gateway.patch(&format!("/v1/devices/{}", device.id), &settings)?.json()?;
+    Ok(told(view(&device, webhook), Some("Webhook settings updated")))
 }
 
-/// The change in the core's words, apart from whether it is enabled.
-fn changed(update: &Update, known: Option<&Webhook>) -> Result<Value, Fault> {
+/// The change in the core's words, apart from whether it is enabled, and what is to be kept.
+fn changed(update: &Update, device: &Device, is_known: bool) -> Result<(Value, Value), Fault> {
     let mut change = json!({});
     if let Some(url) = &update.webhook_url {
         change["url"] = json!(url);
@@ -107,23 +116,22 @@ fn changed(update: &Update, known: Option<&Webhook>) -> Result<Value, Fault> {
     if let Some(secret) = update.secret.as_ref().filter(|secret| !secret.is_empty()) {
         change["secret"] = json!(secret);
     }
-    let events = match (&update.events, known) {
+    let events = match (&update.events, is_known) {
         (Some(events), _) => Some(events.clone()),
-        (None, Some(_)) => None,
-        (None, None) => Some(EVENTS.iter().map(|(name, _)| (*name).to_owned()).collect()),
+        (None, true) => None,
+        (None, false) => Some(EVENTS.iter().map(|(name, _)| (*name).to_owned()).collect()),
     };
     if let Some(events) = &events {
         change["events"] = json!(core_events(events)?);
     }
-    let before = known.and_then(|webhook| webhook.format_data.clone()).unwrap_or_default();
+    let before = kept_of(device);
     let named = [json!(events), json!(update.retry_on_failure), json!(update.max_retries)];
     let defaults = [json!([]), json!(true), json!(3)];
     let kept = KEPT.into_iter().zip(named).zip(defaults).map(|((name, named), default)| {
         let value = if named.is_null() { before.get(name).cloned().unwrap_or(default) } else { named };
         (name.to_owned(), value)
     });
-    change["format_data"] = Value::Object(kept.collect::<Map<_, _>>());
-    Ok(change)
+    Ok((change, Value::Object(kept.collect::<Map<_, _>>())))
 }
 
 fn core_events(events: &[String]) -> Result<Vec<&'static str>, Fault> {

@@ -94,9 +94,9 @@ impl Pacing for Hostile {
 
 impl HttpHandler for Hostile {
     fn routes() -> Vec<Route> {
-        let route = |method: &str| Route {
+        let at = |method: &str, path: &str| Route {
             method: method.into(),
-            path: "/{misdeed}".into(),
+            path: path.into(),
             auth: vec![Vec::new(), vec!["x-api-key".into()]],
             limits: Vec::new(),
             body_max: 0,
@@ -104,11 +104,15 @@ impl HttpHandler for Hostile {
             multipart: false,
             page: false,
         };
-        vec![route("GET"), route("POST")]
+        // The last ones are another's: a dialect's that comes with the gateway, and the host's own.
+        let others = [at("GET", "/api/instance"), at("GET", "/v1/devices")];
+        let own = [at("GET", "/{misdeed}"), at("POST", "/{misdeed}"), at("GET", "/{misdeed}/{id}")];
+        own.into_iter().chain(others).collect()
     }
 
     fn handle(_: &Context, request: Request, core: &dyn Transport) -> Result<HttpOutcome, HookError> {
-        let misdeed = request.path.trim_start_matches('/');
+        let mut segments = request.path.trim_start_matches('/').split('/');
+        let (misdeed, id) = (segments.next().unwrap_or_default(), segments.next().unwrap_or_default());
         misbehave(misdeed);
         let answer = match misdeed {
             "rest" => Response::json(200, &format!("{:?}", core.call(devices()))),
@@ -133,7 +137,15 @@ impl HttpHandler for Hostile {
             }
             "pass" => return Ok(HttpOutcome::Pass),
             "assume" => Response::json(200, &format!("{:?}", Gateway::new(core).assume("portico_guessed"))),
+            "assume-many" => {
+                let guess = |n: u32| Gateway::new(core).assume(&format!("portico_guess_{n}"));
+                let refused: Vec<_> = (0..100).map(guess).map(|guessed| format!("{guessed:?}")).collect();
+                Response::json(200, &refused)
+            }
             "of-outside" => Response::of("/metrics"),
+            "of-media" => Response::of(format!("/v1/media/{id}/content")),
+            "send-media" => Response::json(200, &format!("{:?}", core.call(send(&request, id)))),
+            "headers" => Response::json(200, &request.headers),
             _ => Response::json(200, &if request.is_authenticated() { "known" } else { "nobody" }),
         };
         Ok(HttpOutcome::Answer(answer))
@@ -193,6 +205,18 @@ fn counted() -> String {
     match kv::Host.set(&Scope::Tenant, "count", &[count], Some(expect), None) {
         Ok(version) => format!("{count} at version {version}"),
         Err(refused) => format!("{refused:?}"),
+    }
+}
+
+/// Sends a file of somebody else's; the body of the request names the device and the recipient.
+fn send(request: &Request, media: &str) -> rest::Request {
+    let header = |name: &str| request.header(name).unwrap_or_default();
+    let content = format!(r#"{{"type":"image","media":{{"upload":"{media}"}}}}"#);
+    rest::Request {
+        method: "POST".into(),
+        path: format!("/v1/devices/{}/messages", header("x-device")),
+        headers: vec![("content-type".into(), "application/json".into())],
+        body: format!(r#"{{"to":"{}","content":{content}}}"#, header("x-to")).into_bytes(),
     }
 }
 

@@ -37,6 +37,7 @@ fn offer() -> PluginOffer {
         grants_max: None,
         audience: Audience::Everybody,
         default_state: Switch::On,
+        public_routes: None,
         revision: 1,
         changed_at: UtcMs(0),
     }
@@ -63,6 +64,7 @@ fn row(tenant: TenantId, device: Option<DeviceId>, state: Switch, settings: Valu
         sealed_secrets: None,
         grants: None,
         position: 0,
+        on_failure: None,
         revision: 1,
         changed_at: UtcMs(0),
     }
@@ -108,6 +110,39 @@ fn a_plugin_that_is_not_offered_is_absent() {
     let unknown = PluginOffer { digest: "d2".to_owned(), ..self::offer() };
     directory.set_offers(directory.ticket(), &[unknown]);
     assert_eq!(state_of(&directory, (1, None)), None, "its version is not loaded");
+}
+
+#[test]
+fn strangers_are_served_as_the_offer_says() {
+    let state = |offer: PluginOffer| {
+        directory(offer, Vec::new()).snapshot().effective(None, None, PLUGIN).map(|effective| effective.state)
+    };
+    let off = || PluginOffer { default_state: Switch::Off, ..offer() };
+    assert_eq!((state(offer()), state(off())), (Some(Switch::On), Some(Switch::Off)));
+    // On for one tenant only, and its public routes are served.
+    assert_eq!(state(PluginOffer { public_routes: Some(Switch::On), ..off() }), Some(Switch::On));
+    let audience = Audience::Tenants(vec![tenant(1)]);
+    assert_eq!(state(PluginOffer { public_routes: Some(Switch::On), audience, ..off() }), Some(Switch::On));
+    assert_eq!(state(PluginOffer { public_routes: Some(Switch::Off), ..offer() }), Some(Switch::Off));
+}
+
+#[test]
+fn an_apis_deliveries_wait_for_its_format_and_others_do_not() {
+    let waits = |hooks: Vec<Hook>| {
+        let mut package = Arc::into_inner(package()).expect("one holder");
+        package.info.hooks = hooks;
+        let directory = Directory::default();
+        directory.know(Arc::new(package));
+        directory.set_offers(directory.ticket(), &[offer()]);
+        directory.snapshot().format_waits(&tenant(1), PLUGIN)
+    };
+    assert!(!waits(vec![Hook::WebhookFormat]));
+    assert!(waits(vec![Hook::WebhookFormat, Hook::HttpHandler]));
+    let rows = vec![Enablement { on_failure: Some(OnFailure::Wait), ..row(tenant(1), None, Switch::On, json!({})) }];
+    let snapshot = directory(offer(), rows).snapshot();
+    assert!(snapshot.format_waits(&tenant(1), PLUGIN) && !snapshot.format_waits(&tenant(2), PLUGIN));
+    let empty = Directory::default().snapshot();
+    assert!(empty.format_waits(&tenant(1), "gone") && !empty.format_waits(&tenant(1), "webhook-format"));
 }
 
 #[test]

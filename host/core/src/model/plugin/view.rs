@@ -2,12 +2,13 @@
 
 use portico_api as api;
 
-use super::{Audience, Enablement, Grant, Granted, Hook, Origin, PluginOffer, PluginVersion, Switch};
+use super::{Audience, Enablement, Grant, Granted, Hook, OnFailure, Origin, PluginOffer, PluginVersion, Switch};
 
 same_variants!(Hook, api::Hook: WebhookFormat, Pacing, HttpHandler, DialectSocket);
 same_variants!(Grant, api::Grant: Rest, Assume, Kv);
 same_variants!(Origin, api::Origin: BuiltIn, Folder, Uploaded);
 same_variants!(Switch, api::Switch: On, Off);
+same_variants!(OnFailure, api::OnFailure: Wait, GoOn);
 
 impl From<&Granted> for api::Granted {
     fn from(granted: &Granted) -> Self {
@@ -38,6 +39,7 @@ impl From<&PluginOffer> for api::PluginOffer {
                 Audience::Tenants(list) => Some(list.iter().map(ToString::to_string).collect()),
             },
             default_state: offer.default_state.into(),
+            public_routes: offer.public_routes.map(Into::into),
             revision: offer.revision,
             changed_at: offer.changed_at.into(),
         }
@@ -54,6 +56,7 @@ impl From<&Enablement> for api::PluginEnablement {
             secrets: row.secret_names.clone(),
             grants: row.grants.as_deref().map(grants),
             position: row.position,
+            on_failure: row.on_failure.map(Into::into),
             revision: row.revision,
             changed_at: row.changed_at.into(),
         }

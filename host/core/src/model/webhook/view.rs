@@ -17,7 +17,6 @@ impl From<&Webhook> for api::Webhook {
             events: webhook.events.iter().map(|filter| filter.as_str().to_owned()).collect(),
             header_names: webhook.headers.names.clone(),
             format: webhook.format.clone(),
-            format_data: webhook.format_data.clone(),
             state: webhook.state.into(),
             reason: webhook.reason.clone(),
             failing_since: webhook.failing_since.map(Into::into),

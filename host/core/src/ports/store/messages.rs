@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::id::{DeviceId, MessageId, TenantId};
 use crate::model::message::{Direction, Message, MessageStatus};
 use crate::page::PageRequest;
+use crate::time::UtcMs;
 
 /// Which messages of a device are wanted.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +32,12 @@ pub trait MessageTx {
 
     /// A message of any device of the tenant.
     fn message_find_anywhere(&mut self, tenant: &TenantId, id: &MessageId) -> Result<Option<Message>>;
+
+    /// Records that the owner deleted the file of a message: links to it lead nowhere from then on.
+    fn message_delete_file(&mut self, tenant: &TenantId, id: &MessageId, at: UtcMs) -> Result<()>;
+
+    /// Whether the owner deleted the file of a message.
+    fn message_file_deleted(&mut self, tenant: &TenantId, id: &MessageId) -> Result<bool>;
 
     /// Messages of all devices of the tenant, or of one, with this id of WhatsApp's, newest first, at most `limit`.
     fn message_by_whatsapp_id(

@@ -1,10 +1,10 @@
 //! Webhook subscriptions in the store.
 
-use serde_json::{Map, Value};
-
 use crate::error::Result;
 use crate::id::{DeviceId, TenantId, WebhookId};
-use crate::model::webhook::{EventFilter, Headers, SealedHeaders, SecretForm, Webhook, WebhookState};
+use crate::model::webhook::{
+    EventFilter, FormatData, Headers, SealedFormatData, SealedHeaders, SecretForm, Webhook, WebhookState,
+};
 use crate::page::PageRequest;
 use crate::time::UtcMs;
 
@@ -20,7 +20,7 @@ pub struct WebhookChange {
     /// The format plugin.
     pub format: Option<String>,
     /// What the format plugin is told with each event.
-    pub format_data: Option<Map<String, Value>>,
+    pub format_data: Option<SealedFormatData>,
     /// Enabled or not, and why not. Enabling clears `failing_since`.
     pub state: Option<(WebhookState, Option<String>)>,
     /// The signing key, sealed, and how it is written.
@@ -61,6 +61,9 @@ pub trait WebhookTx {
 
     /// Subscriptions of any tenant whose headers an earlier version stored in the clear. Giving one new headers seals it.
     fn webhook_unsealed(&mut self, limit: u32) -> Result<Vec<(TenantId, WebhookId, Headers)>>;
+
+    /// Subscriptions of any tenant whose format data an earlier version stored in the clear. Giving one new data seals it.
+    fn webhook_unsealed_data(&mut self, limit: u32) -> Result<Vec<(TenantId, WebhookId, FormatData)>>;
 
     /// Records that attempts fail since `since`, or (`None`) that one succeeded.
     fn webhook_failing(&mut self, id: &WebhookId, since: Option<UtcMs>) -> Result<()>;

@@ -6,8 +6,8 @@ use portico_core::event::Event;
 use portico_core::id::WebhookId;
 use portico_core::ports::Outbound;
 use portico_core::ports::outbound::{Fetched, OutboundError, OutboundRequest, OutboundResponse};
-use portico_core::webhook::Headers;
 use portico_core::webhook::signature::{Secret, SecretForm};
+use portico_core::webhook::{FormatData, Headers};
 use tokio::sync::{Semaphore, mpsc};
 
 use super::*;
@@ -77,13 +77,9 @@ async fn delivered(answers: &[u16], config: DeliverConfig, start_by: Instant) ->
         Body::Default(parts()),
         Body::Formatted(parts(), "digest".into()),
     ];
-    poster
-        .deliver_lane(
-            lane,
-            Arc::new(Opened { secret: Secret::unsealed(vec![7; 32], SecretForm::Whsec), headers: Headers::new() }),
-            bodies,
-        )
-        .await;
+    let secret = Secret::unsealed(vec![7; 32], SecretForm::Whsec);
+    let opened = Opened { secret, headers: Headers::new(), format_data: FormatData::new() };
+    poster.deliver_lane(lane, Arc::new(opened), bodies).await;
     let outcome = received.try_recv().expect("one outcome for the whole part");
     assert!(received.try_recv().is_err());
     assert!(outcome.goes_on_with.is_none(), "the store of this test has no next part");
