@@ -82,6 +82,6 @@ async fn the_dialect_answers_errors_in_its_own_shape(kind: Kind) {
     assert_eq!(client.call(Method::GET, unknown, None).await.expect(404).json["success"], false);
     let bad = json!({ "instanceId": 5 });
     assert_eq!(client.call(Method::POST, "/api/message/send/text", Some(bad)).await.expect(400).json["success"], false);
-    let later = client.call(Method::POST, "/api/message/send/poll", Some(json!({}))).await.expect(501);
+    let later = client.call(Method::POST, "/api/message/typing/start", Some(json!({}))).await.expect(501);
     assert_eq!(later.json["success"], false);
 }

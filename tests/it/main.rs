@@ -18,6 +18,9 @@ macro_rules! on_both {
 
 mod access;
 mod analytics;
+mod answers;
+mod changes;
+mod contents;
 mod crash;
 mod dialects;
 mod enablements;
@@ -35,6 +38,7 @@ mod members;
 mod messages;
 mod pages;
 mod plugins;
+mod receipts;
 mod references;
 mod repeats;
 mod sessions;

@@ -11,6 +11,8 @@ on_both! {
     lists_are_paged_newest_first
     long_texts_end_a_page_early
     what_happens_while_the_phone_is_offline
+    a_message_is_forwarded_with_its_file
+    only_a_message_that_failed_is_sent_again
 }
 
 fn text(to: &str, text: &str) -> Value {
@@ -72,7 +74,7 @@ async fn refusals_say_what_and_why_and_change_nothing(kind: Kind) {
     assert_eq!(empty.str("/field"), "content.text");
     let field = gw.api.post(&path, json!({ "to": customer.number(), "text": "x" })).await.expect(400);
     assert!(field.text.contains("text"), "{}", field.text);
-    let kind_of = gw.api.post(&path, json!({ "to": customer.number(), "content": { "type": "poll" } })).await;
+    let kind_of = gw.api.post(&path, json!({ "to": customer.number(), "content": { "type": "template" } })).await;
     assert_eq!(kind_of.status, 501, "{}", kind_of.text);
     let unknown =
         gw.api.post(&path, json!({ "to": customer.number(), "content": { "type": "foo" } })).await.expect(400);
@@ -167,4 +169,49 @@ async fn what_happens_while_the_phone_is_offline(kind: Kind) {
     customer.online();
     assert_eq!(customer.next_text().await.expect("it arrives"), "later");
     wait_until("delivered", || async { (gw.api.get(&path).await.json["status"] == "delivered").then_some(()) }).await;
+}
+
+async fn a_message_is_forwarded_with_its_file(kind: Kind) {
+    let gw = TestGateway::start(kind).await;
+    let device = gw.paired("sales").await;
+    let (customer, other) = (gw.phone(), gw.phone());
+    let path = format!("/v1/devices/{}/messages", device.id);
+    let bytes = b"%PDF-1.4 a list of prices".to_vec();
+    let file = portico_sandbox::Media {
+        kind: portico_sandbox::MediaKind::Document,
+        mime: "application/pdf".to_owned(),
+        bytes: bytes.clone(),
+        caption: Some("Prices".to_owned()),
+        file_name: Some("prices.pdf".to_owned()),
+    };
+    customer.send_media(device.phone.number(), file).await.expect("sent");
+    let message = wait_until("the file", || async {
+        let list = gw.api.get(&format!("{path}?direction=in")).await.expect(200).json;
+        list["items"].as_array()?.first().and_then(|m| m["id"].as_str().map(str::to_owned))
+    })
+    .await;
+    let forward = format!("{path}/{message}/forward");
+    let sent = gw.api.post(&forward, json!({ "to": other.number() })).await.expect(202).json;
+    assert_eq!((&sent["forwarded"], &sent["content"]["caption"]), (&json!(1), &json!("Prices")));
+    let arrived = wait_until("the forwarded file", || async {
+        other.inbox(0, 500).into_iter().find(|entry| entry.kind == "document")
+    })
+    .await;
+    assert!(arrived.forwarded, "{arrived:?}");
+    assert_eq!(arrived.file_name.as_deref(), Some("prices.pdf"));
+    assert_eq!(other.download(&arrived.id).await.expect("the file"), bytes);
+    gw.api.post(&forward, json!({ "to": "12ab" })).await.expect(400);
+    let nowhere = format!("{path}/msg_00000000000000000000000000/forward");
+    gw.api.post(&nowhere, json!({ "to": other.number() })).await.expect(404);
+}
+
+async fn only_a_message_that_failed_is_sent_again(kind: Kind) {
+    let gw = TestGateway::start(kind).await;
+    let device = gw.paired("sales").await;
+    let customer = gw.phone();
+    let path = format!("/v1/devices/{}/messages", device.id);
+    let sent = gw.send_text(&device.id, customer.number(), "Hello").await["id"].as_str().expect("an id").to_owned();
+    assert_eq!(customer.next_text().await.expect("it arrives"), "Hello");
+    let refused = gw.api.act(&format!("{path}/{sent}/resend")).await.expect(409);
+    assert_eq!(refused.str("/code"), "message_not_changeable");
 }

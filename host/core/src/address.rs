@@ -157,6 +157,20 @@ impl Party {
         Self { id: jid.into(), pn: None, lid: None }
     }
 
+    /// Whether both are one person or chat: any name of the one is a name of the other.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let known = |one: &Option<String>, other: &Option<String>| one.is_some() && one == other;
+        self.id == other.id
+            || known(&self.pn, &other.pn)
+            || known(&self.lid, &other.lid)
+            || other.names(&self.id)
+            || self.names(&other.id)
+    }
+
+    fn names(&self, jid: &str) -> bool {
+        [&self.pn, &self.lid].into_iter().flatten().any(|name| name == jid)
+    }
+
     /// The kind of chat this is.
     pub fn kind(&self) -> ChatKind {
         match self.id.rsplit_once('@').map(|(_, server)| server) {

@@ -11,9 +11,9 @@ use crate::device::{Signal, session};
 use crate::error::Result;
 use crate::event::NewEvent;
 use crate::id::DeviceId;
-use crate::message::{progress, receive};
+use crate::message::{change, progress, receive};
 use crate::ports::Inbox;
-use crate::ports::whatsapp::{Account, Fact, Incoming, QrCode, Step};
+use crate::ports::whatsapp::{Account, Fact, Incoming, IncomingChange, QrCode, Step};
 
 /// The core as sessions see it.
 pub struct Intake(pub Arc<Ports>);
@@ -47,6 +47,7 @@ fn record(tx: &mut Write<'_>, id: &DeviceId, facts: Vec<Fact>) -> Result<()> {
         };
         match run {
             Run::Messages(messages) => receive::receive(tx, &device, messages)?,
+            Run::Change(change) => change::receive(tx, &device, change)?,
             Run::Steps(steps) => progress::advance(tx, &device, &steps)?,
             Run::Session(signal, account) => session::signal_in(tx, id, signal, account).map(drop)?,
         }
@@ -57,6 +58,7 @@ fn record(tx: &mut Write<'_>, id: &DeviceId, facts: Vec<Fact>) -> Result<()> {
 /// Neighbouring facts of one kind: they are recorded with one statement each instead of one per fact.
 enum Run {
     Messages(Vec<Incoming>),
+    Change(IncomingChange),
     Steps(Vec<Step>),
     Session(Signal, Option<Account>),
 }
@@ -68,6 +70,7 @@ fn runs(facts: Vec<Fact>) -> Vec<Run> {
         match (fact, runs.last_mut()) {
             (Fact::Message(message), Some(Run::Messages(messages))) => messages.push(message),
             (Fact::Message(message), _) => runs.push(Run::Messages(vec![message])),
+            (Fact::Change(change), _) => runs.push(Run::Change(change)),
             (Fact::Progress(step), Some(Run::Steps(steps))) => steps.push(step),
             (Fact::Progress(step), _) => runs.push(Run::Steps(vec![step])),
             (Fact::Session { signal, account }, _) => runs.push(Run::Session(signal, account)),
@@ -80,7 +83,7 @@ fn runs(facts: Vec<Fact>) -> Vec<Run> {
 mod tests {
     use super::*;
     use crate::address::Party;
-    use crate::message::Content;
+    use crate::message::{Content, MessageContext};
     use crate::time::UtcMs;
 
     fn message(id: &str) -> Fact {
@@ -92,6 +95,7 @@ mod tests {
             sender_name: None,
             timestamp: UtcMs(1),
             content: Content::Text { text: "hello".to_owned() },
+            context: MessageContext::default(),
         })
     }
 
@@ -107,6 +111,7 @@ mod tests {
             .iter()
             .map(|run| match run {
                 Run::Messages(messages) => ("messages", messages.len()),
+                Run::Change(_) => ("change", 1),
                 Run::Steps(steps) => ("steps", steps.len()),
                 Run::Session(..) => ("session", 1),
             })

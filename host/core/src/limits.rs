@@ -32,6 +32,14 @@ pub struct Limits {
     /// Characters of a text message. WhatsApp itself stops at 65,536.
     #[schemars(range(min = 1, max = 65_536))]
     pub text_chars_max: usize,
+    /// How old a text may be that is edited, in seconds. WhatsApp's apps stop at 15 minutes.
+    #[serde(rename = "edit_window_s", with = "crate::setting::Seconds")]
+    #[schemars(range(min = 60))]
+    pub edit_window: Duration,
+    /// How old a message of our own may be that is deleted for everybody, in seconds. WhatsApp's apps stop at 60 hours.
+    #[serde(rename = "revoke_window_s", with = "crate::setting::Seconds")]
+    #[schemars(range(min = 60))]
+    pub revoke_window: Duration,
     /// Bytes of one file: what is uploaded, fetched by URL or received, and what is sent as a document.
     #[schemars(range(min = 1024, max = 2_147_483_648_u64))]
     pub media_bytes_max: u64,
@@ -151,6 +159,8 @@ impl Default for Limits {
             users_per_tenant: 100,
             queued_per_device: 10_000,
             text_chars_max: 65_536,
+            edit_window: minutes(15),
+            revoke_window: minutes(60 * 60),
             media_bytes_max: 100 << 20,
             media_played_bytes_max: 16 << 20,
             media_sticker_bytes_max: 1 << 20,

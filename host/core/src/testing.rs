@@ -10,10 +10,11 @@ use crate::error::{Error, Result};
 use crate::id::DeviceId;
 use crate::model::device::Device;
 use crate::model::media::Digest;
+use crate::model::message::Target;
 use crate::ports::Compute;
 use crate::ports::blobs::{Blobs, ByteSource, Claim, Stored};
 use crate::ports::whatsapp::{
-    Contacts, DeviceLock, Files, Messages, Outgoing, PairingCode, QrCode, RemoteMedia, Resources, Sessions,
+    Contacts, DeviceLock, Files, Messages, Outgoing, PairingCode, QrCode, RemoteMedia, Resources, SentReceipt, Sessions,
 };
 
 /// Computes at once, on the thread that asks.
@@ -93,6 +94,14 @@ impl Messages for FakeWhatsApp {
         self.check()?;
         self.sent.lock().unwrap_or_else(PoisonError::into_inner).push((device.clone(), message.clone()));
         Ok(())
+    }
+
+    async fn star(&self, _: &DeviceId, _: &Party, _: &Target, _: bool) -> Result<()> {
+        self.check()
+    }
+
+    async fn send_receipt(&self, _: &DeviceId, _: &SentReceipt) -> Result<()> {
+        self.check()
     }
 }
 

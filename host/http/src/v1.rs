@@ -14,6 +14,7 @@ mod keys;
 mod links;
 mod media;
 mod members;
+mod message_changes;
 mod messages;
 mod plugin_offers;
 mod plugins;
@@ -62,6 +63,7 @@ pub(crate) fn keyed() -> OpenApiRouter<App> {
         .merge(sessions::routes())
         .merge(qr::routes())
         .merge(messages::routes())
+        .merge(message_changes::routes())
         .merge(media::routes())
         .merge(links::routes())
         .merge(webhooks::routes())

@@ -16,7 +16,7 @@ use portico_core::event::live::LiveEvents;
 use portico_core::event::{Event, EventKind};
 use portico_core::id::{DeliveryId, DeviceId, EventId, MessageId, TenantId, WebhookId};
 use portico_core::limits::Limits;
-use portico_core::message::{Content, Direction, Message, MessageStatus, StatusTimes};
+use portico_core::message::{Content, Direction, Message, MessageContext, MessageState, MessageStatus, StatusTimes};
 use portico_core::ports::outbound::{Fetched, OutboundError, OutboundRequest, OutboundResponse};
 use portico_core::ports::plugins::{
     Answer, Decision, Formatted, FormattedBatch, Handled, Outcome, PaceDevice, PaceQuery, Package, Parts,
@@ -75,6 +75,8 @@ pub(crate) fn message(n: u128, chat: &str) -> Message {
         created_at: UtcMs(0),
         timestamp: UtcMs(0),
         times: StatusTimes::default(),
+        context: MessageContext::default(),
+        state: MessageState::default(),
     }
 }
 

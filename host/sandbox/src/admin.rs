@@ -2,6 +2,7 @@
 //!
 //! It mirrors [`Phone`](crate::Phone) and holds no rule of its own. It has no password: it listens on loopback only.
 
+mod changes;
 mod events;
 mod input;
 mod messages;
@@ -38,6 +39,10 @@ pub(crate) fn routes(network: &Arc<Network>) -> Router {
         .route("/phones/{number}/inbox", get(messages::inbox))
         .route("/phones/{number}/inbox/{id}/media", get(messages::media))
         .route("/phones/{number}/messages", post(messages::send))
+        .route("/phones/{number}/reaction", post(changes::react))
+        .route("/phones/{number}/edit", post(changes::edit))
+        .route("/phones/{number}/revoke", post(changes::revoke))
+        .route("/phones/{number}/vote", post(changes::vote))
         .route("/phones/{number}/sent", get(messages::sent))
         .route("/phones/{number}/read", post(messages::read))
         .route("/phones/{number}/typing", post(messages::typing))

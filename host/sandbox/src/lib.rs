@@ -39,6 +39,7 @@ mod trust;
 pub use config::{Config, Limits};
 pub use error::Error;
 pub use pairing::Paired;
+pub use phone::content::{Around, Written};
 pub use phone::event::{Change, PhoneEvent, Presence, Typing};
 pub use phone::handle::Phone;
 pub use phone::inbox::{InboxEntry, SentRecord};

@@ -5,7 +5,9 @@
 //! [`companions`] links devices and shares keys with them, [`handle`] is the interface for tests.
 
 mod acts;
+mod changes;
 pub(crate) mod companions;
+pub(crate) mod content;
 pub(crate) mod event;
 pub(crate) mod handle;
 pub(crate) mod inbox;

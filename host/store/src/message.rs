@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use portico_core::address::Party;
 use portico_core::error::Result;
 use portico_core::id::{DeviceId, MessageId, TenantId};
-use portico_core::message::{Direction, Message, MessageStatus, SendFailure, StatusTimes};
+use portico_core::message::{
+    Direction, Message, MessageContext, MessageState, MessageStatus, SendFailure, StatusTimes,
+};
 use portico_core::page::PageRequest;
 use portico_core::ports::store::{MessageFilter, MessageTx};
 use portico_core::time::UtcMs;
@@ -21,7 +23,7 @@ macro_rules! page_of {
     ($chat:literal) => {
         concat!(
             " FROM messages WHERE tenant_id = $1 AND device_id = $2 AND id < $3 AND (device_id, id) < ($2, $3)
-                 AND (CAST($5 AS TEXT) IS NULL OR direction = $5) AND (CAST($6 AS TEXT) IS NULL OR status = $6) ",
+                 AND about_id IS NULL AND (CAST($5 AS TEXT) IS NULL OR direction = $5) AND (CAST($6 AS TEXT) IS NULL OR status = $6) ",
             $chat,
             " ORDER BY id DESC LIMIT $4 OFFSET $7"
         )
@@ -33,7 +35,7 @@ macro_rules! page_of {
 macro_rules! page_of_whatsapp_id {
     () => {
         " FROM messages WHERE tenant_id = $1 AND device_id = $2 AND id || '' < $3
-             AND (CAST($5 AS TEXT) IS NULL OR direction = $5) AND (CAST($6 AS TEXT) IS NULL OR status = $6)
+             AND about_id IS NULL AND (CAST($5 AS TEXT) IS NULL OR direction = $5) AND (CAST($6 AS TEXT) IS NULL OR status = $6)
              AND (CAST($8 AS TEXT) IS NULL OR chat_id = $8) AND whatsapp_id = $9
          ORDER BY id || '' DESC LIMIT $4 OFFSET $7"
     };
@@ -45,7 +47,7 @@ macro_rules! total_of {
     ($more:literal, $order:literal) => {
         concat!(
             "SELECT COUNT(*) FROM (SELECT id FROM messages WHERE tenant_id = $1 AND device_id = $2
-                 AND (CAST($4 AS TEXT) IS NULL OR direction = $4) AND (CAST($5 AS TEXT) IS NULL OR status = $5) ",
+                 AND about_id IS NULL AND (CAST($4 AS TEXT) IS NULL OR direction = $4) AND (CAST($5 AS TEXT) IS NULL OR status = $5) ",
             $more,
             " ORDER BY ",
             $order,
@@ -102,8 +104,14 @@ table! {
         read_ms: Option<i64>,
         played_ms: Option<i64>,
         failed_ms: Option<i64>,
+        about_id: Option<&'r str>,
+        state: Option<&'r str>,
+        context: Option<&'r str>,
     }
 }
+
+// Behind the table, whose columns it names.
+pub(crate) mod change;
 
 statements! {
     INSERT = concat!(messages!(insert), " ON CONFLICT DO NOTHING RETURNING id");
@@ -112,9 +120,9 @@ statements! {
     LIST_CHAT = concat!("SELECT ", messages!(columns), page_of!("AND chat_id = $8"));
     LIST_ID = concat!("SELECT ", messages!(columns), page_of_whatsapp_id!());
     /// Neither database reads a text to tell its length.
-    LIST_BYTES = concat!("SELECT CAST(OCTET_LENGTH(content) AS BIGINT)", page_of!(""));
-    LIST_CHAT_BYTES = concat!("SELECT CAST(OCTET_LENGTH(content) AS BIGINT)", page_of!("AND chat_id = $8"));
-    LIST_ID_BYTES = concat!("SELECT CAST(OCTET_LENGTH(content) AS BIGINT)", page_of_whatsapp_id!());
+    LIST_BYTES = concat!("SELECT CAST(OCTET_LENGTH(content) + COALESCE(OCTET_LENGTH(state), 0) + COALESCE(OCTET_LENGTH(context), 0) AS BIGINT)", page_of!(""));
+    LIST_CHAT_BYTES = concat!("SELECT CAST(OCTET_LENGTH(content) + COALESCE(OCTET_LENGTH(state), 0) + COALESCE(OCTET_LENGTH(context), 0) AS BIGINT)", page_of!("AND chat_id = $8"));
+    LIST_ID_BYTES = concat!("SELECT CAST(OCTET_LENGTH(content) + COALESCE(OCTET_LENGTH(state), 0) + COALESCE(OCTET_LENGTH(context), 0) AS BIGINT)", page_of_whatsapp_id!());
     TOTAL = total_of!("AND id < '~' AND (device_id, id) < ($2, '~')", "id DESC");
     TOTAL_CHAT = total_of!("AND id < '~' AND (device_id, id) < ($2, '~') AND chat_id = $6", "id DESC");
     TOTAL_ID = total_of!("AND (CAST($6 AS TEXT) IS NULL OR chat_id = $6) AND whatsapp_id = $7", "whatsapp_id");
@@ -165,9 +173,29 @@ statements! {
          WHERE device_id = $1 AND chat_id = $2 AND direction = 'out' AND status NOT IN ('queued', 'failed') LIMIT 1";
 }
 
+/// What is stored of a message as JSON.
+struct Texts {
+    content: String,
+    /// `None` as long as nothing became of it.
+    state: Option<String>,
+    /// `None` when there is nothing around it.
+    context: Option<String>,
+}
+
+/// The JSON of a value, unless it is the default.
+fn unless_default<T: Default + PartialEq + serde::Serialize>(value: &T) -> Result<Option<String>> {
+    if *value == T::default() { Ok(None) } else { row::json(value).map(Some) }
+}
+
+impl Texts {
+    fn of(message: &Message) -> Result<Self> {
+        let (state, context) = (unless_default(&message.state)?, unless_default(&message.context)?);
+        Ok(Self { content: row::json(&message.content)?, state, context })
+    }
+}
+
 impl<'r> MessageRow<'r> {
-    /// `content` is that of the message, as JSON.
-    fn of(message: &'r Message, content: &'r str) -> Self {
+    fn of(message: &'r Message, texts: &'r Texts) -> Self {
         let (sender, error) = (message.sender.as_ref(), message.error.as_ref());
         Self {
             id: message.id.as_str(),
@@ -182,7 +210,7 @@ impl<'r> MessageRow<'r> {
             sender_lid: sender.and_then(|s| s.lid.as_deref()),
             sender_name: message.sender_name.as_deref(),
             whatsapp_id: &message.whatsapp_id,
-            content,
+            content: &texts.content,
             status: message.status.as_str(),
             error_code: error.map(|e| e.code.as_str()),
             error_text: error.map(|e| e.text.as_str()),
@@ -193,6 +221,9 @@ impl<'r> MessageRow<'r> {
             read_ms: ms(message.times.read),
             played_ms: ms(message.times.played),
             failed_ms: ms(message.times.failed),
+            about_id: message.about().map(MessageId::as_str),
+            state: texts.state.as_deref(),
+            context: texts.context.as_deref(),
         }
     }
 
@@ -223,6 +254,8 @@ impl<'r> MessageRow<'r> {
                 played: self.played_ms.map(UtcMs),
                 failed: self.failed_ms.map(UtcMs),
             },
+            context: self.context.map_or_else(|| Ok(MessageContext::default()), |text| at.json("context", text))?,
+            state: self.state.map_or_else(|| Ok(MessageState::default()), |text| at.json("state", text))?,
         })
     }
 }
@@ -240,8 +273,8 @@ fn direction_from(name: &str) -> Option<Direction> {
 
 impl MessageTx for DbTx<'_> {
     fn message_insert(&mut self, messages: &[Message]) -> Result<BTreeSet<MessageId>> {
-        let contents: Vec<String> = messages.iter().map(|m| row::json(&m.content)).collect::<Result<_>>()?;
-        let rows: Vec<_> = messages.iter().zip(&contents).map(|(m, content)| MessageRow::of(m, content)).collect();
+        let texts: Vec<Texts> = messages.iter().map(Texts::of).collect::<Result<_>>()?;
+        let rows: Vec<_> = messages.iter().zip(&texts).map(|(m, texts)| MessageRow::of(m, texts)).collect();
         let mut added = BTreeSet::new();
         for piece in pieces(&rows) {
             for (id,) in self.conn().fetch_all::<(String,)>(&INSERT, piece.len(), &table::binds(piece))? {
@@ -254,6 +287,18 @@ impl MessageTx for DbTx<'_> {
     fn message_find(&mut self, tenant: &TenantId, device: &DeviceId, id: &MessageId) -> Result<Option<Message>> {
         let binds = (tenant.as_str(), device.as_str(), id.as_str());
         rows!(self.conn(), Message, FIND, [binds.0, binds.1, binds.2], fetch_optional)
+    }
+
+    fn message_lock(&mut self, tenant: &TenantId, device: &DeviceId, id: &MessageId) -> Result<Option<Message>> {
+        change::lock(self, tenant, device, id)
+    }
+
+    fn message_change(&mut self, message: &Message) -> Result<()> {
+        change::record(self, message)
+    }
+
+    fn message_changes(&mut self, tenant: &TenantId, about: &MessageId, page: &PageRequest) -> Result<Vec<Message>> {
+        change::list(self, tenant, about, page)
     }
 
     fn message_list(

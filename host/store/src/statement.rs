@@ -67,6 +67,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Statement> {
         crate::key_record::ALL,
         crate::media::ALL,
         crate::message::ALL,
+        crate::message::change::ALL,
         crate::outbox::ALL,
         crate::outbox::claim::ALL,
         crate::outbox::settle::ALL,

@@ -12,7 +12,7 @@ use portico_core::address::Party;
 use portico_core::device::{Device, DeviceState, Refs, Settings, Wanted};
 use portico_core::event::{Event, EventKind, NewEvent};
 use portico_core::id::{DeliveryId, DeviceId, EventId, MessageId, TenantId, WebhookId};
-use portico_core::message::{Content, Direction, Message, MessageStatus, StatusTimes};
+use portico_core::message::{Content, Direction, Message, MessageContext, MessageState, MessageStatus, StatusTimes};
 use portico_core::model::number::Numbered;
 use portico_core::page::PageRequest;
 use portico_core::ports::store::{AccessTx, DeviceTx, EventTx, MessageTx, NewDelivery, OutboxTx, WebhookTx};
@@ -231,6 +231,8 @@ impl Fixture {
             created_at: at,
             timestamp: at,
             times: StatusTimes::default(),
+            context: MessageContext::default(),
+            state: MessageState::default(),
         }
     }
 

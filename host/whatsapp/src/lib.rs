@@ -15,6 +15,7 @@ mod events;
 mod failure;
 mod files;
 mod pairing;
+mod receipts;
 mod resolve;
 mod send;
 mod session;

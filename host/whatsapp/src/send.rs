@@ -2,6 +2,10 @@
 //!
 //! Messages of one device are sent one after the other (see the port), so nothing here puts them in order.
 
+mod change;
+mod context;
+pub(crate) mod rich;
+
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -20,9 +24,7 @@ const USERS_MAX: usize = 256;
 /// Encrypts and writes one message, its file first. Returns once it is on the wire.
 pub(crate) async fn send(session: &Session, out: &Outgoing) -> Result<()> {
     let client = session.client().ok_or_else(|| failure::not_ready(DeviceState::Connecting))?;
-    if client.pn().is_none() {
-        return Err(failure::not_ready(DeviceState::Pairing));
-    }
+    let Some(own) = client.pn() else { return Err(failure::not_ready(DeviceState::Pairing)) };
     let to: Jid = out.to.id.parse().map_err(|_| Error::invalid("to", "is not a JID WhatsApp knows"))?;
     // A message written to a socket that is gone would only fail later.
     if !client.is_logged_in() {
@@ -31,7 +33,16 @@ pub(crate) async fn send(session: &Session, out: &Outgoing) -> Result<()> {
     let message = match &out.content {
         OutgoingContent::Text { text } => Message { conversation: Some(text.clone()), ..Default::default() },
         OutgoingContent::Media(file) => files::upload::message(session, &client, file).await?,
+        OutgoingContent::Rich(form) => {
+            let secret = rich::has_secret(form)
+                .then(|| rich::secret(&session.context.sealer, &session.device, &out.whatsapp_id));
+            rich::message(form, session.context.clock.now(), secret)
+        }
+        OutgoingContent::Change(changing) => change::message(out, changing, session.context.clock.now()),
     };
+    let thumbnail =
+        files::preview::of_link(&*session.context.blobs, &session.context.config.staging, &out.context).await;
+    let message = context::around(message, &out.context, &own.to_non_ad_string(), thumbnail);
     let sent = async {
         save_ratchets(session, &client, &to, out).await?;
         let options = SendOptions::default().with_message_id(out.whatsapp_id.as_str());

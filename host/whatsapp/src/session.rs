@@ -11,7 +11,7 @@ mod start;
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -76,6 +76,8 @@ pub(crate) struct Session {
     pub(crate) unsaved_ratchets: Arc<UnsavedRatchets>,
     pub(crate) uploads: Uploads,
     client: Mutex<Option<Arc<Client>>>,
+    /// The storage of its keys, once it was started.
+    pub(crate) backend: OnceLock<Arc<Backend>>,
     /// Whether the last report to the core was that the session is logged in.
     logged_in: AtomicBool,
     undecryptable: AtomicU64,
@@ -97,6 +99,7 @@ impl Session {
             unsaved_ratchets: Arc::default(),
             uploads: Uploads::default(),
             client: Mutex::new(None),
+            backend: OnceLock::new(),
             logged_in: AtomicBool::new(false),
             undecryptable: AtomicU64::new(0),
             logging_out: AtomicBool::new(false),

@@ -12,10 +12,11 @@ use portico_core::address::{Party, PhoneNumber, Recipient};
 use portico_core::device::{Device, DeviceState};
 use portico_core::error::{Error, Result};
 use portico_core::id::DeviceId;
+use portico_core::message::Target;
 use portico_core::ports::blobs::ByteSource;
 use portico_core::ports::whatsapp::{
     CLOSE_TIMEOUT, Contacts, DeviceLock, Files, Messages, Outgoing, PairingCode, QrCode, RemoteMedia, Resources,
-    Sessions,
+    SentReceipt, Sessions,
 };
 use portico_core::ports::{Blobs, Clock, Inbox, KeyRecords};
 use portico_core::seal::Sealer;
@@ -25,7 +26,7 @@ use crate::config::{PRE_KEYS_DEFAULT, WhatsAppConfig};
 use crate::device_lock::DeviceLocks;
 use crate::dial::Transports;
 use crate::session::{Context, Session, Table};
-use crate::{failure, files, pairing, resolve, send};
+use crate::{failure, files, pairing, receipts, resolve, send};
 
 /// How long WhatsApp may take to hear that a device is unlinked.
 const UNLINK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -186,6 +187,16 @@ impl Messages for WhatsAppSessions {
     async fn send(&self, device: &DeviceId, message: &Outgoing) -> Result<()> {
         let session = self.get(device)?;
         send::send(&session, message).await
+    }
+
+    async fn star(&self, device: &DeviceId, chat: &Party, of: &Target, starred: bool) -> Result<()> {
+        let session = self.get(device)?;
+        receipts::star(&session, chat, of, starred).await
+    }
+
+    async fn send_receipt(&self, device: &DeviceId, receipt: &SentReceipt) -> Result<()> {
+        let session = self.get(device)?;
+        receipts::send(&session, receipt).await
     }
 }
 

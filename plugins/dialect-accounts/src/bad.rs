@@ -98,6 +98,7 @@ fn wording(code: ProblemCode) -> (u16, &'static str) {
         | P::PresetKeyRevoked
         | P::Conflict
         | P::DeliveryNotReplayable
+        | P::MessageNotChangeable
         | P::UnsupportedMediaType
         | P::PairingCodeRefused => (400, "Request validation failed"),
         P::TooLarge => (413, "Request is too large"),

@@ -167,6 +167,7 @@ fn of_code(code: ProblemCode) -> Wording {
         | P::RevisionConflict
         | P::PluginInUse
         | P::DeliveryNotReplayable
+        | P::MessageNotChangeable
         | P::Conflict => (400, "INVALID_REQUEST", "The request can't be served"),
         P::Busy | P::RateLimited => (429, "RATE_LIMIT_EXCEEDED", "Too many requests"),
         P::Internal => (500, "INTERNAL_ERROR", "Internal server error"),

@@ -65,6 +65,7 @@ fn wording(code: ProblemCode) -> (u16, &'static str) {
         | P::PresetKeyRevoked
         | P::Conflict
         | P::DeliveryNotReplayable
+        | P::MessageNotChangeable
         | P::UnsupportedMediaType
         | P::NotOnWhatsapp
         | P::RefusedByWhatsapp

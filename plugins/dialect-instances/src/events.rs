@@ -47,7 +47,7 @@ fn connection(device: &Value) -> (&'static str, Map<String, Value>) {
     (name, data)
 }
 
-fn message(message: &Value) -> Map<String, Value> {
+pub(crate) fn message(message: &Value) -> Map<String, Value> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (chat, account) = (text(&message["chat"]["id"]), text(&message["account"]));
     let (from, to) = match (message["direction"].as_str(), message["sender"]["id"].as_str()) {
@@ -72,6 +72,9 @@ fn raw(content: &Value) -> Value {
     if content["type"] == "text" {
         return json!({ "conversation": content["text"] });
     }
+    if let Some(shown) = rich(content) {
+        return shown;
+    }
     let kind = match content["type"].as_str() {
         Some("voice") => "audio",
         Some("video_note") => "ptv",
@@ -95,6 +98,34 @@ fn raw(content: &Value) -> Value {
         shown["mimetype"] = content["media"]["media_type"].clone();
     }
     json!({ format!("{name}Message"): shown })
+}
+
+/// A place, cards or a poll by the names of WhatsApp's own format.
+fn rich(content: &Value) -> Option<Value> {
+    let each =
+        |list: &Value, shown: fn(&Value) -> Value| list.as_array().into_iter().flatten().map(shown).collect::<Vec<_>>();
+    match content["type"].as_str()? {
+        "location" => {
+            let place = &content["location"];
+            Some(json!({ "locationMessage": {
+                "degreesLatitude": place["latitude"], "degreesLongitude": place["longitude"],
+                "name": place["name"], "address": place["address"],
+            } }))
+        }
+        "contacts" => {
+            let cards =
+                each(&content["contacts"], |card| json!({ "displayName": card["name"], "vcard": card["vcard"] }));
+            Some(json!({ "contactsArrayMessage": { "contacts": cards } }))
+        }
+        "poll" => {
+            let poll = &content["poll"];
+            let options = each(&poll["options"], |option| json!({ "optionName": option }));
+            Some(json!({ "pollCreationMessage": {
+                "name": poll["question"], "options": options, "selectableOptionsCount": poll["selectable"],
+            } }))
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -152,6 +183,13 @@ mod tests {
             json!({ "type": "image", "media": { "url": "/v1/x", "media_type": "image/jpeg" }, "caption": "Pier" });
         assert_eq!(raw(&content), json!({ "imageMessage": { "caption": "Pier", "mimetype": "image/jpeg" } }));
         assert!(raw(&json!({ "type": "voice", "media": {} }))["audioMessage"].is_object());
+    }
+
+    #[test]
+    fn a_poll_is_named_as_whatsapp_names_it() {
+        let poll = json!({ "type": "poll", "poll": { "question": "When?", "options": ["Today", "Tomorrow"] } });
+        let shown = &raw(&poll)["pollCreationMessage"];
+        assert_eq!((&shown["name"], &shown["options"][1]["optionName"]), (&json!("When?"), &json!("Tomorrow")));
     }
 
     #[test]

@@ -48,7 +48,8 @@ fn wording(code: ProblemCode) -> (u16, &'static str) {
         | P::PresetKeyRevoked
         | P::KeyNotRevealable
         | P::PluginInUse
-        | P::DeliveryNotReplayable => (409, "Conflict"),
+        | P::DeliveryNotReplayable
+        | P::MessageNotChangeable => (409, "Conflict"),
         P::TooManyDevices
         | P::TooManyKeys
         | P::TooManyMembers

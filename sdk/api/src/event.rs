@@ -33,6 +33,21 @@ pub enum EventType {
     /// A message won't be sent.
     #[serde(rename = "message.failed")]
     MessageFailed,
+    /// Somebody reacted to a message, or took a reaction back.
+    #[serde(rename = "message.reaction")]
+    MessageReaction,
+    /// A message's author edited it.
+    #[serde(rename = "message.edited")]
+    MessageEdited,
+    /// A message was deleted for everybody.
+    #[serde(rename = "message.revoked")]
+    MessageRevoked,
+    /// Somebody voted in a poll, or took a vote back.
+    #[serde(rename = "message.voted")]
+    MessageVoted,
+    /// A message was pinned in its chat, or taken down again.
+    #[serde(rename = "message.pinned")]
+    MessagePinned,
     /// An endpoint failed for too long and gets nothing more.
     #[serde(rename = "webhook.disabled")]
     WebhookDisabled,

@@ -38,8 +38,10 @@ pub use media::{
 };
 pub use member::{MEMBER_DEVICES_MAX, Member, MemberChange, MemberChanged, MemberPatch, NewMember};
 pub use message::{
-    CONTENT_FIELDS_MAX, Content, Direction, Message, MessageStatus, NewContent, NewMessage, Party, SendFailure,
-    StatusTimes,
+    BUTTONS_MAX, Button, Buttons, CONTACTS_MAX, CONTENT_FIELDS_MAX, CalendarEvent, Change, Contact, Content, Degrees,
+    Direction, LIST_ROWS_MAX, LinkPreview, ListMenu, ListRow, ListSection, LiveLocation, Location, MENTIONS_MAX,
+    Message, MessageChange, MessagePatch, MessageStatus, NewContent, NewForward, NewLinkPreview, NewMessage, NewPin,
+    NewReaction, POLL_OPTIONS_MAX, Party, Poll, PollResult, Quoted, Reaction, Referral, SendFailure, StatusTimes, Vote,
 };
 pub use page::Page;
 pub use plugin::{

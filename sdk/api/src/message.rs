@@ -1,11 +1,23 @@
 //! Messages: what is sent and what is shown.
 
+mod change;
+mod context;
+mod new;
+mod rich;
+
 use std::fmt;
 
-use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
-use crate::{MediaContent, MediaRef, NewMediaContent, Timestamp};
+pub use change::{Change, MessageChange, MessagePatch, NewPin, NewReaction, PollResult, Reaction, Vote};
+pub use context::{LinkPreview, MENTIONS_MAX, NewLinkPreview, Quoted, Referral};
+pub use new::{CONTENT_FIELDS_MAX, NewContent, NewForward, NewMessage};
+pub use rich::{
+    BUTTONS_MAX, Button, Buttons, CONTACTS_MAX, CalendarEvent, Contact, Degrees, LIST_ROWS_MAX, ListMenu, ListRow,
+    ListSection, LiveLocation, Location, POLL_OPTIONS_MAX, Poll,
+};
+
+use crate::{MediaContent, Timestamp};
 
 /// Which way a message went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +68,41 @@ pub enum Content {
     Document(MediaContent),
     /// A sticker.
     Sticker(MediaContent),
+    /// A place.
+    Location {
+        /// The place.
+        location: Location,
+    },
+    /// Where somebody is at the moment.
+    LiveLocation {
+        /// The place.
+        live_location: LiveLocation,
+    },
+    /// Contacts, as cards.
+    Contacts {
+        /// The contacts.
+        contacts: Vec<Contact>,
+    },
+    /// A question with answers to choose from.
+    Poll {
+        /// The question.
+        poll: Poll,
+    },
+    /// A menu.
+    List {
+        /// The menu.
+        list: ListMenu,
+    },
+    /// A text with buttons under it.
+    Buttons {
+        /// Text and buttons.
+        buttons: Buttons,
+    },
+    /// A date in the calendar.
+    Event {
+        /// The date.
+        event: CalendarEvent,
+    },
     /// Something this version stores no more of than its kind and caption.
     Other {
         /// As WhatsApp names it: `image`, `audio`, `poll_creation`, …
@@ -130,6 +177,51 @@ pub struct Message {
     pub timestamp: Timestamp,
     /// When each step of an outgoing message happened.
     pub times: StatusTimes,
+    /// The message it answers.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub quoted: Option<Quoted>,
+    /// JIDs of the people it mentions.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub mentions: Vec<String>,
+    /// How often it was forwarded until it came here; 127: very often.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub forwarded: Option<u32>,
+    /// It disappears from phones so many seconds after it was written. Here it stays.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub disappears_after: Option<u32>,
+    /// Phones show it once.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub view_once: bool,
+    /// What it shows of a page it names.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub link_preview: Option<Box<LinkPreview>>,
+    /// The advertisement that led its author here.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub referral: Option<Box<Referral>>,
+    /// Reactions to it, each person's newest.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub reactions: Vec<Reaction>,
+    /// Votes in the poll that it is, each person's newest.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub votes: Vec<Vote>,
+    /// How many votes each answer of the poll has.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub results: Vec<PollResult>,
+    /// When its author edited it last; `content` is what it says since then.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub edited_at: Option<Timestamp>,
+    /// What it said before the first edit.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub original: Option<String>,
+    /// Whether the account starred it.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub starred: bool,
+    /// Until when it is pinned in its chat.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub pinned_until: Option<Timestamp>,
+    /// When it was deleted for everybody; what it said is kept here.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub revoked_at: Option<Timestamp>,
 }
 
 /// When an outgoing message reached each status.
@@ -164,217 +256,5 @@ impl fmt::Debug for Party {
 impl fmt::Debug for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Content(…)")
-    }
-}
-
-/// A message to send.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(deny_unknown_fields)]
-pub struct NewMessage {
-    /// A phone number in international form, or the JID of a person.
-    #[cfg_attr(feature = "openapi", schema(example = "15550100002"))]
-    pub to: String,
-    /// What it says.
-    pub content: NewContent,
-}
-
-/// What a message to send says; more types follow.
-#[derive(Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum NewContent {
-    /// Text.
-    Text {
-        /// The text, not only blanks.
-        #[cfg_attr(feature = "openapi", schema(example = "Hello"))]
-        text: String,
-    },
-    /// A picture: JPEG, PNG or WebP.
-    Image(NewMediaContent),
-    /// A film: MP4, 3GPP or QuickTime.
-    Video(NewMediaContent),
-    /// Sound.
-    Audio(NewMediaContent),
-    /// Sound that looks as if it was recorded in the chat: Ogg with Opus.
-    Voice(NewMediaContent),
-    /// Any file.
-    Document(NewMediaContent),
-    /// A sticker: WebP.
-    Sticker(NewMediaContent),
-    /// A type that WhatsApp has and this version can't send yet; its fields are not read.
-    #[serde(skip)]
-    Planned(&'static str),
-}
-
-/// Fields of one content at most.
-pub const CONTENT_FIELDS_MAX: usize = 32;
-
-/// Types that WhatsApp has and this version can't send yet.
-const PLANNED: [&str; 8] = ["location", "live_location", "contacts", "poll", "list", "buttons", "event", "template"];
-
-/// Makes the content of a file of one kind.
-type OfMedia = fn(NewMediaContent) -> NewContent;
-
-/// Types that are files.
-const MEDIA: [(&str, OfMedia); 6] = [
-    ("image", NewContent::Image),
-    ("video", NewContent::Video),
-    ("audio", NewContent::Audio),
-    ("voice", NewContent::Voice),
-    ("document", NewContent::Document),
-    ("sticker", NewContent::Sticker),
-];
-
-/// What `type` says.
-#[derive(Clone, Copy)]
-enum ContentType {
-    Text,
-    Media(OfMedia),
-    Planned(&'static str),
-}
-
-impl<'de> Deserialize<'de> for ContentType {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let name = String::deserialize(deserializer)?;
-        if name == "text" {
-            return Ok(Self::Text);
-        }
-        if let Some((_, make)) = MEDIA.into_iter().find(|(media, _)| *media == name) {
-            return Ok(Self::Media(make));
-        }
-        let planned = PLANNED.into_iter().find(|planned| *planned == name);
-        planned.map(Self::Planned).ok_or_else(|| D::Error::custom("is no type of message; `text` is one"))
-    }
-}
-
-/// Reads the fields in whatever order they come, each as the type it must have, without keeping what is not known.
-struct ContentVisitor;
-
-impl<'de> Visitor<'de> for ContentVisitor {
-    type Value = NewContent;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a map")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<NewContent, A::Error> {
-        let mut read = Fields::default();
-        for count in 0.. {
-            let Some(name) = fields.next_key::<String>()? else { break };
-            if count == CONTENT_FIELDS_MAX {
-                return Err(A::Error::custom(format_args!("must have at most {CONTENT_FIELDS_MAX} entries")));
-            }
-            match name.as_str() {
-                "type" => read.kind = Some(fields.next_value()?),
-                "text" => read.text = Some(fields.next_value()?),
-                "media" => read.media = Some(fields.next_value()?),
-                "caption" => read.caption = Some(fields.next_value()?),
-                _ => {
-                    fields.next_value::<IgnoredAny>()?;
-                    read.unknown.get_or_insert(name);
-                }
-            }
-        }
-        read.content()
-    }
-}
-
-/// The fields of a content as far as they are known.
-#[derive(Default)]
-struct Fields {
-    kind: Option<ContentType>,
-    text: Option<String>,
-    media: Option<MediaRef>,
-    caption: Option<String>,
-    /// The first field that is not known.
-    unknown: Option<String>,
-}
-
-impl Fields {
-    fn content<E: Error>(self) -> Result<NewContent, E> {
-        let Self { kind, text, media, caption, unknown } = self;
-        let strange = |field: &str, known| E::unknown_field(field, known);
-        match kind {
-            None => Err(E::missing_field("type")),
-            Some(ContentType::Planned(kind)) => Ok(NewContent::Planned(kind)),
-            Some(ContentType::Text) => {
-                let of_media = media.is_some().then_some("media").or(caption.is_some().then_some("caption"));
-                if let Some(field) = unknown.as_deref().or(of_media) {
-                    return Err(strange(field, &["type", "text"]));
-                }
-                text.map(|text| NewContent::Text { text }).ok_or_else(|| E::missing_field("text"))
-            }
-            Some(ContentType::Media(make)) => {
-                if let Some(field) = unknown.as_deref().or(text.is_some().then_some("text")) {
-                    return Err(strange(field, &["type", "media", "caption"]));
-                }
-                let media = media.ok_or_else(|| E::missing_field("media"))?;
-                Ok(make(NewMediaContent { media, caption }))
-            }
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for NewContent {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(ContentVisitor)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(json: &str) -> Result<NewContent, String> {
-        serde_json::from_str(json).map_err(|e| e.to_string())
-    }
-
-    #[test]
-    fn text_is_read_in_any_order_and_written_as_it_is_read() {
-        let content = NewContent::Text { text: "hi".to_owned() };
-        for json in [r#"{"type":"text","text":"hi"}"#, r#"{"text":"hi","type":"text"}"#] {
-            assert!(read(json) == Ok(content.clone()), "{json}");
-        }
-        assert_eq!(serde_json::to_string(&content).unwrap(), r#"{"type":"text","text":"hi"}"#);
-    }
-
-    #[test]
-    fn a_file_is_read_with_its_caption_and_written_as_it_is_read() {
-        let media = MediaRef { upload: Some("med_1".to_owned()), ..MediaRef::default() };
-        let content = NewContent::Image(NewMediaContent { media, caption: Some("a pier".to_owned()) });
-        let json = r#"{"type":"image","media":{"upload":"med_1"},"caption":"a pier"}"#;
-        assert!(read(json) == Ok(content.clone()));
-        assert_eq!(serde_json::to_string(&content).unwrap(), json);
-    }
-
-    #[test]
-    fn what_is_wrong_is_named() {
-        for (json, why) in [
-            ("{}", "missing field `type`"),
-            (r#"{"type":5}"#, "invalid type: integer `5`"),
-            (r#"{"type":"mesage"}"#, "is no type of message"),
-            (r#"{"type":"text"}"#, "missing field `text`"),
-            (r#"{"type":"text","text":5}"#, "invalid type: integer `5`"),
-            (r#"{"type":"text","text":"hi","txt":1}"#, "unknown field `txt`"),
-            (r#"{"type":"text","text":"hi","caption":"x"}"#, "unknown field `caption`"),
-            (r#"{"type":"image"}"#, "missing field `media`"),
-            (r#"{"type":"image","media":{"id":"x"}}"#, "unknown field `id`"),
-            (r#"{"type":"image","media":{"url":"x"},"text":"hi"}"#, "unknown field `text`"),
-        ] {
-            assert!(read(json).is_err_and(|e| e.contains(why)), "{json}");
-        }
-    }
-
-    #[test]
-    fn a_planned_type_is_told_apart_whatever_its_fields() {
-        assert!(read(r#"{"type":"location","place":{"x":[1,2]}}"#) == Ok(NewContent::Planned("location")));
-    }
-
-    #[test]
-    fn a_content_has_only_so_many_fields() {
-        let fields: Vec<_> = (0..40).map(|n| format!("\"f{n}\":1")).collect();
-        let json = format!("{{\"type\":\"poll\",{}}}", fields.join(","));
-        assert!(read(&json).is_err_and(|e| e.contains("at most 32 entries")));
     }
 }

@@ -50,7 +50,7 @@ pub(super) fn find(id: MessageId) -> impl FnOnce(&mut dyn Tx, &Device) -> Result
         let message = message.ok_or_else(|| Error::not_found("message", &id))?;
         let sent_from = match &message.content {
             Content::Media(content) => content.media.as_ref(),
-            Content::Text { .. } | Content::Other { .. } => None,
+            Content::Text { .. } | Content::Rich(_) | Content::Change(_) | Content::Other { .. } => None,
         };
         let stored = match sent_from {
             Some(media) => tx.media_find(&device.tenant, media)?,

@@ -5,6 +5,7 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use portico_api as api;
 
+use super::form;
 use super::send::NewContent;
 use crate::access::authorize::TenantAccess;
 use crate::context::OpContext;
@@ -84,10 +85,9 @@ impl NewFile {
     }
 }
 
-impl TryFrom<api::NewContent> for NewContent {
-    type Error = Error;
-
-    fn try_from(content: api::NewContent) -> Result<Self> {
+impl NewContent {
+    /// Reads what a caller gave.
+    pub fn parse(content: api::NewContent, limits: &Limits) -> Result<Self> {
         let (kind, content) = match content {
             api::NewContent::Text { text } => return Ok(Self::Text { text }),
             api::NewContent::Planned(kind) => return Ok(Self::Planned(kind)),
@@ -97,6 +97,7 @@ impl TryFrom<api::NewContent> for NewContent {
             api::NewContent::Voice(content) => (MediaKind::Voice, content),
             api::NewContent::Document(content) => (MediaKind::Document, content),
             api::NewContent::Sticker(content) => (MediaKind::Sticker, content),
+            rich => return form::parse(rich, limits).map(Self::Rich),
         };
         NewFile::parse(kind, content).map(Self::Media)
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Message, MessageStatus, SendFailure};
+use super::{Message, MessageStatus, SendFailure, change};
 use crate::context::Ports;
 use crate::context::Write;
 use crate::device::Device;
@@ -115,7 +115,7 @@ fn record(tx: &mut Write<'_>, device: &Device, told: &[(&[String], Progress)]) -
     let ids: Vec<String> = ids.into_iter().cloned().collect();
     let mut messages = tx.message_find_sent(&device.id, &ids)?;
     let mut changed = BTreeSet::new();
-    let mut events = Vec::new();
+    let mut told_of = Vec::new();
     for (ids, progress) in told {
         for message in messages.iter_mut().filter(|m| ids.contains(&m.whatsapp_id)) {
             // A receipt may overtake the server's acknowledgement, which it implies. Subscribers count on `message.sent`
@@ -123,10 +123,10 @@ fn record(tx: &mut Write<'_>, device: &Device, told: &[(&[String], Progress)]) -
             if let Some(implied) = progress.implied(message)
                 && implied.apply(message) == Effect::Forward
             {
-                events.extend(NewEvent::message(device, message)?);
+                told_of.extend(meaning(device, message)?);
             }
             match progress.apply(message) {
-                Effect::Forward => events.extend(NewEvent::message(device, message)?),
+                Effect::Forward => told_of.extend(meaning(device, message)?),
                 Effect::Dated => {}
                 Effect::Nothing => continue,
             }
@@ -139,7 +139,29 @@ fn record(tx: &mut Write<'_>, device: &Device, told: &[(&[String], Progress)]) -
     }
     tx.message_progress(&messages)?;
     tx.told_of(messages.iter().map(|m| &m.id));
+    let mut events = Vec::with_capacity(told_of.len());
+    for told in told_of {
+        match told {
+            Told::Progress(event) => events.push(*event),
+            Told::Change(row) => events.extend(change::take_effect(tx, device, &row)?),
+        }
+    }
     raise::all(tx, &events).map(drop)
+}
+
+/// What a step of a message means to others.
+enum Told {
+    /// The message itself got on.
+    Progress(Box<NewEvent>),
+    /// The row changes another message, from now on.
+    Change(Box<Message>),
+}
+
+fn meaning(device: &Device, message: &Message) -> Result<Option<Told>> {
+    if message.status == MessageStatus::Sent && message.about().is_some() {
+        return Ok(Some(Told::Change(Box::new(message.clone()))));
+    }
+    Ok(NewEvent::message(device, message)?.map(|event| Told::Progress(Box::new(event))))
 }
 
 /// Whether `to` is a step forward from `from`. A message can only fail while nobody has it.
@@ -184,6 +206,8 @@ mod tests {
             created_at: UtcMs(1),
             timestamp: UtcMs(1),
             times: crate::message::StatusTimes::default(),
+            context: crate::message::MessageContext::default(),
+            state: crate::message::MessageState::default(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Receiving: messages and their events are stored in one transaction, each message once.
 
-use super::{Direction, Message, MessageStatus, StatusTimes};
+use super::{Direction, Message, MessageState, MessageStatus, StatusTimes};
 use crate::context::Ports;
 use crate::context::Write;
 use crate::device::Device;
@@ -38,5 +38,7 @@ fn message(ports: &Ports, device: &Device, incoming: Incoming) -> Message {
         created_at: now,
         timestamp: incoming.timestamp,
         times: StatusTimes { sent: from_me.then_some(incoming.timestamp), ..StatusTimes::default() },
+        context: incoming.context,
+        state: MessageState::default(),
     }
 }

@@ -1,7 +1,8 @@
 //! Sending: a message is stored with its WhatsApp id first; a worker takes it to the network.
 
+use super::context::NewContext;
 use super::file::{self, FileSource, NewFile};
-use super::{Content, Direction, Message, MessageStatus, StatusTimes};
+use super::{Content, Direction, Message, MessageState, MessageStatus, Rich, StatusTimes};
 use crate::access::authorize::Action;
 use crate::address::Recipient;
 use crate::context::OpContext;
@@ -19,6 +20,8 @@ pub struct NewMessage {
     pub to: String,
     /// What it says.
     pub content: NewContent,
+    /// What is to be around it.
+    pub context: NewContext,
 }
 
 /// What a message to send says.
@@ -31,6 +34,8 @@ pub enum NewContent {
     },
     /// A file.
     Media(NewFile),
+    /// Something with a form of its own.
+    Rich(Rich),
     /// A type that can't be sent yet.
     Planned(&'static str),
 }
@@ -41,6 +46,7 @@ impl std::fmt::Debug for NewContent {
         match self {
             Self::Text { .. } => f.write_str("NewContent(text)"),
             Self::Media(file) => write!(f, "NewContent({})", file.kind.as_str()),
+            Self::Rich(rich) => write!(f, "NewContent({})", rich.kind()),
             Self::Planned(kind) => write!(f, "NewContent({kind})"),
         }
     }
@@ -67,10 +73,13 @@ pub async fn send(ctx: &OpContext, device: &DeviceId, new: NewMessage) -> Result
         return Err(Error::Unsupported { why });
     }
     check_content(ctx.limits(), &new.content)?;
+    new.context.check(&new.content)?;
     let chat = device.services().sessions.resolve(&ready.device().id, &to).await?;
+    let context = new.context.taken(&device, &chat).await?;
     let content = match new.content {
         NewContent::Text { text } => Content::Text { text },
         NewContent::Media(file) => Content::Media(Box::new(file::taken(ctx, device.tenant(), file).await?)),
+        NewContent::Rich(rich) => Content::Rich(Box::new(rich)),
         NewContent::Planned(kind) => return Err(unsupported(kind)),
     };
     let ports = &device.services().ports;
@@ -90,6 +99,8 @@ pub async fn send(ctx: &OpContext, device: &DeviceId, new: NewMessage) -> Result
         created_at: now,
         timestamp: now,
         times: StatusTimes::default(),
+        context,
+        state: MessageState::default(),
     };
     device.write(move |tx, device| queue(tx, device, message)).await
 }
@@ -105,7 +116,7 @@ pub async fn look_again(ctx: &OpContext, message: &Message) -> Result<Message> {
 }
 
 /// Stores a message that is to be sent.
-fn queue(tx: &mut Write<'_>, device: &Device, message: Message) -> Result<Message> {
+pub(super) fn queue(tx: &mut Write<'_>, device: &Device, message: Message) -> Result<Message> {
     let limit = tx.limits().queued_per_device;
     let ports = tx.ports();
     if !ports.queue_lengths.admits(&device.id, limit, || tx.message_count_queued(&device.id))? {
@@ -127,28 +138,27 @@ fn queue(tx: &mut Write<'_>, device: &Device, message: Message) -> Result<Messag
 
 fn check_content(limits: &Limits, content: &NewContent) -> Result<()> {
     match content {
-        NewContent::Text { text } => {
-            let max = limits.text_chars_max;
-            let count = text.chars().count();
-            if text.trim().is_empty() || count > max {
-                return Err(Error::invalid(
-                    "content.text",
-                    format!("must have 1 to {max} characters and not only blanks"),
-                ));
-            }
-            Ok(())
-        }
+        NewContent::Text { text } => check_text(limits, "content.text", text),
         NewContent::Media(file) => file.check(limits),
+        NewContent::Rich(_) => Ok(()),
         NewContent::Planned(kind) => Err(unsupported(kind)),
     }
 }
 
+pub(super) fn check_text(limits: &Limits, field: &str, text: &str) -> Result<()> {
+    let max = limits.text_chars_max;
+    if text.trim().is_empty() || text.chars().count() > max {
+        return Err(Error::invalid(field, format!("must have 1 to {max} characters and not only blanks")));
+    }
+    Ok(())
+}
+
 fn unsupported(kind: &str) -> Error {
-    Error::Unsupported { why: format!("messages of type `{kind}` can't be sent yet; text and files can") }
+    Error::Unsupported { why: format!("messages of type `{kind}` can't be sent yet; everything else of the list can") }
 }
 
 /// An id as WhatsApp Web makes them: `3EB0` and 18 hexadecimal digits in upper case (whatsapp-rust 0.7 does the same).
-fn whatsapp_id(rng: &dyn Rng) -> String {
+pub(super) fn whatsapp_id(rng: &dyn Rng) -> String {
     let mut bytes = [0; 9];
     rng.fill(&mut bytes);
     format!("3EB0{}", hex::encode_upper(bytes))

@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::id::{DeviceId, EventId, TenantId, UserId, WebhookId};
 use crate::model::access::{Member, Scope};
 use crate::model::device::Device;
-use crate::model::message::{Message, MessageStatus};
+use crate::model::message::{Content, Message, MessageStatus};
 use crate::time::UtcMs;
 
 /// What kinds of facts there are.
@@ -35,6 +35,16 @@ pub enum EventKind {
     MessagePlayed,
     /// A message won't be sent.
     MessageFailed,
+    /// Somebody reacted to a message, or took a reaction back.
+    MessageReaction,
+    /// A message's author edited it.
+    MessageEdited,
+    /// A message was deleted for everybody.
+    MessageRevoked,
+    /// Somebody voted in a poll, or took a vote back.
+    MessageVoted,
+    /// A message was pinned in its chat, or taken down again.
+    MessagePinned,
     /// An endpoint failed for too long and gets nothing more.
     WebhookDisabled,
     /// Somebody tried a webhook out.
@@ -45,7 +55,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 15] = [
         Self::DeviceState,
         Self::DeviceQr,
         Self::MessageReceived,
@@ -54,6 +64,11 @@ impl EventKind {
         Self::MessageRead,
         Self::MessagePlayed,
         Self::MessageFailed,
+        Self::MessageReaction,
+        Self::MessageEdited,
+        Self::MessageRevoked,
+        Self::MessageVoted,
+        Self::MessagePinned,
         Self::WebhookDisabled,
         Self::WebhookTest,
         Self::MemberChanged,
@@ -70,6 +85,11 @@ impl EventKind {
             Self::MessageRead => "message.read",
             Self::MessagePlayed => "message.played",
             Self::MessageFailed => "message.failed",
+            Self::MessageReaction => "message.reaction",
+            Self::MessageEdited => "message.edited",
+            Self::MessageRevoked => "message.revoked",
+            Self::MessageVoted => "message.voted",
+            Self::MessagePinned => "message.pinned",
             Self::WebhookDisabled => "webhook.disabled",
             Self::WebhookTest => "webhook.test",
             Self::MemberChanged => "member.changed",
@@ -87,7 +107,12 @@ impl EventKind {
             | Self::MessageDelivered
             | Self::MessageRead
             | Self::MessagePlayed
-            | Self::MessageFailed => Some(Scope::MessagesRead),
+            | Self::MessageFailed
+            | Self::MessageReaction
+            | Self::MessageEdited
+            | Self::MessageRevoked
+            | Self::MessageVoted
+            | Self::MessagePinned => Some(Scope::MessagesRead),
             Self::WebhookDisabled | Self::WebhookTest => None,
             Self::MemberChanged => Some(Scope::MembersWrite),
         }
@@ -167,8 +192,12 @@ impl NewEvent {
     }
 
     /// A message of `device` came in, or reached the status it now has. The payload is the message and the `account` the
-    /// device is linked to. `None` for `queued`, which only the sender needs to know.
+    /// device is linked to. `None` for `queued`, which only the sender needs to know, and for changes, which are told as what
+    /// they do ([`Self::message_changed`]) unless they fail.
     pub fn message(device: &Device, message: &Message) -> Result<Option<Self>, Error> {
+        if matches!(message.content, Content::Change(_)) && message.status != MessageStatus::Failed {
+            return Ok(None);
+        }
         let mut payload = body(&portico_api::Message::from(message))?;
         payload["account"] = json!(device.jid);
         let times = message.times;
@@ -213,6 +242,47 @@ impl NewEvent {
     pub(crate) fn unstored(self) -> Event {
         let Self { id, tenant, kind, device, lane, at, payload } = self;
         Event { id, seq: 0, kind, tenant, device, lane, timestamp: at, data: payload }
+    }
+
+    /// The row `change` made `message` what it is now. The payload is the message, the `account` the device is linked to, and
+    /// the `change`.
+    pub fn message_changed(device: &Device, message: &Message, change: &Message) -> Result<Self, Error> {
+        let mut payload = body(&portico_api::Message::from(message))?;
+        payload["account"] = json!(device.jid);
+        payload["change"] = body(&portico_api::MessageChange::try_from(change)?)?;
+        Self::change(device, change, payload)
+    }
+
+    /// Somebody changed a message that is not known here, such as one from before the device was linked. The payload names it
+    /// by `chat` and `whatsapp_id`.
+    pub fn unknown_message_changed(device: &Device, change: &Message) -> Result<Self, Error> {
+        let Content::Change(changing) = &change.content else {
+            return Err(Error::internal("telling of a change", "the message is none"));
+        };
+        let chat = portico_api::Party::from(&change.chat);
+        let payload = json!({
+            "device": device.id, "chat": chat, "whatsapp_id": changing.of.whatsapp_id, "account": device.jid,
+            "change": body(&portico_api::MessageChange::try_from(change)?)?,
+        });
+        Self::change(device, change, payload)
+    }
+
+    fn change(device: &Device, change: &Message, payload: Value) -> Result<Self, Error> {
+        let Content::Change(changing) = &change.content else {
+            return Err(Error::internal("telling of a change", "the message is none"));
+        };
+        let kind = changing.change.event_kind();
+        let sender = change.sender.as_ref().map_or("", |sender| sender.id.as_str());
+        let id = EventId::of_fact(&[kind.as_str(), device.id.as_str(), &change.chat.id, sender, &change.whatsapp_id]);
+        Ok(Self {
+            id,
+            tenant: change.tenant.clone(),
+            kind,
+            device: Some(change.device.clone()),
+            lane: change.chat.id.clone(),
+            at: change.times.sent.unwrap_or(change.created_at),
+            payload,
+        })
     }
 
     /// Somebody tries a webhook out; `id` is fresh.

@@ -2,6 +2,9 @@
 //!
 //! The WhatsApp id of an outgoing message is made and stored before anything is sent: a repeated send carries the same id.
 
+mod change;
+mod context;
+pub mod rich;
 mod view;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +13,10 @@ use crate::address::Party;
 use crate::id::{DeviceId, MessageId, TenantId};
 use crate::model::media::MediaContent;
 use crate::time::UtcMs;
+
+pub use change::{Change, Changing, MessageState, Reaction, Target, Vote};
+pub use context::{LinkPreview, MessageContext, Picture, Quoted, Referral};
+pub use rich::Rich;
 
 /// Which way a message went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +39,10 @@ pub enum Content {
     },
     /// A file, with or without a text under it.
     Media(Box<MediaContent>),
+    /// Something with a form of its own: a place, contacts, a poll, …
+    Rich(Box<Rich>),
+    /// Nothing of its own: the row changes another message.
+    Change(Box<Changing>),
     /// Something this version stores no more of than its kind and caption.
     Other {
         /// As WhatsApp names it: `image`, `audio`, `poll_creation`, …
@@ -54,6 +65,8 @@ impl Content {
         match self {
             Self::Text { .. } => "text",
             Self::Media(media) => media.kind.as_str(),
+            Self::Rich(rich) => rich.kind(),
+            Self::Change(changing) => changing.change.kind(),
             Self::Other { kind, .. } => kind,
         }
     }
@@ -63,6 +76,8 @@ impl Content {
         match self {
             Self::Text { text } => Some(text),
             Self::Media(media) => media.caption.as_deref(),
+            Self::Rich(rich) => rich.text(),
+            Self::Change(changing) => changing.change.text(),
             Self::Other { text, .. } => text.as_deref(),
         }
     }
@@ -152,6 +167,20 @@ pub struct Message {
     pub timestamp: UtcMs,
     /// When each step of an outgoing message happened.
     pub times: StatusTimes,
+    /// What is around its content.
+    pub context: MessageContext,
+    /// What became of it later.
+    pub state: MessageState,
+}
+
+impl Message {
+    /// The message that this row changes, if it is a change.
+    pub fn about(&self) -> Option<&MessageId> {
+        match &self.content {
+            Content::Change(changing) => Some(&changing.of.id),
+            Content::Text { .. } | Content::Media(_) | Content::Rich(_) | Content::Other { .. } => None,
+        }
+    }
 }
 
 /// When an outgoing message reached each status.

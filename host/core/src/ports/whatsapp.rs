@@ -13,8 +13,8 @@ mod session;
 
 pub use contacts::Contacts;
 pub use files::{Files, RemoteMedia};
-pub use inbox::{Account, Fact, Inbox, Incoming, ReceiptKind, Step};
-pub use messages::{Messages, Outgoing, OutgoingContent, OutgoingMedia};
+pub use inbox::{Account, Fact, Inbox, Incoming, IncomingChange, ReceiptKind, Step};
+pub use messages::{Messages, Outgoing, OutgoingContent, OutgoingMedia, SentReceipt};
 pub use session::{CLOSE_TIMEOUT, DeviceLock, LOCK_TIMEOUT, PairingCode, QrCode, Resources, Sessions};
 
 /// Everything the core asks of WhatsApp. Implemented by whatever implements the areas.

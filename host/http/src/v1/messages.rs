@@ -1,10 +1,13 @@
 //! Messages: send, list, look at.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use portico_api::{Direction, Message, MessageStatus, NewMessage, Page};
-use portico_core::message::{lookup, send};
+use portico_api::{Direction, Message, MessageStatus, NewForward, NewMessage, Page};
+use portico_core::OpContext;
+use portico_core::message::context::NewContext;
+use portico_core::message::send::NewContent;
+use portico_core::message::{again, lookup, read as receipts, send, star as stars};
 use portico_core::ports::store::MessageFilter;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -12,7 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::wait::{self, WaitPreference};
-use super::{HandlerResult, at, created};
+use super::{HandlerResult, answered, at, created};
 use crate::api::App;
 use crate::concurrency::{Lease, fetch_permit};
 use crate::extract::path::{AnyMessagePath, DevicePath, MessagePath};
@@ -27,6 +30,11 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(get))
         .routes(routes!(find))
         .routes(routes!(get_anywhere))
+        .routes(routes!(forward))
+        .routes(routes!(resend))
+        .routes(routes!(star, unstar))
+        .routes(routes!(read))
+        .routes(routes!(played))
 }
 
 /// Send a message
@@ -48,15 +56,29 @@ pub(super) async fn send(
     headers: HeaderMap,
     Json(body): Json<NewMessage>,
 ) -> HandlerResult<Response> {
-    let new = send::NewMessage { to: body.to, content: body.content.try_into()? };
-    let fetching = new.content.is_fetched().then(|| fetch_permit(&app, ctx.tenant(), &lease)).transpose()?;
+    let NewMessage { to, content, quoted, mentions, disappears_after, view_once, link_preview } = body;
+    let context = NewContext::parse(quoted, mentions, disappears_after, view_once)?.with_link_preview(link_preview);
+    let new = send::NewMessage { to, content: NewContent::parse(content, ctx.limits())?, context };
+    let is_fetched = new.content.is_fetched() || new.context.is_fetched();
+    let fetching = is_fetched.then(|| fetch_permit(&app, ctx.tenant(), &lease)).transpose()?;
     let message = send::send(&ctx, &path.id, new).await?;
     drop(fetching);
+    taken(&app, &ctx, &lease, &headers, message).await
+}
+
+/// The answer with a message that was taken, after waiting for what becomes of it if the client prefers to.
+async fn taken(
+    app: &App,
+    ctx: &OpContext,
+    lease: &Lease,
+    headers: &HeaderMap,
+    message: portico_core::message::Message,
+) -> HandlerResult<Response> {
     let location = format!("/v1/devices/{}/messages/{}", message.device, message.id);
-    let waited = wait::outcome(&app, &ctx, &lease, &headers, message).await?;
+    let waited = wait::outcome(app, ctx, lease, headers, message).await?;
     let mut response = match &waited.message.error {
         Some(failure) if waited.span.is_some() => at(Problem::failed_send(failure).into_response(), &location),
-        _ => created(&ctx, waited.status(), &location, &Message::from(&waited.message)),
+        _ => created(ctx, waited.status(), &location, &Message::from(&waited.message)),
     };
     waited.announce(response.headers_mut());
     Ok(response)
@@ -147,4 +169,91 @@ pub(super) async fn find(
     responses((status = 200, description = "The message", body = Message)))]
 pub(super) async fn get_anywhere(Auth(ctx): Auth, path: AnyMessagePath) -> HandlerResult<Json<Message>> {
     Ok(Json((&lookup::get_anywhere(&ctx, &path.message).await?).into()))
+}
+
+/// Mark a message as read
+///
+/// Its author is told, as far as the account's privacy settings let it. Reading one message reads none before it.
+#[utoipa::path(post, path = "/v1/devices/{id}/messages/{message}/read", tag = "messages",
+    security(("key" = ["messages:write"])), params(MessagePath, IdempotencyKey),
+    responses((status = 200, description = "The message, with the time it was read", body = Message)))]
+pub(super) async fn read(Auth(ctx): Auth, path: MessagePath) -> HandlerResult<Response> {
+    let message = receipts::read(&ctx, &path.id, &path.message).await?;
+    Ok(answered(&ctx, StatusCode::OK, &Message::from(&message)))
+}
+
+/// Mark a sound or a film as played
+///
+/// Its author is told, as far as the account's privacy settings let it.
+#[utoipa::path(post, path = "/v1/devices/{id}/messages/{message}/played", tag = "messages",
+    security(("key" = ["messages:write"])), params(MessagePath, IdempotencyKey),
+    responses((status = 200, description = "The message, with the time it was played", body = Message)))]
+pub(super) async fn played(Auth(ctx): Auth, path: MessagePath) -> HandlerResult<Response> {
+    let message = receipts::played(&ctx, &path.id, &path.message).await?;
+    Ok(answered(&ctx, StatusCode::OK, &Message::from(&message)))
+}
+
+/// Forward a message
+///
+/// To a person; phones say that it was forwarded. A file that came in is fetched from WhatsApp first. The key also needs
+/// `messages:read`.
+#[utoipa::path(post, path = "/v1/devices/{id}/messages/{message}/forward", tag = "messages",
+    security(("key" = ["messages:write"])),
+    params(MessagePath, IdempotencyKey, WaitPreference), request_body = NewForward,
+    responses(
+        (status = 200, description = "The new message, which WhatsApp's server has", body = Message),
+        (status = 202, description = "The new message, queued", body = Message)))]
+pub(super) async fn forward(
+    State(app): State<App>,
+    Auth(ctx): Auth,
+    lease: Lease,
+    path: MessagePath,
+    headers: HeaderMap,
+    Json(body): Json<NewForward>,
+) -> HandlerResult<Response> {
+    let fetching = fetch_permit(&app, ctx.tenant(), &lease)?;
+    let message = again::forward(&ctx, &path.id, &path.message, body.to).await?;
+    drop(fetching);
+    taken(&app, &ctx, &lease, &headers, message).await
+}
+
+/// Send a failed message again
+///
+/// As a new message with an id of its own; the failed one stays. The key also needs `messages:read`.
+#[utoipa::path(post, path = "/v1/devices/{id}/messages/{message}/resend", tag = "messages",
+    security(("key" = ["messages:write"])), params(MessagePath, IdempotencyKey, WaitPreference),
+    responses(
+        (status = 200, description = "The new message, which WhatsApp's server has", body = Message),
+        (status = 202, description = "The new message, queued", body = Message)))]
+pub(super) async fn resend(
+    State(app): State<App>,
+    Auth(ctx): Auth,
+    lease: Lease,
+    path: MessagePath,
+    headers: HeaderMap,
+) -> HandlerResult<Response> {
+    let fetching = fetch_permit(&app, ctx.tenant(), &lease)?;
+    let message = again::resend(&ctx, &path.id, &path.message).await?;
+    drop(fetching);
+    taken(&app, &ctx, &lease, &headers, message).await
+}
+
+/// Star a message
+///
+/// On all devices of the account; nobody else sees it.
+#[utoipa::path(post, path = "/v1/devices/{id}/messages/{message}/star", tag = "messages",
+    security(("key" = ["messages:write"])), params(MessagePath, IdempotencyKey),
+    responses((status = 200, description = "The message", body = Message)))]
+pub(super) async fn star(Auth(ctx): Auth, path: MessagePath) -> HandlerResult<Response> {
+    let message = stars::star(&ctx, &path.id, &path.message, true).await?;
+    Ok(answered(&ctx, StatusCode::OK, &Message::from(&message)))
+}
+
+/// Take a star away
+#[utoipa::path(delete, path = "/v1/devices/{id}/messages/{message}/star", tag = "messages",
+    security(("key" = ["messages:write"])), params(MessagePath),
+    responses((status = 200, description = "The message", body = Message)))]
+pub(super) async fn unstar(Auth(ctx): Auth, path: MessagePath) -> HandlerResult<Response> {
+    let message = stars::star(&ctx, &path.id, &path.message, false).await?;
+    Ok(answered(&ctx, StatusCode::OK, &Message::from(&message)))
 }

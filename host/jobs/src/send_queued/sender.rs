@@ -264,7 +264,9 @@ impl Sender {
         };
         let limit = match message.content {
             Content::Media(_) => config.write_file_timeout,
-            Content::Text { .. } | Content::Other { .. } => config.write_timeout,
+            Content::Text { .. } | Content::Rich(_) | Content::Change(_) | Content::Other { .. } => {
+                config.write_timeout
+            }
         };
         let written = tokio::time::timeout(limit, writing).await;
         let error = match written.unwrap_or_else(|_| Err(Error::unavailable("the session", "writing took too long"))) {

@@ -16,7 +16,7 @@ use super::problem::Problem;
 use crate::network::Network;
 use crate::phone::event::Typing;
 use crate::phone::handle::Phone;
-use crate::{Error, InboxEntry, Media, MediaKind, SentRecord};
+use crate::{Around, Error, InboxEntry, Media, MediaKind, SentRecord, Written};
 
 /// Entries one page of the inbox has unless asked otherwise, and at most.
 const PAGE: usize = 100;
@@ -55,6 +55,10 @@ pub(super) struct NewMessage {
     to: String,
     text: Option<String>,
     media: Option<NewMedia>,
+    /// A place, a card or a poll.
+    content: Option<Written>,
+    /// What is around a text.
+    around: Option<Around>,
     /// How many texts to send; each gets ` #k` appended.
     count: Option<u32>,
     /// Texts a second of a burst; without it as fast as the recipient takes them.
@@ -87,7 +91,13 @@ pub(super) async fn send(
     Named(phone): Named,
     Input(new): Input<NewMessage>,
 ) -> Result<Json<Value>, Problem> {
+    if let (Some(content), None, None, None) = (&new.content, &new.text, &new.media, new.count) {
+        return Ok(Json(json!({"id": phone.send_content(&new.to, content).await?})));
+    }
     let id = match (new.text, new.media, new.count) {
+        (Some(text), None, None) if new.around.is_some() => {
+            phone.send_text_with(&new.to, &text, &new.around.unwrap_or_default()).await?
+        }
         (Some(text), None, None) => phone.send_text(&new.to, &text).await?,
         (None, Some(media), None) => phone.send_media(&new.to, media.decoded()?).await?,
         (Some(text), None, Some(count)) => {
@@ -98,7 +108,7 @@ pub(super) async fn send(
             return Ok(Json(json!({"sent": ids.len(), "ids": ids})));
         }
         _ => {
-            return Err(Problem::invalid("give either text (with count for a burst) or media"));
+            return Err(Problem::invalid("give one of text (with count for a burst), media and content"));
         }
     };
     Ok(Json(json!({"id": id})))

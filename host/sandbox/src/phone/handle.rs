@@ -6,6 +6,7 @@ use std::time::Duration;
 use whatsapp_rust::waproto::whatsapp as wa;
 
 use super::companions::unlink;
+use super::content::{Around, Written};
 use super::event::PhoneEvent;
 use super::inbox::{InboxEntry, SentRecord};
 use super::media::{self, Media};
@@ -81,6 +82,26 @@ impl Phone {
         let message = wa::Message { conversation: Some(text.to_owned()), ..Default::default() };
         let outgoing = Outgoing { message, kind: "text", text: Some(text.to_owned()) };
         send(&self.network, &self.account, &to, outgoing).await
+    }
+
+    /// Sends a text with something around it: an answer, mentions, an advertisement.
+    ///
+    /// # Errors
+    /// As [`Phone::send_text`].
+    pub async fn send_text_with(&self, to: &str, text: &str, around: &Around) -> Result<String, Error> {
+        let to = self.recipient(to)?;
+        let outgoing = Outgoing { message: around.text(text), kind: "text", text: Some(text.to_owned()) };
+        send(&self.network, &self.account, &to, outgoing).await
+    }
+
+    /// Sends a place, a card or a poll.
+    ///
+    /// # Errors
+    /// As [`Phone::send_text`].
+    pub async fn send_content(&self, to: &str, content: &Written) -> Result<String, Error> {
+        let to = self.recipient(to)?;
+        let (kind, text, message) = content.message();
+        send(&self.network, &self.account, &to, Outgoing { message, kind, text }).await
     }
 
     /// Encrypts a file, puts it on the media host and sends it; the message id.

@@ -26,8 +26,33 @@ pub struct InboxEntry {
     pub device: u16,
     /// True when a linked device of this account sent it.
     pub from_me: bool,
-    /// `text`, `image`, `video`, `audio`, `document`, `sticker`, `reaction`, `edit`, `revoke` or `other`.
+    /// `text`, `image`, `video`, `audio`, `document`, `sticker`, `location`, `live_location`, `contacts`, `poll`, `list`,
+    /// `buttons`, `event`, `reaction`, `edit`, `revoke`, `vote` or `other`.
     pub kind: String,
+    /// The id of the message that a reaction, an edit and the like is about.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub about: Option<String>,
+    /// The id of the message that it answers.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub quoted: Option<String>,
+    /// The headline of the page it shows.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub link_title: Option<String>,
+    /// JIDs of the people it mentions.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub mentions: Vec<String>,
+    /// True when the phone would show it once.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub view_once: bool,
+    /// True when the phone would say that it was forwarded.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub forwarded: bool,
+    /// After how many seconds it would disappear.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub disappears_after: Option<u32>,
+    /// What else it says: the place, the cards, the poll, the menu; by the names of WhatsApp's own format.
+    #[serde(skip_serializing_if = "serde_json::Value::is_null", default)]
+    pub content: serde_json::Value,
     /// Text, caption, emoji, or the id of the revoked message.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub text: Option<String>,
@@ -80,6 +105,9 @@ pub struct SentRecord {
 pub(crate) struct Stored {
     pub(crate) entry: InboxEntry,
     pub(crate) media: Option<MediaRef>,
+    /// The secret that votes in it are encrypted under, if it is a poll.
+    #[serde(default)]
+    pub(crate) secret: Option<Vec<u8>>,
 }
 
 /// A kept sent message with what is needed to encrypt it again.
@@ -180,7 +208,7 @@ impl PhoneLog {
     }
 
     /// Shows a message unless its id was shown before; then it is counted. True when shown.
-    pub(crate) fn show(&mut self, mut entry: InboxEntry, media: Option<MediaRef>) -> bool {
+    pub(crate) fn show(&mut self, mut entry: InboxEntry, media: Option<MediaRef>, secret: Option<Vec<u8>>) -> bool {
         let key = (entry.from.clone(), entry.id.clone());
         self.attempts.remove(&key);
         if !self.seen.insert(key.clone()) {
@@ -192,7 +220,7 @@ impl PhoneLog {
         }
         entry.seq = self.newest + 1;
         entry.t_ms = now_ms();
-        push_bounded(&mut self.inbox, Stored { entry: entry.clone(), media }, self.limits.inbox_max);
+        push_bounded(&mut self.inbox, Stored { entry: entry.clone(), media, secret }, self.limits.inbox_max);
         self.record(Change::Message { message: entry });
         true
     }
@@ -241,6 +269,12 @@ impl PhoneLog {
     pub(crate) fn inbox(&self, after: u64, limit: usize) -> Vec<InboxEntry> {
         let start = self.inbox.partition_point(|stored| stored.entry.seq <= after);
         self.inbox.iter().skip(start).take(limit).map(|stored| stored.entry.clone()).collect()
+    }
+
+    /// The poll with that id in the inbox: its author's number and its secret.
+    pub(crate) fn find_poll(&self, id: &str) -> Option<(String, Vec<u8>)> {
+        let stored = self.inbox.iter().rev().find(|stored| stored.entry.id == id)?;
+        Some((stored.entry.from.clone(), stored.secret.clone()?))
     }
 
     /// The media of an inbox message.

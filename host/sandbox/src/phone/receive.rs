@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
 use whatsapp_rust::wacore::libsignal::protocol::SignalProtocolError;
 use whatsapp_rust::wacore::messages::{decode_plaintext, unwrap_device_sent};
 use whatsapp_rust::wacore::proto_helpers::MessageExt;
@@ -88,6 +89,8 @@ async fn take(network: &Arc<Network>, account: &Arc<Account>, incoming: &Incomin
         let chat = if own { jid_attr(incoming.node, "recipient") } else { None };
         let chat =
             chat.and_then(|jid| network.directory.find_jid(&jid)).unwrap_or_else(|| Arc::clone(&incoming.author));
+        let context = super::content::context(&message);
+        let secret = message.message_context_info.as_option().and_then(|info| info.message_secret.clone());
         let entry = InboxEntry {
             seq: 0,
             id: incoming.id.clone(),
@@ -96,6 +99,14 @@ async fn take(network: &Arc<Network>, account: &Arc<Account>, incoming: &Incomin
             device,
             from_me: own,
             kind: shown.kind.to_owned(),
+            about: shown.about,
+            quoted: context.and_then(|context| context.stanza_id.clone()),
+            mentions: context.map(|context| context.mentioned_jid.clone()).unwrap_or_default(),
+            link_title: message.extended_text_message.as_option().and_then(|text| text.title.clone()),
+            view_once: message.is_view_once(),
+            forwarded: context.is_some_and(|context| context.is_forwarded == Some(true)),
+            disappears_after: context.and_then(|context| context.expiration),
+            content: shown.content,
             text: shown.text,
             mime: shown.mime,
             file_name: shown.file_name,
@@ -103,7 +114,7 @@ async fn take(network: &Arc<Network>, account: &Arc<Account>, incoming: &Incomin
             offline: attr(incoming.node, "offline").is_some(),
             t_ms: 0,
         };
-        account.phone.with_log(|log| log.show(entry, shown.media));
+        account.phone.with_log(|log| log.show(entry, shown.media, secret));
     }
     confirm(network, account, incoming);
 }
@@ -162,6 +173,8 @@ fn ask_again(network: &Network, account: &Arc<Account>, incoming: &Incoming<'_>)
 /// What a message looks like in the inbox.
 struct Shown {
     kind: &'static str,
+    about: Option<String>,
+    content: Value,
     text: Option<String>,
     mime: Option<String>,
     file_name: Option<String>,
@@ -171,7 +184,12 @@ struct Shown {
 
 impl Shown {
     fn plain(kind: &'static str, text: Option<String>) -> Self {
-        Self { kind, text, mime: None, file_name: None, bytes: None, media: None }
+        Self { kind, about: None, content: Value::Null, text, mime: None, file_name: None, bytes: None, media: None }
+    }
+
+    /// What changes the message of a key.
+    fn change(kind: &'static str, key: Option<&wa::MessageKey>, text: Option<String>) -> Self {
+        Self { about: key.and_then(|key| key.id.clone()), ..Self::plain(kind, text) }
     }
 }
 
@@ -183,6 +201,8 @@ fn describe(message: &wa::Message) -> Option<Shown> {
     if let Some(shown) = media::read(message) {
         return Some(Shown {
             kind: shown.media.kind.word(),
+            about: None,
+            content: Value::Null,
             text: shown.caption,
             mime: shown.mime,
             file_name: shown.file_name,
@@ -191,15 +211,27 @@ fn describe(message: &wa::Message) -> Option<Shown> {
         });
     }
     if let Some(reaction) = message.reaction_message.as_option() {
-        return Some(Shown::plain("reaction", reaction.text.clone()));
+        return Some(Shown::change("reaction", reaction.key.as_option(), reaction.text.clone()));
+    }
+    if let Some((kind, text, content)) = super::content::rich(message) {
+        return Some(Shown { content, ..Shown::plain(kind, text) });
+    }
+    if let Some(pin) = message.pin_in_chat_message.as_option() {
+        let is_pinned = pin.r#type == Some(wa::message::pin_in_chat_message::Type::PIN_FOR_ALL);
+        let text = if is_pinned { "pinned" } else { "unpinned" };
+        return Some(Shown::change("pin", pin.key.as_option(), Some(text.to_owned())));
+    }
+    if let Some(vote) = message.poll_update_message.as_option() {
+        return Some(Shown::change("vote", vote.poll_creation_message_key.as_option(), None));
     }
     match message.protocol_message.as_option() {
         Some(inside) if inside.r#type == Some(ProtocolType::REVOKE) => {
-            Some(Shown::plain("revoke", inside.key.as_option().and_then(|key| key.id.clone())))
+            let key = inside.key.as_option();
+            Some(Shown::change("revoke", key, key.and_then(|key| key.id.clone())))
         }
         Some(inside) if inside.edited_message.is_set() => {
             let text = inside.edited_message.as_option().and_then(|edited| edited.text_content());
-            Some(Shown::plain("edit", text.map(str::to_owned)))
+            Some(Shown::change("edit", inside.key.as_option(), text.map(str::to_owned)))
         }
         Some(_) => None,
         None if message.sender_key_distribution_message.is_set() => None,

@@ -36,6 +36,16 @@ pub(crate) struct Outgoing {
     pub(crate) text: Option<String>,
 }
 
+/// How a kind of message is announced to the server.
+fn stanza_type(kind: &str) -> &'static str {
+    match kind {
+        "text" | "edit" | "revoke" => "text",
+        "reaction" => "reaction",
+        "poll" | "vote" => "poll",
+        _ => "media",
+    }
+}
+
 /// Sends a message and returns its id once the server has taken it.
 pub(crate) async fn send(
     network: &Arc<Network>,
@@ -65,7 +75,7 @@ pub(crate) async fn send(
     account.phone.with_log(|log| log.remember_sent(Sent { record, message: encoded }));
     let mut signal = account.phone.signal.lock().await;
     let entries = fan_out(network, account, to, &mut signal, outgoing.message).await?;
-    let kind = if outgoing.kind == "text" { "text" } else { "media" };
+    let kind = stanza_type(outgoing.kind);
     let node = NodeBuilder::new("message")
         .attr("to", to.pn_jid(PHONE))
         .attr("id", id.as_str())
@@ -237,7 +247,7 @@ async fn again(
     let Some(enc) = encrypt(network, &mut signal, reader, device, &plain).await? else {
         return Ok(());
     };
-    let kind = if sent.record.kind == "text" { "text" } else { "media" };
+    let kind = stanza_type(&sent.record.kind);
     let mut stanza = NodeBuilder::new("message")
         .attr("to", reader.pn_jid(device))
         .attr("id", id)

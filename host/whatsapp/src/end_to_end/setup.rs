@@ -9,6 +9,7 @@ use portico_core::address::{Party, Recipient};
 use portico_core::device::{Device, DeviceState, Refs, Settings, Signal, Wanted};
 use portico_core::error::{Error, Result};
 use portico_core::id::{DeviceId, TenantId};
+use portico_core::message::MessageContext;
 use portico_core::ports::whatsapp::{
     Account, Contacts, Fact, Incoming, Messages, Outgoing, OutgoingContent, ReceiptKind, Sessions, Step,
 };
@@ -58,6 +59,7 @@ impl Seen {
     fn add(&mut self, fact: Fact) {
         match fact {
             Fact::Message(message) => self.messages.push(message),
+            Fact::Change(_) => {}
             Fact::Progress(Step::Acknowledged { whatsapp_id, refused }) => self.acks.push((whatsapp_id, refused)),
             Fact::Progress(Step::Receipt { whatsapp_ids, kind, .. }) => {
                 self.receipts.extend(whatsapp_ids.into_iter().map(|id| (id, kind)));
@@ -211,7 +213,12 @@ impl Setup {
     pub(super) async fn send(&self, id: &str, number: &str, text: &str) -> Result<()> {
         let to = self.resolve(number).await?;
         let content = OutgoingContent::Text { text: text.to_owned() };
-        self.sessions.send(&self.device.id, &Outgoing { whatsapp_id: id.to_owned(), to, content }).await
+        self.sessions
+            .send(
+                &self.device.id,
+                &Outgoing { whatsapp_id: id.to_owned(), to, content, context: MessageContext::default() },
+            )
+            .await
     }
 }
 

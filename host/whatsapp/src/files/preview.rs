@@ -1,10 +1,13 @@
 //! What a picture looks like, small: shown by phones before they fetch the picture.
 
 use std::fs::File;
-use std::io::{BufReader, Seek};
+use std::io::{BufReader, Seek, Write};
+use std::path::Path;
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
+use portico_core::message::MessageContext;
+use portico_core::ports::Blobs;
 use tokio::sync::Semaphore;
 
 /// Pixels across and down of a small picture at most.
@@ -13,6 +16,8 @@ const SIDE_MAX: u32 = 96;
 const QUALITY: u8 = 60;
 /// Bytes that a picture may take when it is unpacked: 24 million pixels in colour. Of a larger one only the size is told.
 const UNPACKED_BYTES_MAX: u64 = 72 << 20;
+/// Bytes of a picture that a link shows. Of a larger one nothing is shown.
+const LINKED_BYTES_MAX: u64 = 8 << 20;
 /// Pictures that are unpacked at the same time, in the whole process; further ones are sent without a small one.
 static UNPACKING: Semaphore = Semaphore::const_new(2);
 
@@ -48,6 +53,18 @@ pub(super) fn of(file: &File) -> Option<Preview> {
     );
     let (width, height) = if turned { (height, width) } else { (width, height) };
     Some(Preview { width, height, jpeg: unpacked.and_then(|picture| jpeg(&picture)) })
+}
+
+/// The small picture of the page that a text shows, if it has one that can still be read.
+pub(crate) async fn of_link(blobs: &dyn Blobs, folder: &Path, context: &MessageContext) -> Option<Vec<u8>> {
+    let picture =
+        context.link_preview.as_deref()?.picture.clone().filter(|picture| picture.bytes <= LINKED_BYTES_MAX)?;
+    let mut source = blobs.get(&picture.digest, 0..picture.bytes).await.ok()??;
+    let mut file = tempfile::tempfile_in(folder).ok()?;
+    while let Some(piece) = source.next().await.ok()? {
+        file.write_all(&piece).ok()?;
+    }
+    tokio::task::spawn_blocking(move || of(&file)).await.ok()??.jpeg
 }
 
 fn decoder(mut file: &File) -> Option<impl ImageDecoder> {

@@ -209,9 +209,12 @@ impl EventLoop {
             Event::ServerAck(_) | Event::Receipt(_) => {}
             // What came through the durability hook is stored already. Newsletters and recovered messages come only here.
             Event::Messages(batch) if !batch.hook_committed => {
-                let facts =
-                    inbound::facts(&self.client, &self.session.device, &self.session.context.sealer, &batch.messages)
-                        .await;
+                let reader = inbound::Reader {
+                    device: &self.session.device,
+                    sealer: &self.session.context.sealer,
+                    backend: self.session.backend.get().map(|backend| &**backend),
+                };
+                let facts = inbound::facts(&self.client, reader, &batch.messages).await;
                 self.record(vec![Item { facts, incoming: None }]).await;
             }
             Event::Messages(_) => {}

@@ -33,11 +33,13 @@ pub(super) async fn start(session: &Session) -> Result<RunningClient> {
     let backend = context.backend(&session.device);
     let (sink, events) = EventSink::new(session.device.clone(), context.limits.events_max);
     let dialer = SessionDialer { sockets: Arc::clone(&context.transports.sockets), sink: Arc::clone(&sink) };
+    let backend = session.backend.get_or_init(|| backend).clone();
     let hook = DurabilityHook {
         sink: Arc::clone(&sink),
         unsaved_ratchets: Arc::clone(&session.unsaved_ratchets),
         device: session.device.clone(),
         sealer: context.sealer.clone(),
+        backend: backend.clone(),
     };
     let props = DevicePropsOverride::new()
         .with_os(context.config.device_name.as_str())

@@ -104,6 +104,8 @@ codes! {
         "`detail` says what is in the way: an older delivery of its chat, or an event that is no longer kept.";
     TooMuchMedia = "too_much_media", 409, "Limit of files reached":
         "Delete files, or wait until some expire; `detail` names the limit.";
+    MessageNotChangeable = "message_not_changeable", 409, "The message can't be changed like that":
+        "`detail` says what is in the way: it is somebody else's, too old, deleted, or was never sent.";
     MediaGone = "media_gone", 410, "The file is gone":
         "It expired or was deleted, here or at WhatsApp; upload it again, or ask the sender to send it again.";
     TooLarge = "too_large", 413, "Too large": "Send less; `detail` names the limit in bytes.";

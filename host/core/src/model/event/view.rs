@@ -7,6 +7,7 @@ use super::{Event, EventKind};
 
 same_variants!(EventKind, api::EventType:
     DeviceState, DeviceQr, MessageReceived, MessageSent, MessageDelivered, MessageRead, MessagePlayed, MessageFailed,
+    MessageReaction, MessageEdited, MessageRevoked, MessageVoted, MessagePinned,
     WebhookDisabled, WebhookTest, MemberChanged);
 
 /// The data is borrowed: it is the largest part, and is only written.

@@ -39,6 +39,15 @@ pub trait MessageTx {
     /// Whether the owner deleted the file of a message.
     fn message_file_deleted(&mut self, tenant: &TenantId, id: &MessageId) -> Result<bool>;
 
+    /// As [`Self::message_find`]; the row stays locked until the end of the transaction.
+    fn message_lock(&mut self, tenant: &TenantId, device: &DeviceId, id: &MessageId) -> Result<Option<Message>>;
+
+    /// Records what a change made of a message: its content and state.
+    fn message_change(&mut self, message: &Message) -> Result<()>;
+
+    /// The rows that change a message, newest first; one more than asked for where there are more.
+    fn message_changes(&mut self, tenant: &TenantId, about: &MessageId, page: &PageRequest) -> Result<Vec<Message>>;
+
     /// Messages of all devices of the tenant, or of one, with this id of WhatsApp's, newest first, at most `limit`.
     fn message_by_whatsapp_id(
         &mut self,
@@ -48,7 +57,7 @@ pub trait MessageTx {
         limit: u32,
     ) -> Result<Vec<Message>>;
 
-    /// Messages of a device, newest first; one more than asked for where there are more.
+    /// Messages of a device, newest first, without the rows that change others; one more than asked for where there are more.
     fn message_list(
         &mut self,
         tenant: &TenantId,
@@ -57,7 +66,7 @@ pub trait MessageTx {
         page: &PageRequest,
     ) -> Result<Vec<Message>>;
 
-    /// How many bytes of content each of the messages has that [`Self::message_list`] gives.
+    /// How many bytes of content and state each of the messages has that [`Self::message_list`] gives.
     fn message_list_bytes(
         &mut self,
         tenant: &TenantId,

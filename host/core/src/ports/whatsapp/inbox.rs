@@ -7,18 +7,19 @@ use crate::address::Party;
 use crate::error::Result;
 use crate::id::DeviceId;
 use crate::model::device::Signal;
-use crate::model::message::Content;
+use crate::model::message::{Change, Content, MessageContext};
 use crate::time::UtcMs;
 
 /// Something that happened on WhatsApp's side. A closed set.
 ///
-/// How it grows: whatever changes a message that is stored already (an edit, a revocation, a reaction) becomes a variant of
-/// its own, which names the message by chat, sender and WhatsApp id. It needs no further rule about order: it comes through the
-/// same queue as the message it changes, and behind it.
+/// How it grows: whatever changes a message that is stored already (an edit, a revocation, a reaction) is a variant of
+/// [`Change`]. It needs no further rule about order: it comes through the same queue as the message it changes, and behind it.
 #[derive(Clone, Debug)]
 pub enum Fact {
     /// A message came in.
     Message(Incoming),
+    /// Somebody changed a message.
+    Change(IncomingChange),
     /// A message of ours got a step further.
     Progress(Step),
     /// The session changed.
@@ -45,6 +46,27 @@ pub struct Incoming {
     pub timestamp: UtcMs,
     /// What it says.
     pub content: Content,
+    /// What is around its content.
+    pub context: MessageContext,
+}
+
+/// A change to a message that came in, decrypted.
+#[derive(Clone, Debug)]
+pub struct IncomingChange {
+    /// WhatsApp's id of the change itself; unique within chat and sender.
+    pub whatsapp_id: String,
+    /// The chat.
+    pub chat: Party,
+    /// Who made it; `None` when the device's own account did, on another device.
+    pub sender: Option<Party>,
+    /// The sender's own name.
+    pub sender_name: Option<String>,
+    /// When it was made, by WhatsApp's clock.
+    pub timestamp: UtcMs,
+    /// WhatsApp's id of the message that it changes.
+    pub of: String,
+    /// What it does.
+    pub change: Change,
 }
 
 /// How far the recipient is with messages of ours.

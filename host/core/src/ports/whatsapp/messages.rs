@@ -2,11 +2,12 @@
 
 use async_trait::async_trait;
 
+use super::inbox::ReceiptKind;
 use crate::address::Party;
 use crate::error::{Error, Result};
 use crate::id::DeviceId;
 use crate::model::media::{Digest, MediaContent, MediaKind};
-use crate::model::message::{Content, Message};
+use crate::model::message::{Changing, Content, Message, MessageContext, Rich, Target};
 
 /// A message to send.
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ pub struct Outgoing {
     pub to: Party,
     /// What to send.
     pub content: OutgoingContent,
+    /// What is around it.
+    pub context: MessageContext,
 }
 
 /// What can be sent. Smaller than what can be stored ([`Content`]): a kind is added here when sending it works.
@@ -30,6 +33,10 @@ pub enum OutgoingContent {
     },
     /// A file.
     Media(OutgoingMedia),
+    /// Something with a form of its own.
+    Rich(Rich),
+    /// A change to a message of the chat.
+    Change(Changing),
 }
 
 /// A file to send. Its bytes are in the blob store.
@@ -55,6 +62,8 @@ impl std::fmt::Debug for OutgoingContent {
         match self {
             Self::Text { .. } => f.write_str("OutgoingContent(text)"),
             Self::Media(media) => write!(f, "OutgoingContent({})", media.kind.as_str()),
+            Self::Rich(rich) => write!(f, "OutgoingContent({})", rich.kind()),
+            Self::Change(changing) => write!(f, "OutgoingContent({})", changing.change.kind()),
         }
     }
 }
@@ -67,12 +76,15 @@ impl TryFrom<&Message> for Outgoing {
         let content = match &message.content {
             Content::Text { text } => OutgoingContent::Text { text: text.clone() },
             Content::Media(media) => OutgoingContent::Media(outgoing_media(media)?),
+            Content::Rich(rich) => OutgoingContent::Rich((**rich).clone()),
+            Content::Change(changing) => OutgoingContent::Change((**changing).clone()),
             Content::Other { kind, .. } => {
                 let why = format!("messages of type `{kind}` can't be sent yet; `text` can");
                 return Err(Error::Unsupported { why });
             }
         };
-        Ok(Self { whatsapp_id: message.whatsapp_id.clone(), to: message.chat.clone(), content })
+        let (whatsapp_id, to, context) = (message.whatsapp_id.clone(), message.chat.clone(), message.context.clone());
+        Ok(Self { whatsapp_id, to, content, context })
     }
 }
 
@@ -84,6 +96,19 @@ fn outgoing_media(media: &MediaContent) -> Result<OutgoingMedia> {
     Ok(OutgoingMedia { kind: media.kind, digest, bytes, media_type, file_name, caption })
 }
 
+/// How far this account is with somebody's message.
+#[derive(Clone, Debug)]
+pub struct SentReceipt {
+    /// The chat.
+    pub chat: Party,
+    /// Who wrote it.
+    pub author: Party,
+    /// WhatsApp's id of the message.
+    pub whatsapp_id: String,
+    /// How far.
+    pub kind: ReceiptKind,
+}
+
 /// Sending messages through the sessions of this process.
 #[async_trait]
 pub trait Messages: Send + Sync {
@@ -91,4 +116,11 @@ pub trait Messages: Send + Sync {
     ///
     /// Messages of one device go out in the order of the calls when each call is awaited before the next.
     async fn send(&self, device: &DeviceId, message: &Outgoing) -> Result<()>;
+
+    /// Stars a message on all devices of the account, or takes the star away. Returns when WhatsApp's server has it.
+    async fn star(&self, device: &DeviceId, chat: &Party, of: &Target, starred: bool) -> Result<()>;
+
+    /// Tells the author of a message how far this account is with it. Whether the author sees it, the account's privacy
+    /// settings say.
+    async fn send_receipt(&self, device: &DeviceId, receipt: &SentReceipt) -> Result<()>;
 }

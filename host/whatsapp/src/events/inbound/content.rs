@@ -1,13 +1,14 @@
 //! What a message of the library says, as the core's `Content`.
 //!
-//! Three steps: take the wrappers off, leave out what is no message of its own (edits, votes, keys, receipts in disguise),
-//! name the kind. A kind this version does not know is kept as `unknown` rather than lost.
+//! Three steps: take the wrappers off, leave out what is no message of its own (changes ([`super::change`]), keys, receipts in
+//! disguise), name the kind. A kind this version does not know is kept as `unknown` rather than lost.
 
 use portico_core::media::MediaKind;
 use portico_core::message::Content;
 use whatsapp_rust::waproto::codec::message_encoded_len;
 use whatsapp_rust::waproto::whatsapp::Message;
 
+use super::rich;
 use crate::files::remote::Facts;
 
 /// Wrappers around wrappers, at most. Deeper nesting is nobody's honest message.
@@ -17,7 +18,7 @@ const WRAPPERS_MAX: usize = 8;
 const TEXT_CHARS_MAX: usize = 65_536;
 
 /// The text, cut where it is too long.
-fn kept(text: &str) -> String {
+pub(super) fn kept(text: &str) -> String {
     match text.char_indices().nth(TEXT_CHARS_MAX) {
         Some((end, _)) => text[..end].to_owned(),
         None => text.to_owned(),
@@ -62,18 +63,15 @@ fn inner(message: &Message) -> Option<&Message> {
 
 /// Whether the message changes, answers or carries something else instead of saying something itself.
 fn is_addition(message: &Message) -> bool {
-    // Without an emoji, a reaction takes an earlier one back.
-    let taken_back = message.reaction_message.as_option().is_some_and(|m| m.text.as_deref().unwrap_or("").is_empty());
     macro_rules! any {
         ($($field:ident)*) => { false $(|| message.$field.is_set())* };
     }
-    taken_back
-        || any!(
-            protocol_message edited_message poll_update_message enc_reaction_message pin_in_chat_message keep_in_chat_message
-            secret_encrypted_message enc_event_response_message poll_add_option_message call chat sticker_sync_rmr_message
-            message_history_bundle message_history_notice limit_sharing_message status_mention_message
-            group_status_mention_message group_root_key_share root_secret_distribute_message placeholder_message
-        )
+    any!(
+        protocol_message edited_message reaction_message poll_update_message enc_reaction_message pin_in_chat_message
+        keep_in_chat_message secret_encrypted_message enc_event_response_message poll_add_option_message call chat
+        sticker_sync_rmr_message message_history_bundle message_history_notice limit_sharing_message status_mention_message
+        group_status_mention_message group_root_key_share root_secret_distribute_message placeholder_message
+    )
 }
 
 fn text(message: &Message) -> Option<Content> {
@@ -157,33 +155,8 @@ pub(crate) fn file(message: &Message) -> Option<Facts<'_>> {
 }
 
 fn rich(message: &Message) -> Option<Content> {
-    if let Some(m) = message.reaction_message.as_option() {
-        return other("reaction", m.text.as_ref());
-    }
-    if let Some(m) = message.location_message.as_option() {
-        return other("location", m.name.as_ref());
-    }
-    if let Some(m) = message.live_location_message.as_option() {
-        return other("live_location", m.caption.as_ref());
-    }
-    if let Some(m) = message.contact_message.as_option() {
-        return other("contact", m.display_name.as_ref());
-    }
-    if let Some(m) = message.contacts_array_message.as_option() {
-        return other("contacts", m.display_name.as_ref());
-    }
-    let polls = [
-        &message.poll_creation_message,
-        &message.poll_creation_message_v2,
-        &message.poll_creation_message_v3,
-        &message.poll_creation_message_v5,
-        &message.poll_creation_message_v6,
-    ];
-    if let Some(m) = polls.into_iter().find_map(|poll| poll.as_option()) {
-        return other("poll_creation", m.name.as_ref());
-    }
-    if let Some(m) = message.event_message.as_option() {
-        return other("event", m.name.as_ref());
+    if let Some(rich) = rich::of(message) {
+        return Some(Content::Rich(Box::new(rich)));
     }
     if let Some(m) = message.group_invite_message.as_option() {
         return other("group_invite", m.caption.as_ref());
@@ -192,12 +165,6 @@ fn rich(message: &Message) -> Option<Content> {
 }
 
 fn business(message: &Message) -> Option<Content> {
-    if let Some(m) = message.buttons_message.as_option() {
-        return other("buttons", m.content_text.as_ref());
-    }
-    if let Some(m) = message.list_message.as_option() {
-        return other("list", m.description.as_ref());
-    }
     if let Some(m) = message.list_response_message.as_option() {
         return other("list_response", m.title.as_ref());
     }
@@ -289,8 +256,7 @@ mod tests {
             ..Default::default()
         };
         let revoke = Message { protocol_message: MessageField::some(Default::default()), ..Default::default() };
-        let taken_back = message::ReactionMessage { text: Some(String::new()), ..Default::default() };
-        let reaction = Message { reaction_message: MessageField::some(taken_back), ..Default::default() };
+        let reaction = Message { reaction_message: MessageField::some(Default::default()), ..Default::default() };
         let edit = Message { edited_message: MessageField::some(wrapped(says("new"))), ..Default::default() };
         for message in [Message::default(), keys, revoke, reaction, edit] {
             assert_eq!(of(&message), None);

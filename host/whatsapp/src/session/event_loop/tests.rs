@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use portico_core::address::Party;
 use portico_core::error::{Error, Result};
 use portico_core::id::DeviceId;
-use portico_core::message::Content;
+use portico_core::message::{Content, MessageContext};
 use portico_core::ports::Inbox;
 use portico_core::ports::whatsapp::{Fact, Incoming};
 use portico_core::time::UtcMs;
@@ -37,7 +37,7 @@ impl Inbox for FailingInbox {
         }
         let ids = facts.into_iter().filter_map(|fact| match fact {
             Fact::Message(message) => Some(message.whatsapp_id),
-            Fact::Progress(_) | Fact::Session { .. } => None,
+            Fact::Change(_) | Fact::Progress(_) | Fact::Session { .. } => None,
         });
         self.stored.lock().unwrap_or_else(PoisonError::into_inner).extend(ids);
         Ok(())
@@ -74,6 +74,7 @@ fn incoming(id: &str) -> (Item, oneshot::Receiver<bool>) {
         sender_name: None,
         timestamp: UtcMs(1),
         content: Content::Text { text: "hello".to_owned() },
+        context: MessageContext::default(),
     });
     let (stored, answer) = oneshot::channel();
     let keys = vec![MessageKey { chat: "15550100002@s.whatsapp.net".to_owned(), id: id.to_owned() }];
