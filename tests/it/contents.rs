@@ -128,7 +128,7 @@ async fn votes_are_read_and_counted(kind: Kind) {
     assert_eq!(message["results"][1], json!({ "option": "Blue", "votes": 0 }), "a new vote takes the old one's place");
     vote(&[]).await;
     voted(&gw, &path, |m| m["votes"].is_null()).await;
-    let events = gw.api.get("/v1/events?limit=200").await.expect(200).json;
+    let events = gw.api.get("/v1/events?after=0&limit=200").await.expect(200).json;
     let told = events["items"].as_array().expect("items").iter().filter(|e| e["type"] == "message.voted").count();
     assert_eq!(told, 3);
 }

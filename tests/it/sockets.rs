@@ -400,8 +400,7 @@ async fn only_upgrades_are_taken_at_the_root() {
     assert!(page.status == 200 && page.text.contains("Portico"));
     let plain = reqwest::get(format!("http://{}/?token={}", second(&gw), gw.key)).await.expect("an answer");
     assert_eq!(plain.status(), 404);
-    let half =
-        Client::send(gw.api.request(Method::GET, "/").header("upgrade", "websocket").query(&[("token", &gw.key)]))
-            .await;
+    let path = format!("/?token={}", gw.key);
+    let half = Client::send(gw.api.request(Method::GET, &path).header("upgrade", "websocket")).await;
     assert!(half.status >= 400, "{}", half.text);
 }

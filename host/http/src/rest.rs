@@ -1,7 +1,8 @@
 //! The REST core without a socket in between: what a dialect's `rest` import calls.
 //!
 //! A request takes the same way as one from outside, with two differences: its caller is handed over instead of looked up,
-//! and it is not counted or timed, because the outer request that it serves is. Invariant: only `/v1/` can be reached.
+//! and it is not counted or timed, because the outer request that it serves is. Invariant: only `/v1/` and the health check can be
+//! reached.
 
 use std::net::IpAddr;
 
@@ -70,8 +71,9 @@ fn built(caller: Option<Caller>, from: RestRequest, body_bytes_max: usize) -> Re
     }
     let uri: Uri = from.path.parse().map_err(|_| bad("path", "is not a path with an optional query"))?;
     let method = Method::from_bytes(from.method.as_bytes()).map_err(|_| bad("method", "is no HTTP method"))?;
-    if uri.authority().is_some() || !uri.path().starts_with("/v1/") {
-        return Err(bad("path", "must begin with `/v1/`"));
+    // The health check tells everybody the same.
+    if uri.authority().is_some() || !(uri.path().starts_with("/v1/") || uri.path() == "/health") {
+        return Err(bad("path", "must begin with `/v1/` or be `/health`"));
     }
     let mut request = Request::new(Body::from(from.body));
     *request.method_mut() = method;
@@ -132,11 +134,13 @@ mod tests {
 
     #[test]
     fn only_the_rest_core_can_be_reached() {
-        for path in ["/health", "/metrics", "/", "/d/instances/x", "http://example.com/v1/devices", "v1/devices", "/v1"]
+        for path in
+            ["/healthy", "/metrics", "/", "/d/instances/x", "http://example.com/v1/devices", "v1/devices", "/v1"]
         {
             assert!(built(None, request("GET", path), 10).is_err(), "{path}");
         }
         assert!(built(None, request("GET", "/v1/devices?limit=1"), 10).is_ok());
+        assert!(built(None, request("GET", "/health"), 10).is_ok());
         assert!(built(None, request("NOT A METHOD", "/v1/devices"), 10).is_err());
     }
 

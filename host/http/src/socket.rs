@@ -24,7 +24,7 @@ use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::UPGRADE;
 use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use portico_core::event::EventKind;
 use portico_core::event::feed::{self, Wanted};
 use portico_core::{Error, OpContext};

@@ -10,14 +10,19 @@ use whatsapp_rust::wacore::libsignal::protocol::KeyPair;
 use whatsapp_rust::wacore_binary::{Jid, Node, Server};
 
 use crate::app_state::AppState;
-use crate::identity::public_bytes;
+use crate::faults::restriction::Restriction;
+use crate::identity::{public_bytes, random};
 use crate::keys::{KeyBundle, OneTimeKey};
 use crate::mailbox::{Mailbox, Posted};
 use crate::phone::PhoneCore;
 use crate::sync::held;
+use crate::tokens::{Issued, Traits};
 
 /// The number of the primary device, the phone.
 pub(crate) const PHONE: u16 = 0;
+
+/// Bytes of the salt companions make tokens from.
+pub(crate) const SALT_BYTES: usize = 32;
 
 /// How many other accounts an account remembers having talked to, to tell them about new devices.
 const CONTACTS_MAX: usize = 2_000;
@@ -73,11 +78,21 @@ pub(crate) struct AccountState {
     pub(crate) watchers: BTreeSet<(String, u16)>,
     /// Numbers this account has exchanged messages with.
     pub(crate) contacts: BTreeSet<String>,
+    /// Numbers whose owner last wrote to this account's LID; the phone answers them from it.
+    pub(crate) by_lid: BTreeSet<String>,
     /// JIDs this account blocks.
     pub(crate) blocked: BTreeSet<String>,
     /// Privacy categories set by a client, by name.
     pub(crate) privacy: BTreeMap<String, String>,
     pub(crate) app_state: AppState,
+    /// The picture's id.
+    pub(crate) picture: Option<String>,
+    pub(crate) traits: Traits,
+    pub(crate) restriction: Restriction,
+    /// Tokens issued to other accounts, by their number.
+    pub(crate) issued: BTreeMap<String, Issued>,
+    /// What companions make salted tokens from.
+    pub(crate) salt: [u8; SALT_BYTES],
 }
 
 /// One account of the network.
@@ -103,9 +118,15 @@ impl AccountState {
             last_seen_s: None,
             watchers: BTreeSet::new(),
             contacts: BTreeSet::new(),
+            by_lid: BTreeSet::new(),
             blocked: BTreeSet::new(),
             privacy: BTreeMap::new(),
             app_state: AppState::default(),
+            picture: None,
+            traits: Traits::default(),
+            restriction: Restriction::default(),
+            issued: BTreeMap::new(),
+            salt: random(),
         }
     }
 
@@ -155,6 +176,12 @@ impl Account {
     /// The device's JID in the space another JID uses.
     pub(crate) fn jid_like(&self, like: &Jid, device: u16) -> Jid {
         if like.server == Server::Lid { self.lid_jid(device) } else { self.pn_jid(device) }
+    }
+
+    /// A partner's device as this account's phone addresses it: in the space the partner last wrote to.
+    pub(crate) fn address_of(&self, partner: &Self, device: u16) -> Jid {
+        let by_lid = self.with(|state| state.by_lid.contains(&partner.pn));
+        if by_lid { partner.lid_jid(device) } else { partner.pn_jid(device) }
     }
 
     /// True when the JID names this account in either space.

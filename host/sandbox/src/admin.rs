@@ -4,8 +4,11 @@
 
 mod changes;
 mod events;
+mod faults;
+mod groups;
 mod input;
 mod messages;
+mod page;
 mod phones;
 mod problem;
 
@@ -24,6 +27,10 @@ use problem::Problem;
 /// All routes.
 pub(crate) fn routes(network: &Arc<Network>) -> Router {
     Router::new()
+        .route("/", get(page::page))
+        .route("/page", get(page::page))
+        .route("/page/style.css", get(page::style))
+        .route("/page/script.js", get(page::script))
         .route("/health", get(health))
         .route("/network", get(counters))
         .route("/admin/mock-phone/scan-qr", post(phones::scan_with_any))
@@ -32,12 +39,25 @@ pub(crate) fn routes(network: &Arc<Network>) -> Router {
         .route("/phones/{number}/scan-qr", post(phones::scan))
         .route("/phones/{number}/enter-code", post(phones::enter_code))
         .route("/phones/{number}/devices/{device}", delete(phones::unlink))
+        .route("/phones/{number}/devices/{device}/end", post(faults::end))
+        .route("/phones/{number}/restriction", get(faults::restriction).put(faults::restrict))
+        .route("/phones/{number}/traits", get(faults::traits).put(faults::set_traits))
+        .route("/phones/{number}/groups", post(groups::create))
+        .route("/phones/{number}/groups/{jid}", post(groups::change).delete(groups::leave))
+        .route("/phones/{number}/join", post(groups::join))
+        .route("/phones/{number}/script", get(phones::script).put(phones::follow).delete(phones::unfollow))
+        .route("/groups", get(groups::list))
+        .route("/groups/{jid}", get(groups::show))
+        .route("/faults", get(faults::list).post(faults::add).delete(faults::clear))
+        .route("/faults/{id}", delete(faults::remove))
         .route("/phones/{number}/presence", post(phones::presence))
         .route("/phones/{number}/watch", post(phones::watch))
         .route("/phones/{number}/offline", post(phones::offline))
         .route("/phones/{number}/online", post(phones::online))
         .route("/phones/{number}/inbox", get(messages::inbox))
+        .route("/phones/{number}/inbox/{id}", get(messages::content))
         .route("/phones/{number}/inbox/{id}/media", get(messages::media))
+        .route("/phones/{number}/app-state", get(phones::app_state).post(phones::set))
         .route("/phones/{number}/messages", post(messages::send))
         .route("/phones/{number}/reaction", post(changes::react))
         .route("/phones/{number}/edit", post(changes::edit))
@@ -49,6 +69,7 @@ pub(crate) fn routes(network: &Arc<Network>) -> Router {
         .route("/phones/{number}/events", get(events::stream))
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async { Problem::method() })
+        .layer(axum::middleware::from_fn(page::own_pages_only))
         .layer(DefaultBodyLimit::max(network.limits.body_bytes_max))
         .with_state(Arc::clone(network))
 }

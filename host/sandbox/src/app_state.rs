@@ -47,6 +47,11 @@ fn count(patches: &[Patch]) -> u64 {
 }
 
 impl AppState {
+    /// The names of the collections there are.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.collections.keys().cloned().collect()
+    }
+
     /// The patches after a version.
     pub(crate) fn after(&self, name: &str, version: u64) -> Patches {
         let all = self.collections.get(name).map(Vec::as_slice).unwrap_or_default();

@@ -13,6 +13,19 @@ pub struct Config {
     pub network: SocketAddr,
     /// Where the admin API listens. Loopback only; port 0 picks a free one.
     pub admin: SocketAddr,
+    /// Serve the admin API on the network's address too, for clients that know one port only.
+    pub one_port: bool,
+    /// Where the media host also listens with https, under a certificate signed by itself. Loopback only.
+    pub media_https: Option<SocketAddr>,
+    /// The media host's name as clients are told it, with a port when it is not 443. Without it: the address of
+    /// `media_https`, or else [`MEDIA_HOST`](crate::MEDIA_HOST), which clients have to map.
+    pub media_host: Option<String>,
+    /// A QR text scanned by no named phone is scanned by the phone that has the client's push name, created if missing,
+    /// with the traits the name asks for (see [`Traits`](crate::Traits)).
+    pub phones_by_push_name: bool,
+    /// Everyone hears of everyone's about text, picture and devices, as if all had each other in their address books.
+    /// Without it those who have talked to each other do.
+    pub all_are_contacts: bool,
     /// Where keys and the world are kept; `None` keeps them in memory until shutdown.
     pub data_dir: Option<PathBuf>,
     /// Limits of queues, logs and times.
@@ -22,14 +35,24 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self { network: any, admin: any, data_dir: None, limits: Limits::default() }
+        Self {
+            network: any,
+            admin: any,
+            one_port: false,
+            media_https: None,
+            media_host: None,
+            phones_by_push_name: false,
+            all_are_contacts: false,
+            data_dir: None,
+            limits: Limits::default(),
+        }
     }
 }
 
 impl Config {
     /// Refuses an address that other machines could reach.
     pub(crate) fn validate(&self) -> Result<(), Error> {
-        for address in [self.network, self.admin] {
+        for address in [self.network, self.admin].into_iter().chain(self.media_https) {
             if !address.ip().is_loopback() {
                 return Err(Error::NotLoopback { address });
             }
@@ -64,6 +87,16 @@ pub struct Limits {
     pub phone_keys_max: usize,
     /// Below this many one-time keys a companion is asked to upload more.
     pub companion_keys_low: usize,
+    /// Groups and communities in one world.
+    pub groups_max: usize,
+    /// Members of one group.
+    pub group_members_max: usize,
+    /// Channels in one world.
+    pub channels_max: usize,
+    /// Posts kept per channel; beyond it the oldest is forgotten.
+    pub channel_posts_max: usize,
+    /// Profile pictures kept; beyond it the oldest is forgotten.
+    pub pictures_max: usize,
     /// Patches kept per app-state collection; beyond it uploads are refused.
     pub app_state_patches_max: usize,
     /// Largest body the media host and the admin API accept, in bytes.
@@ -102,6 +135,11 @@ impl Default for Limits {
             seen_max: 50_000,
             phone_keys_max: 5_000,
             companion_keys_low: 5,
+            groups_max: 20_000,
+            group_members_max: 1_024,
+            channels_max: 2_000,
+            channel_posts_max: 2_000,
+            pictures_max: 5_000,
             app_state_patches_max: 5_000,
             body_bytes_max: 100 * 1024 * 1024,
             media_files_max: 2_000,

@@ -21,6 +21,8 @@ use whatsapp_rust::wacore::noise::NoiseCipher;
 use whatsapp_rust::wacore_binary::marshal::marshal;
 use whatsapp_rust::wacore_binary::{Node, OwnedNodeRef, util::unpack_bytes};
 
+use crate::clock::now_s;
+use crate::faults::{self, Effect, Place, Victim};
 use crate::network::Network;
 use crate::relay::{self, Author, presence, receipt};
 use crate::stanza::attr_or_empty;
@@ -131,7 +133,7 @@ async fn handle(network: &Arc<Network>, session: &mut Session, node: &Node) -> R
     };
     let author: Author = author.clone();
     match node.tag.as_ref() {
-        "message" => session.send(relay::message(network, &author, node)).await,
+        "message" => take_message(network, session, &author, node).await,
         "receipt" => session.send(receipt::receipt(network, &author, node)).await,
         "ack" => {
             relay::acknowledged(network, &author, node);
@@ -152,6 +154,22 @@ async fn handle(network: &Arc<Network>, session: &mut Session, node: &Node) -> R
             tracing::debug!(tag = %node.tag, id = %attr_or_empty(node, "id"), "sandbox ignores an unknown stanza");
             Ok(())
         }
+    }
+}
+
+/// Takes a message from a client, or does to it what a fault says.
+async fn take_message(network: &Arc<Network>, session: &Session, author: &Author, node: &Node) -> Result<(), Ended> {
+    let victim = Victim { phone: &author.account.pn, device: author.device, of: "message" };
+    match faults::delayed(network.faults.strike(Place::Send, victim)).await {
+        Some(Effect::Drop) => Ok(()),
+        Some(Effect::Refuse(code)) => {
+            session.send(crate::stanza::ack(node, "message").attr("t", now_s()).attr("error", code).build()).await
+        }
+        Some(Effect::Duplicate) => {
+            session.send(relay::message(network, author, node)).await?;
+            session.send(relay::message(network, author, node)).await
+        }
+        _ => session.send(relay::message(network, author, node)).await,
     }
 }
 

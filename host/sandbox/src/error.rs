@@ -25,6 +25,12 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// The certificate of the https media host could not be made.
+    #[error("cannot make a certificate for the media host: give it a DNS name or an IP address ({why})")]
+    Certificate {
+        /// The library's words.
+        why: String,
+    },
     /// The data folder could not be read or written.
     #[error("cannot use {path} for the sandbox's data: check that the folder exists and is writable")]
     Data {
@@ -93,9 +99,18 @@ pub enum Error {
     /// The phone is offline.
     #[error("the phone is offline: bring it online first")]
     PhoneOffline,
+    /// A message is not in the inbox.
+    #[error("no message with this id is in the inbox: it has not arrived, or newer ones pushed it out")]
+    UnknownMessage,
     /// A message of the inbox is not there, or carries no media.
     #[error("no media message with this id is in the inbox")]
     UnknownMedia,
+    /// The network refused a request, as WhatsApp would refuse a phone.
+    #[error("the network refuses this with code {code}: the phone may not do it, or it makes no sense now")]
+    Refused {
+        /// The code, as a client would see it.
+        code: u16,
+    },
     /// A message was asked for that makes no sense.
     #[error("{why}")]
     Invalid {

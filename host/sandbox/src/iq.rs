@@ -4,7 +4,11 @@
 //! every request is answered; one without a row gets error 501 and is counted.
 
 mod app_state;
+pub(crate) mod channels;
+pub(crate) mod groups;
 pub(crate) mod keys;
+mod mex;
+mod picture;
 mod settings;
 mod usync;
 
@@ -15,11 +19,12 @@ use whatsapp_rust::wacore_binary::Node;
 use whatsapp_rust::wacore_binary::builder::NodeBuilder;
 
 use crate::connection::{Ended, Session, Standing};
+use crate::faults::{self, Effect, Place, Victim};
 use crate::network::Network;
+use crate::pairing;
 use crate::phone::companions::{share_key, unlink};
 use crate::relay::Author;
 use crate::stanza::{attr, attr_or_empty, children, error, jid_attr, result};
-use crate::{MEDIA_HOST, pairing};
 
 /// Seconds a client may use one set of media hosts.
 const MEDIA_TTL_S: u32 = 3600;
@@ -43,8 +48,24 @@ pub(crate) async fn handle(network: &Arc<Network>, session: &mut Session, node: 
     let reply = match &session.standing {
         Standing::Device(author) => {
             let author = author.clone();
-            let reply = answer(network, &author, &Request { id: &id, node, child: children(node).first() });
+            let of = attr_or_empty(node, "xmlns");
+            let victim = Victim { phone: &author.account.pn, device: author.device, of: &of };
+            match faults::delayed(network.faults.strike(Place::Request, victim)).await {
+                Some(Effect::Drop) => return Ok(()),
+                Some(Effect::Refuse(code)) => return session.send(error(&id, code, "fault")).await,
+                _ => {}
+            }
+            let request = Request { id: &id, node, child: children(node).first() };
+            let (reply, news) = match attr(node, "xmlns").as_deref() {
+                Some("w:g2") => groups::answer(network, &author, &id, node),
+                _ => (answer(network, &author, &request), Vec::new()),
+            };
+            let refused = attr(&reply, "type").is_some_and(|kind| kind == "error");
             session.send(reply).await?;
+            if refused {
+                return Ok(());
+            }
+            news.into_iter().for_each(|news| news.tell(network));
             return follow_up(network, session, &author, node, &kind).await;
         }
         Standing::Applicant(_) => answer_applicant(network, session, &id, node),
@@ -104,16 +125,18 @@ fn answer(network: &Network, author: &Author, request: &Request<'_>) -> Node {
         ("encrypt", "set", _) => keys::upload(network, author, request),
         ("usync", "get", "usync") => usync::answer(network, request),
         ("w:sync:app:state", _, _) => app_state::sync(network, author, request),
-        ("w:m", "set", _) => result(id, vec![media_conn()]),
-        ("abt", "get", _) => settings::props(request),
+        ("w:m", "set", _) => result(id, vec![media_conn(network)]),
+        ("abt", "get", _) => settings::props(author, request),
         ("blocklist", "get", _) => settings::block_list(author, request),
         ("blocklist", "set", _) => settings::block(network, author, request),
         ("privacy", "get", _) => settings::privacy(author, request),
         ("privacy", "set", _) => settings::set_privacy(network, author, request),
         ("status", "set", _) => settings::set_about(network, author, request),
-        ("w:profile:picture", "get", _) => settings::picture(request),
+        ("w:profile:picture", "get", _) => picture::get(network, author, request),
+        ("w:profile:picture", "set", _) => picture::set(network, author, request),
         ("w:biz", "get", _) => settings::business(request),
-        ("w:g2", "get", "participating") => settings::groups(request),
+        ("newsletter", _, _) => channels::answer(network, author, request),
+        ("w:mex", "get", "query") => mex::answer(network, author, request),
         ("md", "set", "remove-companion-device") => settings::logout(author, request),
         ("disappearing_mode" | "urn:xmpp:whatsapp:dirty" | "w:stats" | "spam" | "tos", _, _) => result(id, vec![]),
         ("urn:xmpp:whatsapp:push", "set", _) => result(id, vec![]),
@@ -138,8 +161,8 @@ fn unknown(network: &Network, id: &str, node: &Node) -> Node {
     error(id, 501, "feature-not-implemented")
 }
 
-fn media_conn() -> Node {
-    let host = NodeBuilder::new("host").attr("hostname", MEDIA_HOST).attr("type", "primary").build();
+fn media_conn(network: &Network) -> Node {
+    let host = NodeBuilder::new("host").attr("hostname", network.media.host()).attr("type", "primary").build();
     NodeBuilder::new("media_conn")
         .attr("auth", "sandbox")
         .attr("ttl", MEDIA_TTL_S)

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -14,6 +15,11 @@ use whatsapp_rust::wacore_binary::{Jid, Node};
 
 use crate::account::Account;
 use crate::stanza::{attr, jid_attr, server};
+
+/// How long typing is worth telling.
+const HINT_LIFE: Duration = Duration::from_secs(3);
+/// Hints one device may have waiting.
+const HINTS_MAX: usize = 64;
 
 /// How many stanzas one step of draining takes out of the lock.
 const DRAIN_BATCH: usize = 64;
@@ -59,6 +65,8 @@ pub(crate) struct Mailbox {
     queue: VecDeque<Queued>,
     next_seq: u64,
     link: Option<Link>,
+    /// What may be lost and came while no link was live, with the time it came. Told when it is still fresh.
+    hints: VecDeque<(Instant, Arc<Node>)>,
     /// Stanzas lost to the queue's limit.
     pub(crate) dropped: u64,
 }
@@ -97,11 +105,16 @@ impl Mailbox {
         self.queue.push_back(Queued { seq: self.next_seq, node });
     }
 
-    /// Offers a stanza that may be lost (presence, typing) to a live link.
-    pub(crate) fn offer(&self, node: Arc<Node>) {
+    /// Offers a stanza that may be lost (presence, typing) to a live link, or to one that is live soon.
+    pub(crate) fn offer(&mut self, node: Arc<Node>) {
         if let Some(link) = self.link.as_ref().filter(|link| link.phase == Phase::Live) {
             // A full link loses the hint. The next stanza that must arrive cuts the link.
             let _ = link.outgoing.try_send(node);
+        } else if node.tag == "chatstate" {
+            self.hints.push_back((Instant::now(), node));
+            if self.hints.len() > HINTS_MAX {
+                self.hints.pop_front();
+            }
         }
     }
 
@@ -190,7 +203,8 @@ impl Mailbox {
             (true, Finish::Not) => Step::Empty,
             (true, Finish::WhenEmpty) => {
                 link.phase = Phase::Live;
-                Step::Live
+                let hints = std::mem::take(&mut self.hints).into_iter();
+                Step::Live(hints.filter(|(came, _)| came.elapsed() < HINT_LIFE).map(|(_, node)| node).collect())
             }
         }
     }
@@ -206,7 +220,8 @@ enum Step {
     Gone,
     Batch(Vec<(u64, Arc<Node>)>),
     Empty,
-    Live,
+    /// Everything queued is sent; here is what is left to hint at.
+    Live(Vec<Arc<Node>>),
 }
 
 /// Sends everything queued over a new link, then the marker that ends the offline messages, then makes the link live.
@@ -222,7 +237,14 @@ pub(crate) async fn drain(account: Arc<Account>, device: u16, link: u64, outgoin
         let finish = if marked { Finish::WhenEmpty } else { Finish::Not };
         let step = account.with_device(device, |device| device.mailbox.next_batch(link, after, finish));
         let batch = match step.unwrap_or(Step::Gone) {
-            Step::Gone | Step::Live => return,
+            Step::Gone => return,
+            Step::Live(hints) => {
+                for hint in hints {
+                    // The link may be gone again, and the hint with it.
+                    let _ = outgoing.send(hint).await;
+                }
+                return;
+            }
             Step::Empty => Vec::new(),
             Step::Batch(batch) => batch,
         };
@@ -279,7 +301,7 @@ mod tests {
         let cut = CancellationToken::new();
         mailbox.attach(1, outgoing, cut.clone());
         assert!(mailbox.begin_drain(1).is_some());
-        assert!(matches!(mailbox.next_batch(1, 0, Finish::WhenEmpty), Step::Live));
+        assert!(matches!(mailbox.next_batch(1, 0, Finish::WhenEmpty), Step::Live(_)));
         assert_eq!(mailbox.post(message("A"), 10), Posted::Sent);
         assert_eq!(mailbox.post(message("B"), 10), Posted::Overflowed);
         assert!(cut.is_cancelled());

@@ -4,7 +4,7 @@
 //! given path answers, also a range. Bounded in files and bytes, the oldest go first. Not kept over a restart.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use axum::Router;
 use axum::body::Body;
@@ -20,6 +20,7 @@ use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use crate::faults::{self, Effect, Place};
 use crate::network::Network;
 use crate::sync::held;
 use crate::{Limits, MEDIA_HOST};
@@ -42,6 +43,8 @@ pub(crate) struct MediaHost {
     files: Mutex<Files>,
     files_max: usize,
     bytes_max: usize,
+    /// The name clients are told, with a port when it is not the usual one.
+    host: OnceLock<String>,
 }
 
 /// Interrupted uploads kept for continuing.
@@ -53,7 +56,24 @@ impl MediaHost {
             files: Mutex::new(Files::default()),
             files_max: limits.media_files_max,
             bytes_max: limits.media_bytes_max,
+            host: OnceLock::new(),
         }
+    }
+
+    /// Sets the name clients are told; the first one counts.
+    pub(crate) fn name(&self, host: String) {
+        // Named once, at the start.
+        let _ = self.host.set(host);
+    }
+
+    /// The name clients are told.
+    pub(crate) fn host(&self) -> &str {
+        self.host.get().map_or(MEDIA_HOST, String::as_str)
+    }
+
+    /// The address of a path, as clients see it.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("https://{}{path}", self.host())
     }
 
     /// Stores a file and returns its path.
@@ -110,6 +130,7 @@ pub(crate) fn routes() -> Router<Arc<Network>> {
         .route("/mms/{kind}/{token}", post(upload))
         .route("/product/image/{token}", post(upload_product))
         .route("/v/sandbox/{token}", get(download))
+        .route("/v/pictures/{id}", get(picture))
 }
 
 #[derive(Deserialize)]
@@ -133,11 +154,16 @@ async fn upload(
     Query(query): Query<UploadQuery>,
     body: Body,
 ) -> Response {
+    if let Some(status) = struck(&network, Place::MediaPut).await {
+        return status.into_response();
+    }
     let host = &network.media;
     let path = format!("{PATH_PREFIX}{token}");
     if query.resume == Some(1) {
         return match (host.get(&path), host.partial(&token)) {
-            (Some(_), _) => Json(json!({"resume": "complete", "url": url(&path), "direct_path": path})).into_response(),
+            (Some(_), _) => {
+                Json(json!({"resume": "complete", "url": host.url(&path), "direct_path": path})).into_response()
+            }
             (None, Some(partial)) => Json(json!({"resume": partial.len().to_string()})).into_response(),
             (None, None) => Json(json!({"resume": "0"})).into_response(),
         };
@@ -166,14 +192,30 @@ async fn upload(
     }
     host.drop_partial(&token);
     let path = host.put(&token, whole.freeze());
-    Json(json!({"url": url(&path), "direct_path": path})).into_response()
+    Json(json!({"url": host.url(&path), "direct_path": path})).into_response()
 }
 
-fn url(path: &str) -> String {
-    format!("https://{MEDIA_HOST}{path}")
+/// The status a fault makes the media host answer with, after the delay it asks for.
+async fn struck(network: &Network, place: Place) -> Option<StatusCode> {
+    match faults::delayed(network.faults.strike_media(place)).await? {
+        Effect::Refuse(code) => StatusCode::from_u16(code).ok(),
+        // A lost answer cannot be shown by HTTP without cutting the connection; a gateway's timeout says the same.
+        _ => Some(StatusCode::GATEWAY_TIMEOUT),
+    }
+}
+
+/// A profile picture, unencrypted.
+async fn picture(State(network): State<Arc<Network>>, Path(id): Path<String>) -> Response {
+    match network.pictures.get(&id) {
+        Some(bytes) => ([(header::CONTENT_TYPE, "image/jpeg")], bytes).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
 }
 
 async fn download(State(network): State<Arc<Network>>, Path(token): Path<String>, headers: HeaderMap) -> Response {
+    if let Some(status) = struck(&network, Place::MediaGet).await {
+        return status.into_response();
+    }
     let Some(bytes) = network.media.get(&format!("{PATH_PREFIX}{token}")) else {
         return StatusCode::NOT_FOUND.into_response();
     };

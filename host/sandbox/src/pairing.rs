@@ -40,6 +40,8 @@ pub(crate) struct Applicant {
     pub(crate) noise: [u8; 32],
     /// The identity key it registered in the handshake.
     pub(crate) identity: [u8; 32],
+    /// The name its user goes by, when it says so.
+    pub(crate) push_name: Option<String>,
     pub(crate) outgoing: mpsc::Sender<Arc<Node>>,
 }
 
@@ -110,6 +112,11 @@ impl Pairing {
                 let _ = awaiting.done.send(Err(Error::PairingFailed { why: "it closed the connection" }));
             }
         }
+    }
+
+    /// The push name of the connection that shows this ref.
+    pub(crate) fn push_name(&self, reference: &str) -> Option<String> {
+        held(&self.state).refs.get(reference)?.push_name.clone()
     }
 
     /// Finds the connection that shows this ref and takes all its refs away.

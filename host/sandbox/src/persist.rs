@@ -48,9 +48,12 @@ impl Store {
             }
             Err(source) => return Err(Error::Data { path, source }),
         };
-        let world: World =
-            serde_json::from_reader(BufReader::new(file)).map_err(|source| Error::Snapshot { path, source })?;
-        world.into_network(limits)
+        let mut world: World = serde_json::from_reader(BufReader::new(file))
+            .map_err(|source| Error::Snapshot { path: path.clone(), source })?;
+        // From here on the kept sessions fall behind, until a shutdown says otherwise.
+        let finished = world.begin();
+        self.write(&world).map_err(|source| Error::Data { path, source })?;
+        world.into_network(limits, finished)
     }
 
     /// Saves after each change until the sandbox stops.

@@ -5,30 +5,42 @@
 //! [`companions`] links devices and shares keys with them, [`handle`] is the interface for tests.
 
 mod acts;
+pub(crate) mod app_state;
 mod changes;
+pub(crate) mod chat_settings;
 pub(crate) mod companions;
 pub(crate) mod content;
+mod describe;
 pub(crate) mod event;
+mod group_send;
+pub(crate) mod groups;
 pub(crate) mod handle;
+mod history;
 pub(crate) mod inbox;
 pub(crate) mod media;
+mod peer;
 pub(crate) mod receive;
 pub(crate) mod report;
+mod resend;
+pub(crate) mod reupload;
 pub(crate) mod run;
+pub(crate) mod script;
 pub(crate) mod send;
+pub(crate) mod sender_keys;
 pub(crate) mod signal;
+pub(crate) mod troubles;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
-use whatsapp_rust::buffa::{Message as _, MessageField};
-use whatsapp_rust::wacore::appstate::encode::encode_record;
-use whatsapp_rust::wacore::appstate::hash::{HashState, generate_patch_mac};
-use whatsapp_rust::wacore::appstate::keys::expand_app_state_keys;
+use whatsapp_rust::buffa::MessageField;
+use whatsapp_rust::wacore::appstate::schemas::{self, Schema};
 use whatsapp_rust::wacore::libsignal::protocol::{CurveError, KeyPair};
 use whatsapp_rust::waproto::whatsapp as wa;
+use whatsapp_rust::waproto::whatsapp::sync_action_value::{NctSaltSyncAction, PushNameSetting};
 
+use crate::account::AccountState;
 use crate::app_state::AppState;
 use crate::clock::now_ms;
 use crate::identity::{key_pair, public_bytes, random, sign};
@@ -36,10 +48,9 @@ use crate::keys::{KEY_TYPE, KeyBundle, OneTimeKey, SignedKey};
 use crate::sync::held;
 use crate::{Error, Limits};
 use inbox::PhoneLog;
+use script::Running;
 use signal::{OneTimeKeys, Signal};
 
-/// The collection that carries the push name.
-const PUSH_NAME_COLLECTION: &str = "critical_block";
 /// The id of the phone's only signed key.
 const SIGNED_KEY_ID: u32 = 1;
 
@@ -62,6 +73,8 @@ pub(crate) struct PhoneCore {
     /// Signal sessions. Held while encrypting or decrypting one message.
     pub(crate) signal: tokio::sync::Mutex<Signal>,
     pub(crate) log: Mutex<PhoneLog>,
+    /// What the phone does by itself.
+    pub(crate) script: Mutex<Option<Running>>,
     /// The newest event's number; readers wait on it.
     pub(crate) newest: watch::Sender<u64>,
     /// Whether the phone is to be connected.
@@ -107,6 +120,7 @@ impl PhoneCore {
             signal: tokio::sync::Mutex::new(signal),
             newest: watch::Sender::new(log.newest()),
             log: Mutex::new(log),
+            script: Mutex::new(None),
             online: watch::Sender::new(true),
         }
     }
@@ -127,33 +141,26 @@ impl PhoneCore {
         outcome
     }
 
-    /// The app state a new account begins with: its push name, so that the first login of a companion has one.
-    pub(crate) fn initial_app_state(&self, name: &str) -> Result<AppState, Error> {
-        let keys = expand_app_state_keys(&self.app_key.key);
-        let value = wa::SyncActionValue {
-            timestamp: Some(i64::try_from(now_ms()).unwrap_or(i64::MAX)),
-            push_name_setting: MessageField::some(wa::sync_action_value::PushNameSetting {
-                name: Some(name.to_owned()),
-            }),
-            ..Default::default()
+    /// The app state a new account begins with: its push name, so that the first login of a companion has one, and the
+    /// salt of its tokens when its traits say so.
+    pub(crate) fn initial_app_state(&self, state: &AccountState, limits: &Limits) -> Result<AppState, Error> {
+        let timestamp = i64::try_from(now_ms()).ok();
+        let mut written = AppState::default();
+        let mut write = |schema: &Schema, value: &wa::SyncActionValue| {
+            let version = i32::try_from(schema.version).unwrap_or(1);
+            let (collection, max) = (schema.collection.as_str(), limits.app_state_patches_max);
+            app_state::write(&mut written, &self.app_key, collection, &[schema.name], value, version, max)
         };
-        let set = wa::syncd_mutation::SyncdOperation::SET;
-        let index = br#"["setting_pushName"]"#;
-        let (mutation, _) = encode_record(set, index, &value, &keys, &self.app_key.id, &random(), 1);
-        let mut hash = HashState { version: 1, ..HashState::default() };
-        let (_, updated) = hash.update_hash(std::slice::from_ref(&mutation), |_, _| Ok(None));
-        updated.map_err(|_| Error::Invalid { why: "the push name cannot be written as app state" })?;
-        let mut patch = wa::SyncdPatch {
-            snapshot_mac: Some(hash.generate_snapshot_mac(PUSH_NAME_COLLECTION, &keys.snapshot_mac)),
-            key_id: MessageField::some(wa::KeyId { id: Some(self.app_key.id.to_vec()) }),
-            mutations: vec![mutation],
-            ..Default::default()
-        };
-        patch.patch_mac = Some(generate_patch_mac(&patch, PUSH_NAME_COLLECTION, &keys.patch_mac, 1));
-        let mut state = AppState::default();
-        state
-            .append(PUSH_NAME_COLLECTION, 0, &patch.encode_to_vec(), usize::MAX)
-            .map_err(|_| Error::Invalid { why: "the push name cannot be kept as app state" })?;
-        Ok(state)
+        let name = PushNameSetting { name: Some(state.name.clone()) };
+        let value =
+            wa::SyncActionValue { timestamp, push_name_setting: MessageField::some(name), ..Default::default() };
+        write(&schemas::SETTING_PUSH_NAME, &value)?;
+        if state.traits.salt_by_app_state {
+            let salt = NctSaltSyncAction { salt: Some(state.salt.to_vec()) };
+            let nct_salt_sync_action = MessageField::some(salt);
+            let value = wa::SyncActionValue { timestamp, nct_salt_sync_action, ..Default::default() };
+            write(&schemas::NCT_SALT_SYNC, &value)?;
+        }
+        Ok(written)
     }
 }

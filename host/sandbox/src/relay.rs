@@ -3,6 +3,8 @@
 //! The server reads addresses and never contents. Invariant: a message is in every recipient's queue before its
 //! author gets the acknowledgement.
 
+mod channel;
+mod group;
 pub(crate) mod presence;
 pub(crate) mod receipt;
 
@@ -12,10 +14,11 @@ use std::sync::atomic::Ordering;
 use whatsapp_rust::wacore_binary::builder::NodeBuilder;
 use whatsapp_rust::wacore_binary::{Jid, Node, Server};
 
-use crate::account::Account;
+use crate::account::{Account, PHONE};
 use crate::clock::now_s;
 use crate::network::Network;
 use crate::stanza::{ack, attr, attr_or_empty, children, jid_attr};
+use crate::tokens;
 
 /// The device a stanza came from.
 #[derive(Clone)]
@@ -31,6 +34,9 @@ impl Author {
     }
 }
 
+/// The user part of the address that status posts go to.
+const STATUS: &str = "status";
+
 /// Children of a message that go along to every recipient.
 const SHARED_CHILDREN: [&str; 4] = ["reporting", "meta", "biz", "bot"];
 
@@ -42,20 +48,49 @@ pub(crate) fn message(network: &Network, author: &Author, node: &Node) -> Node {
     };
     network.counters.messages.fetch_add(1, Ordering::Relaxed);
     author.account.with_device(author.device, |device| device.counters.messages_in += 1);
-    if !matches!(to.server, Server::Pn | Server::Lid) {
-        return ack.attr("error", 501u16).build();
+    if to.server == Server::Newsletter {
+        return match channel::message(network, author, node, &to) {
+            Ok(server_id) => ack.attr("server_id", server_id).build(),
+            Err(code) => ack.attr("error", code).build(),
+        };
     }
-    let Some(partner) = network.directory.find_jid(&to) else {
-        return ack.attr("error", 404u16).build();
+    let taken = match to.server {
+        Server::Pn | Server::Lid => direct(network, author, node, &to),
+        Server::Group => group::message(network, author, node, &to),
+        Server::Broadcast if to.user == STATUS => group::status(network, author, node, &to),
+        _ => Err(501),
     };
-    for (target, enc) in targets(node, &to) {
-        deliver(network, author, node, &to, &target, enc);
+    match taken {
+        Ok(()) => ack.build(),
+        Err(code) => ack.attr("error", code).build(),
+    }
+}
+
+/// A message to one account: a copy for each device it is encrypted to.
+fn direct(network: &Network, author: &Author, node: &Node, to: &Jid) -> Result<(), u16> {
+    let partner = network.directory.find_jid(to).ok_or(404u16)?;
+    let peer = attr(node, "category").is_some_and(|category| category == "peer");
+    if !peer && !tokens::accepts(&partner, author, node) {
+        return Err(tokens::REFUSED);
+    }
+    if !peer && is_first_contact(author, &partner) && !author.account.with(|state| state.restriction.reach_out()) {
+        return Err(tokens::REFUSED);
+    }
+    for (target, enc) in targets(node, to) {
+        deliver(network, author, node, to, &target, enc);
     }
     if !Arc::ptr_eq(&partner, &author.account) {
         author.account.remember_contact(&partner.pn);
         partner.remember_contact(&author.account.pn);
     }
-    ack.build()
+    Ok(())
+}
+
+/// True when a companion writes to an account that its own has never talked to.
+fn is_first_contact(author: &Author, partner: &Arc<Account>) -> bool {
+    author.device != PHONE
+        && !Arc::ptr_eq(partner, &author.account)
+        && !author.account.with(|state| state.contacts.contains(&partner.pn))
 }
 
 /// The devices a message is encrypted to. A bare `<enc>` goes to the device in `to`.

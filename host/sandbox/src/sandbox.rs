@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State, WebSocketUpgrade};
@@ -17,13 +18,15 @@ use tokio::net::TcpListener;
 use crate::network::Network;
 use crate::persist::Store;
 use crate::phone::handle::Phone;
-use crate::{Config, Error, MEDIA_HOST, admin, connection, media_host};
+use crate::tls::TlsListener;
+use crate::{ActiveFault, Config, Error, Fault, admin, connection, media_host};
 
 /// A running WhatsApp network.
 pub struct Sandbox {
     network: Arc<Network>,
     network_addr: SocketAddr,
     admin_addr: SocketAddr,
+    media_https: Option<SocketAddr>,
     store: Option<Arc<Store>>,
 }
 
@@ -41,21 +44,31 @@ impl Sandbox {
     /// [`Error::NotLoopback`], [`Error::Listen`], [`Error::Data`], [`Error::Snapshot`].
     pub async fn start(config: Config) -> Result<Self, Error> {
         config.validate()?;
-        let Config { network: network_addr, admin: admin_addr, data_dir, limits } = config;
+        let Config { network: network_addr, admin: admin_addr, one_port, data_dir, limits, .. } = config;
         let store = data_dir.map(Store::open).transpose()?.map(Arc::new);
         let network = match &store {
             Some(store) => store.load(limits)?,
             None => Network::new(limits, crate::trust::Trust::generate()?),
         };
+        network.by_push_name.store(config.phones_by_push_name, Ordering::Relaxed);
+        network.all_are_contacts.store(config.all_are_contacts, Ordering::Relaxed);
         let (front, network_addr) = listen(network_addr).await?;
         let (back, admin_addr) = listen(admin_addr).await?;
-        serve(&network, front, front_routes(&network, network_addr));
+        let media_https = serve_https(&network, config.media_https, config.media_host.clone()).await?;
+        if let Some(name) = config.media_host.or_else(|| media_https.map(|address| address.to_string())) {
+            network.media.name(name);
+        }
+        let mut routes = front_routes(&network, network_addr);
+        if one_port {
+            routes = routes.fallback_service(admin::routes(&network));
+        }
+        serve(&network, front, routes);
         serve(&network, back, admin::routes(&network));
         if let Some(store) = &store {
             network.tasks.spawn(Arc::clone(store).keep_saving(Arc::clone(&network)));
         }
         tracing::info!(network = %network_addr, admin = %admin_addr, "sandbox network is listening");
-        Ok(Self { network, network_addr, admin_addr, store })
+        Ok(Self { network, network_addr, admin_addr, media_https, store })
     }
 
     /// Where clients connect: `ws://127.0.0.1:PORT/ws/chat`.
@@ -66,6 +79,16 @@ impl Sandbox {
     /// Where the media host is: `http://127.0.0.1:PORT`. Clients map [`MEDIA_HOST`] to it.
     pub fn media_base(&self) -> String {
         format!("http://{}", self.network_addr)
+    }
+
+    /// Where the media host listens with https, when it does.
+    pub fn media_https_addr(&self) -> Option<SocketAddr> {
+        self.media_https
+    }
+
+    /// The media host's name as clients are told it.
+    pub fn media_host(&self) -> &str {
+        self.network.media.host()
     }
 
     /// Where the admin API listens.
@@ -101,6 +124,24 @@ impl Sandbox {
         all.into_iter().map(|account| Phone::new(Arc::clone(&self.network), account)).collect()
     }
 
+    /// Switches a fault on; its number.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when the effect cannot happen there, [`Error::LimitReached`].
+    pub fn add_fault(&self, fault: Fault) -> Result<u64, Error> {
+        self.network.faults.add(self.network.next(), fault)
+    }
+
+    /// Switches one fault off, or all; how many were on.
+    pub fn remove_faults(&self, id: Option<u64>) -> usize {
+        self.network.faults.remove(id)
+    }
+
+    /// The faults that are on.
+    pub fn faults(&self) -> Vec<ActiveFault> {
+        self.network.faults.all()
+    }
+
     /// Closes every connection, stops every task and writes the last snapshot.
     pub async fn shutdown(self) {
         self.network.stop.cancel();
@@ -128,7 +169,7 @@ impl Drop for Sandbox {
 pub(crate) fn create_phone(network: &Arc<Network>, number: Option<&str>, name: Option<&str>) -> Result<Phone, Error> {
     let account = match number {
         Some(number) => network.create_account(number, name)?,
-        None => network.create_account(&network.directory.free_number(), name)?,
+        None => network.create_any(name)?,
     };
     Ok(Phone::new(Arc::clone(network), account))
 }
@@ -154,6 +195,29 @@ fn serve(network: &Arc<Network>, listener: TcpListener, routes: Router) {
     });
 }
 
+/// Serves the media host with https; where.
+async fn serve_https(
+    network: &Arc<Network>,
+    address: Option<SocketAddr>,
+    name: Option<String>,
+) -> Result<Option<SocketAddr>, Error> {
+    let Some(address) = address else { return Ok(None) };
+    let (listener, address) = listen(address).await?;
+    let name = name.map(|name| name.rsplit_once(':').map_or(name.clone(), |(host, _)| host.to_owned()));
+    let names = [Some(address.ip().to_string()), Some("localhost".to_owned()), name].into_iter().flatten().collect();
+    let listener = TlsListener::new(network, listener, address, names)?;
+    let limit = DefaultBodyLimit::max(network.limits.body_bytes_max);
+    let routes = media_host::routes().with_state(Arc::clone(network)).layer(limit);
+    let stop = network.stop.clone();
+    network.tasks.spawn(async move {
+        let serving = axum::serve(listener, routes).with_graceful_shutdown(async move { stop.cancelled().await });
+        if let Err(error) = serving.await {
+            tracing::error!(%error, "sandbox https listener ended");
+        }
+    });
+    Ok(Some(address))
+}
+
 fn front_routes(network: &Arc<Network>, address: SocketAddr) -> Router {
     let front = Front { network: Arc::clone(network), address };
     let chat = Router::new().route("/", get(describe)).route("/ws/chat", get(upgrade)).with_state(front);
@@ -168,7 +232,7 @@ async fn describe(State(front): State<Front>) -> Response {
         "sandbox": "whatsapp",
         "ws_url": format!("ws://{address}/ws/chat"),
         "media_base": format!("http://{address}"),
-        "media_host": MEDIA_HOST,
+        "media_host": front.network.media.host(),
         "root_key": BASE64_STANDARD.encode(front.network.trust.root_public()),
     }))
     .into_response()

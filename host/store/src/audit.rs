@@ -38,6 +38,7 @@ impl<'r> AuditRow<'r> {
         let (user, key) = match &entry.by {
             Credential::Login { user, .. } => (Some(user), None),
             Credential::Key(key) => (None, Some(key)),
+            Credential::Link { .. } => (None, None),
         };
         Self {
             id: entry.id.as_str(),

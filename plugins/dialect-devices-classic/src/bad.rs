@@ -52,7 +52,7 @@ pub(crate) fn wrong_key(detail: &str) -> Fault {
 
 /// What this API answers for something that the gateway can't do.
 pub(crate) fn unsupported(field: &str, why: &str) -> Fault {
-    Fault { field: Some(field.to_owned()), ..Fault::new(ProblemCode::Unsupported, why) }
+    Fault { field: Some(field.into()), ..Fault::new(ProblemCode::Unsupported, why) }
 }
 
 fn of((status, _, text): Wording) -> Fault {
@@ -141,11 +141,14 @@ fn of_code(code: ProblemCode) -> Wording {
         | P::IdempotencyKeyExpired
         | P::TooManyDevices
         | P::TooManyKeys
+        | P::TooManyMembers
         | P::TooManyWebhooks
         | P::TooManyPlugins
         | P::TooMuchMedia
         | P::KeyNotRevealable
         | P::UserExists
+        | P::LastAdmin
+        | P::MessageNotChangeable
         | P::TenantExists
         | P::PresetKeyRevoked
         | P::RevisionConflict

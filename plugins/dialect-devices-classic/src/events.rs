@@ -18,9 +18,9 @@ pub(crate) const WANTED: &str = "events";
 /// The member that holds the payload of the newest test.
 pub(crate) const TEST_PAYLOAD: &str = "testPayload";
 
-/// One delivery, or why there is none. `subscribed` is the subscription's data.
-pub(crate) fn outcome(subscribed: &Value, base_url: &str, event: &Event) -> Result<Outcome, HookError> {
-    let Some((name, data)) = told(subscribed, base_url, event)? else {
+/// One delivery, or why there is none. `subscribed` is the subscription's data, `link` where the message's file can be had.
+pub(crate) fn outcome(subscribed: &Value, link: Option<&str>, event: &Event) -> Result<Outcome, HookError> {
+    let Some((name, data)) = told(subscribed, link, event)? else {
         return Ok(Outcome::Skip("its subscription does not name it, or this API has no such event".into()));
     };
     // A device that is gone has only the core's id left; a test may be about no device.
@@ -33,7 +33,7 @@ pub(crate) fn outcome(subscribed: &Value, base_url: &str, event: &Event) -> Resu
 }
 
 /// What an event is called here and what it says; `None`: the subscriber is not told of it.
-fn told(subscribed: &Value, base_url: &str, event: &Event) -> Result<Option<(&'static str, Value)>, HookError> {
+fn told(subscribed: &Value, link: Option<&str>, event: &Event) -> Result<Option<(&'static str, Value)>, HookError> {
     let wants = |name: &str| match subscribed[WANTED].as_array() {
         Some(wanted) => wanted.iter().any(|known| known == name),
         // The subscription was made by the core's own API.
@@ -53,9 +53,7 @@ fn told(subscribed: &Value, base_url: &str, event: &Event) -> Result<Option<(&'s
         "message.received" => {
             let message: Message = read(event)?;
             Ok(match shape::file_of(&message.content) {
-                Some(file) if wants("media") => {
-                    Some(("media_received", shape::media_received(&message, file, base_url)))
-                }
+                Some(file) if wants("media") => Some(("media_received", shape::media_received(&message, file, link))),
                 _ if wants("message") => Some(("message_received", shape::message_received(&message))),
                 _ => None,
             })
@@ -114,8 +112,9 @@ pub(crate) mod tests {
             device_number: Some(7),
             refs: Vec::new(),
             payload: payload.to_string(),
+            file_link: None,
         };
-        match outcome(subscribed, "http://localhost:3000", &event).expect("an outcome") {
+        match outcome(subscribed, Some("http://localhost:3000/v1/links/t"), &event).expect("an outcome") {
             Outcome::Send(parts) => {
                 let placed: Vec<_> = parts.signing.iter().map(|s| (&s.placement, s.prefix.as_str(), s.key)).collect();
                 let inside = Placement::BodyField("signature".into());
@@ -143,7 +142,7 @@ pub(crate) mod tests {
         let image = received(&json!({ "type": "image", "media": { "url": "/v1/x", "bytes": 5 }, "caption": "Look" }));
         let shown = body(&json!({ "events": ["media"] }), "message.received", &image);
         assert_eq!((&shown["event"], &shown["data"]["mediaType"]), (&json!("media_received"), &json!("image")));
-        assert_eq!(shown["data"]["mediaUrl"], "http://localhost:3000/v1/x");
+        assert_eq!(shown["data"]["mediaUrl"], "http://localhost:3000/v1/links/t");
         let shown = body(&json!({ "events": ["message"] }), "message.received", &image);
         assert_eq!((&shown["event"], &shown["data"]["message"]), (&json!("message_received"), &json!("Look")));
         assert_eq!(body(&json!({ "events": ["status"] }), "message.received", &image), Value::Null);

@@ -10,7 +10,6 @@ mod names;
 mod paging;
 mod sections;
 mod shape;
-#[cfg_attr(not(test), expect(dead_code, reason = "the host does not offer sockets to dialects yet"))]
 mod socket;
 
 use portico_sdk::dialect::{Dialect, Fault, Good, Route};
@@ -31,7 +30,7 @@ const SEND: &[&str] = &["address", "send"];
 const UPLOAD: &[&str] = &["address", "send", "upload"];
 const QR: &[&str] = &["address", "qr"];
 
-portico_sdk::register!(Classic: http_handler, webhook_format);
+portico_sdk::register!(Classic: http_handler, webhook_format, dialect_socket);
 
 impl Dialect for Classic {
     const ROUTES: &'static [&'static [Route<Self>]] = sections::ALL;
@@ -75,7 +74,7 @@ fn told(data: Value, message: Option<&str>) -> Response {
 impl WebhookFormat for Classic {
     fn format(_: &Context, to: &Subscription, events: Vec<Event>) -> Result<Vec<Outcome>, HookError> {
         let subscribed = to.data();
-        events.iter().map(|event| events::outcome(&subscribed, &to.base_url, event)).collect()
+        events.iter().map(|event| events::outcome(&subscribed, to.link_of(event).as_deref(), event)).collect()
     }
 }
 
@@ -86,5 +85,10 @@ mod tests {
     #[test]
     fn every_row_answers_as_its_fixtures_say() {
         portico_sdk::dialect::fixtures::contract::<Classic>(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures"));
+    }
+
+    #[test]
+    fn every_socket_says_what_its_cases_say() {
+        portico_sdk::dialect::fixtures::sockets::<Classic>(concat!(env!("CARGO_MANIFEST_DIR"), "/sockets"));
     }
 }

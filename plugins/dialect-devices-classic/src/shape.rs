@@ -26,11 +26,11 @@ pub(crate) fn message_received(message: &Message) -> Value {
     })
 }
 
-/// A file that came in. Whoever has the token gets its bytes at `mediaUrl`.
-pub(crate) fn media_received(message: &Message, file: &MediaContent, base_url: &str) -> Value {
+/// A file that came in. `link` is where its bytes can be had without a key, for a while.
+pub(crate) fn media_received(message: &Message, file: &MediaContent, link: Option<&str>) -> Value {
     let mut data = message_received(message);
     data["mediaType"] = json!(type_of_message(message));
-    data["mediaUrl"] = json!(format!("{base_url}{}", file.media.url));
+    data["mediaUrl"] = json!(link);
     data["mimeType"] = json!(file.media.media_type);
     data["fileName"] = json!(file.media.file_name);
     data["fileSize"] = json!(file.media.bytes);
@@ -62,7 +62,7 @@ pub(crate) fn file_of(content: &Content) -> Option<&MediaContent> {
         | Content::Voice(file)
         | Content::Document(file)
         | Content::Sticker(file) => Some(file),
-        Content::Text { .. } | Content::Other { .. } => None,
+        _ => None,
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) fn response(fault: &Fault) -> Response {
         Some(text) => (fault.status, text),
         None => wording(fault.code),
     };
-    let details = (status != 500 && fault.says.is_none() && !fault.detail.is_empty()).then_some(fault.detail.as_str());
+    let details = (status != 500 && fault.says.is_none() && !fault.detail.is_empty()).then_some(&*fault.detail);
     Response::json(status, &ErrorBody { success: false, error, details })
 }
 

@@ -22,7 +22,7 @@ pub(crate) fn response(fault: &Fault) -> Response {
         None if fault.code == ProblemCode::Unauthenticated && !fault.missing.is_empty() => (401, "API key required"),
         None => wording(fault.code),
     };
-    let details = (status != 500 && fault.says.is_none() && !fault.detail.is_empty()).then_some(fault.detail.as_str());
+    let details = (status != 500 && fault.says.is_none() && !fault.detail.is_empty()).then_some(&*fault.detail);
     Response::json(status, &ErrorBody { success: false, error: text, message: text, details })
 }
 

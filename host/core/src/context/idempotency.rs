@@ -12,7 +12,9 @@ use crate::context::Write;
 use crate::error::{Error, Result};
 use crate::id::{DeviceId, MessageId, TenantId};
 use crate::model::access::Member;
-use crate::model::message::{Content, Direction, Message, MessageStatus, SendFailure, StatusTimes};
+use crate::model::message::{
+    Content, Direction, Message, MessageContext, MessageState, MessageStatus, SendFailure, StatusTimes,
+};
 use crate::ports::store::{IdempotencyEntry, Tx};
 use crate::seal::Sealer;
 use crate::time::UtcMs;
@@ -235,6 +237,8 @@ struct KeptMessage {
     created_at: UtcMs,
     timestamp: UtcMs,
     times: StatusTimes,
+    context: MessageContext,
+    state: MessageState,
 }
 
 impl Answer for crate::model::plugin::PluginOffer {

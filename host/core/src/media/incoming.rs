@@ -39,7 +39,9 @@ impl Found {
 fn file_of(message: &Message) -> Result<&MediaContent> {
     match &message.content {
         Content::Media(content) => Ok(content),
-        Content::Text { .. } | Content::Other { .. } => Err(Error::not_found("media", &message.id)),
+        Content::Text { .. } | Content::Rich(_) | Content::Change(_) | Content::Other { .. } => {
+            Err(Error::not_found("media", &message.id))
+        }
     }
 }
 

@@ -51,7 +51,13 @@ impl MessageCounts {
             EventKind::MessageFailed => self.failed += 1,
             EventKind::MessageReceived => self.received += 1,
             EventKind::DeviceState
+            | EventKind::DeviceQr
             | EventKind::MessagePlayed
+            | EventKind::MessageReaction
+            | EventKind::MessageEdited
+            | EventKind::MessageRevoked
+            | EventKind::MessageVoted
+            | EventKind::MessagePinned
             | EventKind::WebhookDisabled
             | EventKind::WebhookTest
             | EventKind::MemberChanged => {}

@@ -97,6 +97,8 @@ impl From<&AuditEntry> for api::AuditEntry {
         let (user, key) = match &entry.by {
             Credential::Login { user, .. } => (Some(user.to_string()), None),
             Credential::Key(key) => (None, Some(key.to_string())),
+            // A link reads one file and changes nothing.
+            Credential::Link { .. } => (None, None),
         };
         Self {
             id: entry.id.to_string(),

@@ -20,6 +20,21 @@ pub(super) struct SandboxCommand {
     /// Where the admin API listens: phones, inboxes, sending. Loopback only
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     bind: SocketAddr,
+    /// Serve the admin API on the network's address too, for clients that know one port only
+    #[arg(long)]
+    one_port: bool,
+    /// Serve the media host with https too, under a certificate signed by itself. Loopback only
+    #[arg(long, value_name = "ADDR")]
+    media_https: Option<SocketAddr>,
+    /// The media host's name as clients are told it. Default: the address of --media-https, else media.sandbox.invalid
+    #[arg(long, value_name = "HOST[:PORT]")]
+    media_host: Option<String>,
+    /// Let a QR text that no named phone scans be scanned by the phone with the client's push name
+    #[arg(long)]
+    phones_by_push_name: bool,
+    /// Let everyone hear of everyone's about text, picture and devices
+    #[arg(long)]
+    all_are_contacts: bool,
     /// Folder that keeps server keys and phones; without it they are gone at the end
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -34,6 +49,11 @@ impl SandboxCommand {
             let config = portico_sandbox::Config {
                 network: self.network_bind,
                 admin: self.bind,
+                one_port: self.one_port,
+                media_https: self.media_https,
+                media_host: self.media_host,
+                phones_by_push_name: self.phones_by_push_name,
+                all_are_contacts: self.all_are_contacts,
                 data_dir: self.data,
                 ..portico_sandbox::Config::default()
             };
@@ -42,7 +62,10 @@ impl SandboxCommand {
             let network = sandbox.media_base();
             println!("  A gateway on it  portico serve --sandbox-network {}", network.trim_start_matches("http://"));
             println!("  Other clients    {}    media: {network}", sandbox.ws_url());
-            println!("  Admin API        http://{}\n", sandbox.admin_addr());
+            if let Some(media) = sandbox.media_https_addr() {
+                println!("  Media host       https://{media}    as clients are told it: {}", sandbox.media_host());
+            }
+            println!("  Phones           http://{}    a page, and the admin API\n", sandbox.admin_addr());
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::Error;
 use axum::extract::ws::{Message, WebSocket, close_code};
+use futures_util::StreamExt;
 use tokio::time::{Instant, sleep_until};
 
 use super::party::{Ended, Parties, Said};

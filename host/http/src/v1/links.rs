@@ -5,7 +5,7 @@ use axum::http::header::REFERRER_POLICY;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use portico_api::{MediaLink, media_link_path};
-use portico_core::media::link::{self, Link};
+use portico_core::media::link::{self as links, Link};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -18,7 +18,7 @@ use crate::extract::{Auth, Json};
 
 /// Making links needs a key.
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(of_media)).routes(routes!(of_message))
+    OpenApiRouter::new().routes(routes!(link)).routes(routes!(link_of_message))
 }
 
 /// Following one needs none.
@@ -32,12 +32,12 @@ pub(super) fn open_routes() -> OpenApiRouter<App> {
 /// deleted.
 #[utoipa::path(post, path = "/v1/media/{id}/link", tag = "media", security(("key" = ["messages:read"])), params(MediaPath),
     responses((status = 201, description = "The link", body = MediaLink)))]
-pub(super) async fn of_media(
+pub(super) async fn link(
     State(app): State<App>,
     Auth(ctx): Auth,
     path: MediaPath,
 ) -> HandlerResult<(StatusCode, Json<MediaLink>)> {
-    Ok((StatusCode::CREATED, Json(shown(&app, link::of_media(&ctx, &path.id).await?))))
+    Ok((StatusCode::CREATED, Json(shown(&app, links::of_media(&ctx, &path.id).await?))))
 }
 
 /// Make a link to the file of a message
@@ -46,12 +46,12 @@ pub(super) async fn of_media(
 #[utoipa::path(post, path = "/v1/devices/{id}/messages/{message}/media/link", tag = "media",
     security(("key" = ["messages:read"])), params(MessagePath),
     responses((status = 201, description = "The link", body = MediaLink)))]
-pub(super) async fn of_message(
+pub(super) async fn link_of_message(
     State(app): State<App>,
     Auth(ctx): Auth,
     path: MessagePath,
 ) -> HandlerResult<(StatusCode, Json<MediaLink>)> {
-    Ok((StatusCode::CREATED, Json(shown(&app, link::of_message(&ctx, &path.id, &path.message).await?))))
+    Ok((StatusCode::CREATED, Json(shown(&app, links::of_message(&ctx, &path.id, &path.message).await?))))
 }
 
 fn shown(app: &App, link: Link) -> MediaLink {
@@ -74,7 +74,7 @@ pub(super) async fn follow(
     Path(token): Path<String>,
     headers: HeaderMap,
 ) -> HandlerResult<Response> {
-    let followed = link::follow(&app.services, &token).await?;
+    let followed = links::follow(&app.services, &token).await?;
     let fetching = fetch_permit(&app, followed.context().tenant(), &lease)?;
     let (ctx, media) = followed.media().await?;
     drop(fetching);

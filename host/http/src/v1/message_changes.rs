@@ -25,7 +25,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(edit))
         .routes(routes!(revoke))
         .routes(routes!(pin, unpin))
-        .routes(routes!(list))
+        .routes(routes!(changes))
 }
 
 /// The answer to a request that changes a message, after waiting for the change if the client prefers to.
@@ -152,7 +152,7 @@ pub(super) async fn unpin(
 #[utoipa::path(get, path = "/v1/devices/{id}/messages/{message}/changes", tag = "messages",
     security(("key" = ["messages:read"])), params(MessagePath, PageParams),
     responses((status = 200, description = "Changes", body = Page<MessageChange>)))]
-pub(super) async fn list(
+pub(super) async fn changes(
     Auth(ctx): Auth,
     path: MessagePath,
     Query(query): Query<PageParams>,

@@ -1,6 +1,7 @@
 //! Phones: creating, looking, linking, showing and hiding.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -10,11 +11,12 @@ use serde::{Deserialize, Serialize};
 use super::input::{Asked, Input, Named};
 use super::problem::Problem;
 use crate::network::Network;
+use crate::pairing::qr;
 use crate::phone::event::Presence;
 use crate::phone::handle::Phone;
 use crate::phone::report::DeviceReport;
 use crate::sandbox::create_phone;
-use crate::{Error, Paired};
+use crate::{AppStateEntry, ChatSetting, Error, Paired, Script};
 
 /// A phone as the API shows it.
 #[derive(Serialize)]
@@ -82,9 +84,18 @@ pub(super) async fn scan_with_any(
 ) -> Result<Json<Paired>, Problem> {
     let phone = match which.phone {
         Some(number) => Phone::new(Arc::clone(&network), network.account(&number)?),
-        None => create_phone(&network, None, None)?,
+        None => nobodys(&network, &text)?,
     };
     Ok(Json(phone.scan_qr(&text).await?))
+}
+
+/// The phone that scans when none is named: a fresh one, or the one with the client's push name.
+fn nobodys(network: &Arc<Network>, text: &str) -> Result<Phone, Error> {
+    let by_name = network.by_push_name.load(Ordering::Relaxed);
+    match qr::push_name(network, text).filter(|_| by_name) {
+        Some(name) => Ok(Phone::new(Arc::clone(network), network.account_named(&name)?)),
+        None => create_phone(network, None, None),
+    }
 }
 
 /// `POST /phones/{number}/scan-qr`
@@ -115,6 +126,34 @@ pub(super) struct Shown {
 /// `POST /phones/{number}/presence`
 pub(super) async fn presence(Named(phone): Named, Input(shown): Input<Shown>) -> Result<StatusCode, Problem> {
     phone.presence(shown.state)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `GET /phones/{number}/app-state`: every record, as the phone opens it.
+pub(super) async fn app_state(Named(phone): Named) -> Json<Vec<AppStateEntry>> {
+    Json(phone.app_state())
+}
+
+/// `POST /phones/{number}/app-state`: the phone's user changes a setting.
+pub(super) async fn set(Named(phone): Named, Input(setting): Input<ChatSetting>) -> Result<StatusCode, Problem> {
+    phone.set(setting)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `GET /phones/{number}/script`
+pub(super) async fn script(Named(phone): Named) -> Json<Option<Script>> {
+    Json(phone.script())
+}
+
+/// `PUT /phones/{number}/script`
+pub(super) async fn follow(Named(phone): Named, Input(script): Input<Script>) -> Result<StatusCode, Problem> {
+    phone.follow(Some(script))?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `DELETE /phones/{number}/script`
+pub(super) async fn unfollow(Named(phone): Named) -> Result<StatusCode, Problem> {
+    phone.follow(None)?;
     Ok(StatusCode::NO_CONTENT)
 }
 

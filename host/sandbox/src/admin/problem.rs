@@ -25,6 +25,10 @@ impl Problem {
         Self { status: StatusCode::METHOD_NOT_ALLOWED, code: "method_not_allowed", detail }
     }
 
+    pub(super) fn with(status: StatusCode, code: &'static str, detail: &str) -> Self {
+        Self { status, code, detail: detail.to_owned() }
+    }
+
     pub(super) fn invalid(detail: impl Into<String>) -> Self {
         Self { status: StatusCode::BAD_REQUEST, code: "invalid", detail: detail.into() }
     }
@@ -39,18 +43,22 @@ impl From<Error> for Problem {
             Error::WrongCode => (StatusCode::BAD_REQUEST, "wrong_code"),
             Error::UnknownPhone => (StatusCode::NOT_FOUND, "unknown_phone"),
             Error::UnknownRecipient => (StatusCode::NOT_FOUND, "unknown_recipient"),
+            Error::UnknownMessage => (StatusCode::NOT_FOUND, "unknown_message"),
             Error::UnknownMedia => (StatusCode::NOT_FOUND, "unknown_media"),
             Error::StaleQr => (StatusCode::NOT_FOUND, "stale_qr"),
             Error::NoPendingCode => (StatusCode::NOT_FOUND, "no_pending_code"),
             Error::PhoneExists => (StatusCode::CONFLICT, "phone_exists"),
             Error::PhoneOffline => (StatusCode::CONFLICT, "phone_offline"),
+            Error::Refused { .. } => (StatusCode::CONFLICT, "refused"),
             Error::PairingFailed { .. } => (StatusCode::BAD_GATEWAY, "pairing_failed"),
             Error::Timeout { .. } => (StatusCode::GATEWAY_TIMEOUT, "timeout"),
             Error::LimitReached { .. } => (StatusCode::INSUFFICIENT_STORAGE, "limit_reached"),
             Error::Signal(_) | Error::Key(_) | Error::Media { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "crypto"),
-            Error::NotLoopback { .. } | Error::Listen { .. } | Error::Data { .. } | Error::Snapshot { .. } => {
-                (StatusCode::INTERNAL_SERVER_ERROR, "internal")
-            }
+            Error::NotLoopback { .. }
+            | Error::Listen { .. }
+            | Error::Certificate { .. }
+            | Error::Data { .. }
+            | Error::Snapshot { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         };
         Self { status, code, detail: error.to_string() }
     }

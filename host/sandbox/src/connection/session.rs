@@ -10,6 +10,7 @@ use whatsapp_rust::waproto::whatsapp as wa;
 
 use super::Ended;
 use crate::clock::now_s;
+use crate::faults::{self, Effect, Place, Victim};
 use crate::mailbox::drain;
 use crate::network::Network;
 use crate::pairing::Applicant;
@@ -45,7 +46,9 @@ impl Session {
         let id = network.next();
         if let Some(data) = payload.device_pairing_data.as_option() {
             let identity = data.e_ident.as_deref()?.try_into().ok()?;
-            let applicant = Arc::new(Applicant { id, noise: client_static, identity, outgoing: outgoing.clone() });
+            let push_name = payload.push_name.filter(|name| !name.is_empty());
+            let applicant =
+                Arc::new(Applicant { id, noise: client_static, identity, push_name, outgoing: outgoing.clone() });
             let session = Self { id, standing: Standing::Applicant(Arc::clone(&applicant)), outgoing };
             session.send(network.pairing.offer(network, &applicant)).await.ok()?;
             return Some(session);
@@ -56,7 +59,15 @@ impl Session {
             .find(&payload.username?.to_string())
             .map(|account| Author { account, device })
             .filter(|author| proves(author, &client_static));
+        let fault = match &author {
+            Some(author) => {
+                let victim = Victim { phone: &author.account.pn, device, of: "" };
+                faults::delayed(network.faults.strike(Place::Login, victim)).await
+            }
+            None => None,
+        };
         let (standing, greeting) = match author {
+            Some(_) if matches!(fault, Some(Effect::Fail { .. })) => (Standing::Nobody, failure(fault)),
             Some(author) => {
                 let lid = author.account.lid_jid(device);
                 author.account.with_device(device, |device| {
@@ -71,10 +82,7 @@ impl Session {
                     .attr("location", "sandbox");
                 (Standing::Device(author), success.build())
             }
-            None => {
-                let failure = NodeBuilder::new("failure").attr("reason", 401u16).attr("location", "sandbox");
-                (Standing::Nobody, failure.build())
-            }
+            None => (Standing::Nobody, failure(None)),
         };
         let session = Self { id, standing, outgoing };
         session.send(greeting).await.ok()?;
@@ -108,6 +116,22 @@ impl Session {
             Standing::Nobody => {}
         }
     }
+}
+
+/// The refusal of a login: what a fault says, or that the device is not linked.
+fn failure(fault: Option<Effect>) -> Node {
+    let node = NodeBuilder::new("failure").attr("location", "sandbox");
+    let Some(Effect::Fail { reason, code, expire_s }) = fault else {
+        return node.attr("reason", 401u16).build();
+    };
+    let mut node = node.attr("reason", reason);
+    if let Some(code) = code {
+        node = node.attr("code", code);
+    }
+    if let Some(expire_s) = expire_s {
+        node = node.attr("expire", expire_s);
+    }
+    node.build()
 }
 
 /// True when the device is linked with this very Noise key.

@@ -9,7 +9,8 @@ use super::Request;
 use crate::account::PHONE;
 use crate::network::Network;
 use crate::relay::Author;
-use crate::stanza::{attr_or_empty, child_content, children, error, jid_attr, leaf, notification, result};
+use crate::stanza::{attr_or_empty, children, content, error, jid_attr, leaf, notification, result};
+use crate::tokens;
 
 /// Privacy categories and what they are until someone sets them.
 const PRIVACY: [(&str, &str); 9] = [
@@ -28,14 +29,20 @@ const ABOUT_BYTES_MAX: usize = 1_024;
 /// JIDs one account may block.
 const BLOCKED_MAX: usize = 1_000;
 
-/// `abt`: no experiment is switched.
-pub(super) fn props(request: &Request<'_>) -> Node {
+/// `abt`: the switches of experiments the account's traits name.
+pub(super) fn props(author: &Author, request: &Request<'_>) -> Node {
+    let props = author.account.with(|state| state.traits.props.clone());
+    let hash = format!("{props:?}").len().to_string();
+    let switches = props
+        .into_iter()
+        .map(|(code, value)| NodeBuilder::new("prop").attr("config_code", code).attr("config_value", value).build());
     let props = NodeBuilder::new("props")
         .attr("protocol", "1")
         .attr("ab_key", "sandbox")
-        .attr("hash", "1")
+        .attr("hash", hash)
         .attr("refresh", "86400")
-        .attr("refresh_id", "1");
+        .attr("refresh_id", "1")
+        .children(switches.collect::<Vec<_>>());
     result(request.id, vec![props.build()])
 }
 
@@ -89,10 +96,14 @@ pub(super) fn privacy(author: &Author, request: &Request<'_>) -> Node {
     result(request.id, vec![author.account.with(|state| categories(&state.privacy))])
 }
 
-/// Sets privacy categories. Tokens (`<tokens>`) are accepted and kept nowhere: no account here is restricted.
+/// Sets privacy categories, or issues tokens (`<tokens>`) to contacts.
 pub(super) fn set_privacy(network: &Network, author: &Author, request: &Request<'_>) -> Node {
+    if let Some(tokens) = request.child.filter(|child| child.tag == "tokens") {
+        let issued = tokens::issue(network, author, tokens);
+        return result(request.id, vec![NodeBuilder::new("tokens").children(issued).build()]);
+    }
     let Some(asked) = request.child.filter(|child| child.tag == "privacy") else {
-        return result(request.id, vec![]);
+        return error(request.id, 400, "bad-request");
     };
     let settings = author.account.with(|state| {
         for category in children(asked) {
@@ -109,15 +120,13 @@ pub(super) fn set_privacy(network: &Network, author: &Author, request: &Request<
 
 /// Sets the about text and tells the account's contacts.
 pub(super) fn set_about(network: &Network, author: &Author, request: &Request<'_>) -> Node {
-    let text = child_content(request.node, "status").map(|text| String::from_utf8_lossy(text).into_owned());
+    // An empty text comes without content.
+    let text = request.child.map(|status| String::from_utf8_lossy(content(status).unwrap_or_default()).into_owned());
     let Some(text) = text.filter(|text| text.len() <= ABOUT_BYTES_MAX) else {
         return error(request.id, 406, "not-acceptable");
     };
-    let contacts = author.account.with(|state| {
-        state.about.clone_from(&text);
-        state.contacts.clone()
-    });
-    for contact in contacts.iter().filter_map(|number| network.directory.find(number)) {
+    author.account.with(|state| state.about.clone_from(&text));
+    for contact in network.contacts_of(&author.account) {
         for device in contact.device_numbers() {
             let note = notification("status", author.account.pn_jid(PHONE), &network.stanza_id())
                 .children([leaf("set", text.as_bytes())]);
@@ -128,19 +137,9 @@ pub(super) fn set_about(network: &Network, author: &Author, request: &Request<'_
     result(request.id, vec![])
 }
 
-/// Nobody has a picture.
-pub(super) fn picture(request: &Request<'_>) -> Node {
-    error(request.id, 404, "item-not-found")
-}
-
 /// Nobody is a business.
 pub(super) fn business(request: &Request<'_>) -> Node {
     result(request.id, vec![NodeBuilder::new("business_profile").build()])
-}
-
-/// There are no groups.
-pub(super) fn groups(request: &Request<'_>) -> Node {
-    result(request.id, vec![NodeBuilder::new("groups").build()])
 }
 
 /// Answers a logout; the device is removed after the answer has been written. Only own companions can be removed.

@@ -79,7 +79,11 @@ fn protocol_of(protocol: &str, account: Option<&Account>) -> Option<Node> {
         "disappearing_mode" => {
             Some(NodeBuilder::new("disappearing_mode").attr("duration", 0u8).attr("t", now_s()).build())
         }
-        // No picture, no business, no username: leaving the answer out says so.
+        "picture" => {
+            let id = account.with(|state| state.picture.clone())?;
+            Some(NodeBuilder::new("picture").attr("id", id).build())
+        }
+        // No business, no username: leaving the answer out says so.
         _ => None,
     }
 }

@@ -49,6 +49,11 @@ fn parse(text: &str) -> Result<QrText<'_>, Error> {
     Ok(QrText { reference, adv_secret })
 }
 
+/// The push name of the client that shows this QR.
+pub(crate) fn push_name(network: &Network, text: &str) -> Option<String> {
+    network.pairing.push_name(parse(text).ok()?.reference)
+}
+
 /// Links the client that shows this QR to the account.
 pub(crate) async fn scan(network: &Arc<Network>, account: &Arc<Account>, text: &str) -> Result<Paired, Error> {
     let qr = parse(text)?;

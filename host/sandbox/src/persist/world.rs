@@ -13,13 +13,20 @@ use whatsapp_rust::wacore_binary::{Node, OwnedNodeRef};
 
 use crate::account::{Account, AccountState, Companion, Device, DeviceCounters};
 use crate::app_state::AppState;
+use crate::channels::Channel;
+use crate::faults::restriction::Restriction;
+use crate::groups::Group;
+use crate::groups::state::GroupState;
 use crate::keys::KeyBundle;
 use crate::mailbox::Mailbox;
 use crate::network::Network;
 use crate::phone::inbox::{PhoneLog, SavedLog};
+use crate::phone::sender_keys::SavedSenderKeys;
 use crate::phone::signal::OneTimeKeys;
 use crate::phone::{AppStateKey, PhoneCore};
+use crate::pictures::SavedPicture;
 use crate::sync::held;
+use crate::tokens::{Issued, Traits};
 use crate::trust::Trust;
 use crate::{Error, Limits};
 
@@ -31,7 +38,22 @@ struct Blob(#[serde(with = "crate::bytes_text")] Vec<u8>);
 #[derive(Serialize, Deserialize)]
 pub(super) struct World {
     trust: Trust,
+    /// Written by a shutdown. Without it clients may be ahead of the sessions kept here.
+    #[serde(default)]
+    finished: bool,
     accounts: Vec<SavedAccount>,
+    #[serde(default)]
+    groups: Vec<SavedGroup>,
+    #[serde(default)]
+    channels: Vec<Channel>,
+    #[serde(default)]
+    pictures: Vec<SavedPicture>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedGroup {
+    id: String,
+    state: GroupState,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -46,10 +68,22 @@ struct SavedAccount {
     last_device: u16,
     last_seen_s: Option<u64>,
     contacts: BTreeSet<String>,
+    #[serde(default)]
+    by_lid: BTreeSet<String>,
     blocked: BTreeSet<String>,
     privacy: BTreeMap<String, String>,
     app_state: AppState,
     devices: Vec<SavedDevice>,
+    #[serde(default)]
+    picture: Option<String>,
+    #[serde(default)]
+    traits: Traits,
+    #[serde(default)]
+    restriction: Restriction,
+    #[serde(default)]
+    issued: BTreeMap<String, Issued>,
+    #[serde(default)]
+    salt: Option<Blob>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -60,6 +94,8 @@ struct SavedPhone {
     one_time: OneTimeKeys,
     app_key: AppStateKey,
     sessions: Vec<(String, Blob)>,
+    #[serde(default)]
+    sender_keys: SavedSenderKeys,
     log: SavedLog,
 }
 
@@ -86,15 +122,39 @@ struct SavedCompanion {
 impl World {
     /// Copies the network. Blocks on each phone's sessions: call it off the runtime's own threads.
     pub(super) fn of(network: &Network) -> Self {
+        let finished = network.stop.is_cancelled();
         let accounts = network.directory.all();
-        Self { trust: network.trust.clone(), accounts: accounts.iter().map(|account| save(account)).collect() }
+        let groups = network.groups.all();
+        Self {
+            trust: network.trust.clone(),
+            finished,
+            accounts: accounts.iter().map(|account| save(account)).collect(),
+            groups: groups
+                .iter()
+                .map(|group| SavedGroup { id: group.id.clone(), state: group.with(|state| state.clone()) })
+                .collect(),
+            channels: network.channels.all(),
+            pictures: network.pictures.save(),
+        }
     }
 
-    /// Makes a network of it and starts its phones.
-    pub(super) fn into_network(self, limits: Limits) -> Result<Arc<Network>, Error> {
+    /// Takes back that a shutdown wrote it; whether one did.
+    pub(super) fn begin(&mut self) -> bool {
+        std::mem::take(&mut self.finished)
+    }
+
+    /// Makes a network of it and starts its phones. `finished` says whether a shutdown wrote it.
+    pub(super) fn into_network(self, limits: Limits, finished: bool) -> Result<Arc<Network>, Error> {
         let network = Network::new(limits, self.trust);
+        for saved in self.groups {
+            network.groups.insert(Group::new(saved.id, saved.state), usize::MAX)?;
+        }
+        network.pictures.restore(self.pictures);
+        for channel in self.channels {
+            network.channels.restore(channel);
+        }
         for saved in self.accounts {
-            network.adopt(restore(saved, &network.limits))?;
+            network.adopt(restore(saved, &network.limits, finished))?;
         }
         Ok(network)
     }
@@ -103,7 +163,10 @@ impl World {
 fn save(account: &Account) -> SavedAccount {
     let phone = &account.phone;
     // The log before the sessions: a session that has moved on is repaired by a retry, a lost record is not.
-    let sessions = phone.signal.blocking_lock().export();
+    let (sessions, sender_keys) = {
+        let signal = phone.signal.blocking_lock();
+        (signal.export(), signal.sender_keys.export())
+    };
     let phone = SavedPhone {
         online: *phone.online.borrow(),
         bundle: phone.bundle.clone(),
@@ -111,6 +174,7 @@ fn save(account: &Account) -> SavedAccount {
         one_time: held(&phone.one_time).clone(),
         app_key: phone.app_key.clone(),
         sessions: sessions.into_iter().map(|(address, bytes)| (address, Blob(bytes))).collect(),
+        sender_keys,
         log: held(&phone.log).save(),
     };
     account.with(|state| SavedAccount {
@@ -124,9 +188,15 @@ fn save(account: &Account) -> SavedAccount {
         last_device: state.last_device,
         last_seen_s: state.last_seen_s,
         contacts: state.contacts.clone(),
+        by_lid: state.by_lid.clone(),
         blocked: state.blocked.clone(),
         privacy: state.privacy.clone(),
         app_state: state.app_state.clone(),
+        picture: state.picture.clone(),
+        traits: state.traits.clone(),
+        restriction: state.restriction,
+        issued: state.issued.clone(),
+        salt: Some(Blob(state.salt.to_vec())),
         devices: state.devices.iter().map(|(number, device)| save_device(*number, device)).collect(),
     })
 }
@@ -147,22 +217,35 @@ fn save_device(number: u16, device: &Device) -> SavedDevice {
     }
 }
 
-fn restore(saved: SavedAccount, limits: &Limits) -> Arc<Account> {
+/// Without `finished` the phone forgets its sessions: clients drop what an older state of a session encrypts, while a
+/// new session is always taken, and what they encrypt under the old one they are asked to send again.
+fn restore(saved: SavedAccount, limits: &Limits, finished: bool) -> Arc<Account> {
     let phone = saved.phone;
     let log = PhoneLog::restored(phone.log, limits);
     let one_time = Arc::new(Mutex::new(phone.one_time));
     let mut core = PhoneCore::assemble(&saved.identity, phone.bundle, phone.signed, one_time, phone.app_key, log);
     let sessions = phone.sessions.into_iter().map(|(address, Blob(bytes))| (address, bytes)).collect();
-    core.signal.get_mut().import(sessions);
+    if finished {
+        core.signal.get_mut().import(sessions);
+        core.signal.get_mut().sender_keys.import(phone.sender_keys);
+    }
     core.online.send_replace(phone.online);
     let mut state = AccountState::new(saved.name);
     state.about = saved.about;
     state.last_device = saved.last_device;
     state.last_seen_s = saved.last_seen_s;
     state.contacts = saved.contacts;
+    state.by_lid = saved.by_lid;
     state.blocked = saved.blocked;
     state.privacy = saved.privacy;
     state.app_state = saved.app_state;
+    state.picture = saved.picture;
+    state.traits = saved.traits;
+    state.restriction = saved.restriction;
+    state.issued = saved.issued;
+    if let Some(salt) = saved.salt.and_then(|Blob(salt)| salt.try_into().ok()) {
+        state.salt = salt;
+    }
     state.devices = saved.devices.into_iter().map(|device| (device.number, restore_device(device))).collect();
     Arc::new(Account::new(saved.number, saved.lid, saved.identity, saved.raw_id, core, state))
 }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use whatsapp_rust::wacore_binary::builder::NodeBuilder;
-use whatsapp_rust::wacore_binary::{Jid, Node};
+use whatsapp_rust::wacore_binary::{Jid, Node, Server};
 
 use super::event::{Presence, Typing};
 use super::handle::Phone;
+use super::sender_keys::SenderKeys;
 use super::signal::address;
 use crate::Error;
 use crate::account::PHONE;
@@ -18,17 +19,58 @@ impl Phone {
     /// # Errors
     /// [`Error::UnknownRecipient`], [`Error::PhoneOffline`], [`Error::Invalid`] without ids.
     pub fn read(&self, chat: &str, ids: &[String]) -> Result<(), Error> {
-        let chat = self.recipient(chat)?;
+        let to = self.chat(chat)?;
         self.require_online()?;
-        let (first, more) = ids.split_first().ok_or(Error::Invalid { why: "name at least one message id" })?;
-        let mut node =
-            NodeBuilder::new("receipt").attr("to", chat.pn_jid(PHONE)).attr("id", first.as_str()).attr("type", "read");
-        if !more.is_empty() {
-            let items = more.iter().map(|id| NodeBuilder::new("item").attr("id", id.as_str()).build());
-            node = node.children([NodeBuilder::new("list").children(items.collect::<Vec<_>>()).build()]);
+        if ids.is_empty() {
+            return Err(Error::Invalid { why: "name at least one message id" });
         }
-        receipt::receipt(&self.network, &self.author(), &node.build());
+        for (author, ids) in self.by_author(&to, ids) {
+            let Some((first, more)) = ids.split_first() else { continue };
+            let mut node =
+                NodeBuilder::new("receipt").attr("to", to.clone()).attr("id", first.as_str()).attr("type", "read");
+            if let Some(author) = author {
+                node = node.attr("participant", author);
+            }
+            if !more.is_empty() {
+                let items = more.iter().map(|id| NodeBuilder::new("item").attr("id", id.as_str()).build());
+                node = node.children([NodeBuilder::new("list").children(items.collect::<Vec<_>>()).build()]);
+            }
+            receipt::receipt(&self.network, &self.author(), &node.build());
+        }
         Ok(())
+    }
+
+    /// Message ids by the author a receipt has to name: nobody in a chat of two, the sender in a group.
+    fn by_author(&self, chat: &Jid, ids: &[String]) -> Vec<(Option<Jid>, Vec<String>)> {
+        if chat.server != Server::Group {
+            return vec![(None, ids.to_vec())];
+        }
+        let mut authors: Vec<(Option<Jid>, Vec<String>)> = Vec::new();
+        for id in ids {
+            let sender = self.account.phone.with_log(|log| log.find_entry(id).map(|entry| (entry.from, entry.device)));
+            let Some((account, device)) =
+                sender.and_then(|(from, device)| Some((self.network.directory.find(&from)?, device)))
+            else {
+                continue;
+            };
+            let author = Some(account.lid_jid(device));
+            match authors.iter_mut().find(|(known, _)| *known == author) {
+                Some((_, ids)) => ids.push(id.clone()),
+                None => authors.push((author, vec![id.clone()])),
+            }
+        }
+        authors
+    }
+
+    /// The JID of a chat: a group's, or the number of the account it names.
+    pub(super) fn chat(&self, chat: &str) -> Result<Jid, Error> {
+        match self.group(chat) {
+            Ok(group) => Ok(group.jid()),
+            Err(_) => {
+                let partner = self.recipient(chat)?;
+                Ok(self.account.address_of(&partner, PHONE))
+            }
+        }
     }
 
     /// Shows what the phone's user does in a chat.
@@ -36,14 +78,14 @@ impl Phone {
     /// # Errors
     /// [`Error::UnknownRecipient`], [`Error::PhoneOffline`].
     pub fn typing(&self, chat: &str, state: Typing) -> Result<(), Error> {
-        let chat = self.recipient(chat)?;
+        let chat = self.chat(chat)?;
         self.require_online()?;
         let child = match state {
             Typing::Composing => NodeBuilder::new("composing"),
             Typing::Recording => NodeBuilder::new("composing").attr("media", "audio"),
             Typing::Paused => NodeBuilder::new("paused"),
         };
-        let node = NodeBuilder::new("chatstate").attr("to", chat.pn_jid(PHONE)).children([child.build()]).build();
+        let node = NodeBuilder::new("chatstate").attr("to", chat).children([child.build()]).build();
         presence::chat_state(&self.network, &self.author(), &node);
         Ok(())
     }
@@ -94,7 +136,12 @@ impl Phone {
         Ok(self.account.phone.signal.lock().await.forget(&address(&other, device)))
     }
 
-    fn author(&self) -> Author {
+    /// Forgets every key for groups, as a phone that lost its storage would.
+    pub async fn forget_sender_keys(&self) {
+        self.account.phone.signal.lock().await.sender_keys = SenderKeys::default();
+    }
+
+    pub(super) fn author(&self) -> Author {
         Author { account: Arc::clone(&self.account), device: PHONE }
     }
 

@@ -3,24 +3,20 @@
 use std::sync::Arc;
 
 use whatsapp_rust::buffa::MessageField;
-use whatsapp_rust::wacore::messages::MessageUtils;
 use whatsapp_rust::wacore_binary::builder::NodeBuilder;
 use whatsapp_rust::wacore_binary::{Jid, Node};
-use whatsapp_rust::waproto::whatsapp as wa;
 use whatsapp_rust::waproto::whatsapp::message::{
     AppStateSyncKey, AppStateSyncKeyData, AppStateSyncKeyFingerprint, AppStateSyncKeyId, AppStateSyncKeyShare,
     ProtocolMessage, protocol_message,
 };
 
 use super::event::Change;
-use super::send::encrypt;
+use super::{history, peer};
 use crate::Error;
 use crate::account::{Account, PHONE};
 use crate::clock::{now_ms, now_s};
-use crate::identity::random_hex;
 use crate::network::Network;
 use crate::pairing::key_index_list;
-use crate::relay::{self, Author};
 use crate::stanza::notification;
 
 /// Tells the account's contacts and its own other devices about a new device.
@@ -56,10 +52,7 @@ fn tell(network: &Network, account: &Account, device: u16, what: &'static str) {
     let change = NodeBuilder::new(what)
         .children([entry(account.pn_jid(device)).attr("lid", account.lid_jid(device)).build(), index.clone()])
         .build();
-    for contact in account.with(|state| state.contacts.clone()) {
-        let Some(contact) = network.directory.find(&contact) else {
-            continue;
-        };
+    for contact in network.contacts_of(account) {
         for companion in contact.device_numbers().into_iter().filter(|companion| *companion != PHONE) {
             let note = notification("devices", account.pn_jid(PHONE), &network.stanza_id())
                 .attr("lid", account.lid_jid(PHONE))
@@ -89,6 +82,9 @@ pub(crate) async fn share_key(network: &Arc<Network>, account: &Arc<Account>, de
     });
     if first == Some(true) {
         share_key_again(network, account, device).await;
+        if let Err(error) = history::first(network, account, device).await {
+            tracing::warn!(%error, "sandbox phone cannot send its history");
+        }
     }
 }
 
@@ -100,23 +96,10 @@ pub(crate) async fn share_key_again(network: &Arc<Network>, account: &Arc<Accoun
 }
 
 async fn share(network: &Arc<Network>, account: &Arc<Account>, device: u16) -> Result<(), Error> {
-    let plain = MessageUtils::encode_and_pad(&key_share(account));
-    let mut signal = account.phone.signal.lock().await;
-    let Some(enc) = encrypt(network, &mut signal, account, device, &plain).await? else {
-        return Ok(());
-    };
-    let message = NodeBuilder::new("message")
-        .attr("to", account.pn_jid(device))
-        .attr("id", format!("3EB0{}", random_hex::<9>()))
-        .attr("type", "text")
-        .attr("category", "peer")
-        .children([enc.build()])
-        .build();
-    relay::message(network, &Author { account: Arc::clone(account), device: PHONE }, &message);
-    Ok(())
+    peer::send(network, account, device, key_share(account)).await.map(drop)
 }
 
-fn key_share(account: &Account) -> wa::Message {
+fn key_share(account: &Account) -> ProtocolMessage {
     let indexes = account.with(|state| state.companions().map(|(_, one)| one.key_index).collect::<Vec<_>>());
     let key = &account.phone.app_key;
     let shared = AppStateSyncKey {
@@ -131,12 +114,9 @@ fn key_share(account: &Account) -> wa::Message {
             timestamp: i64::try_from(now_ms()).ok(),
         }),
     };
-    wa::Message {
-        protocol_message: MessageField::some(ProtocolMessage {
-            r#type: Some(protocol_message::Type::AppStateSyncKeyShare),
-            app_state_sync_key_share: MessageField::some(AppStateSyncKeyShare { keys: vec![shared] }),
-            ..Default::default()
-        }),
+    ProtocolMessage {
+        r#type: Some(protocol_message::Type::AppStateSyncKeyShare),
+        app_state_sync_key_share: MessageField::some(AppStateSyncKeyShare { keys: vec![shared] }),
         ..Default::default()
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use whatsapp_rust::buffa::Message as _;
 use whatsapp_rust::waproto::whatsapp as wa;
 
 use super::companions::unlink;
@@ -10,7 +11,7 @@ use super::content::{Around, Written};
 use super::event::PhoneEvent;
 use super::inbox::{InboxEntry, SentRecord};
 use super::media::{self, Media};
-use super::send::{Outgoing, send};
+use super::send::{Chat, Outgoing, send};
 use crate::Error;
 use crate::account::{Account, PHONE};
 use crate::network::Network;
@@ -73,12 +74,20 @@ impl Phone {
         self.network.directory.find_text(to).ok_or(Error::UnknownRecipient)
     }
 
-    /// Sends a text to a number or JID; the message id.
+    /// The chat a number, a user's JID or a group's JID names.
+    pub(super) fn chat_for(&self, to: &str) -> Result<Chat, Error> {
+        match self.group(to) {
+            Ok(group) => Ok(Chat::Group(group)),
+            Err(_) => Ok(Chat::User(self.recipient(to)?)),
+        }
+    }
+
+    /// Sends a text to a number or JID, also a group's; the message id.
     ///
     /// # Errors
     /// [`Error::UnknownRecipient`], [`Error::PhoneOffline`], [`Error::Signal`].
     pub async fn send_text(&self, to: &str, text: &str) -> Result<String, Error> {
-        let to = self.recipient(to)?;
+        let to = self.chat_for(to)?;
         let message = wa::Message { conversation: Some(text.to_owned()), ..Default::default() };
         let outgoing = Outgoing { message, kind: "text", text: Some(text.to_owned()) };
         send(&self.network, &self.account, &to, outgoing).await
@@ -89,7 +98,7 @@ impl Phone {
     /// # Errors
     /// As [`Phone::send_text`].
     pub async fn send_text_with(&self, to: &str, text: &str, around: &Around) -> Result<String, Error> {
-        let to = self.recipient(to)?;
+        let to = self.chat_for(to)?;
         let outgoing = Outgoing { message: around.text(text), kind: "text", text: Some(text.to_owned()) };
         send(&self.network, &self.account, &to, outgoing).await
     }
@@ -99,7 +108,7 @@ impl Phone {
     /// # Errors
     /// As [`Phone::send_text`].
     pub async fn send_content(&self, to: &str, content: &Written) -> Result<String, Error> {
-        let to = self.recipient(to)?;
+        let to = self.chat_for(to)?;
         let (kind, text, message) = content.message();
         send(&self.network, &self.account, &to, Outgoing { message, kind, text }).await
     }
@@ -109,7 +118,7 @@ impl Phone {
     /// # Errors
     /// As [`Phone::send_text`], and [`Error::Media`].
     pub async fn send_media(&self, to: &str, media: Media) -> Result<String, Error> {
-        let to = self.recipient(to)?;
+        let to = self.chat_for(to)?;
         let (network, kind, text) = (Arc::clone(&self.network), media.kind.word(), media.caption.clone());
         let message = tokio::task::spawn_blocking(move || media::upload(&network.media, &media))
             .await
@@ -165,6 +174,18 @@ impl Phone {
     /// The inbox after an event number, oldest first.
     pub fn inbox(&self, after: u64, limit: usize) -> Vec<InboxEntry> {
         self.account.phone.with_log(|log| log.inbox(after, limit))
+    }
+
+    /// One inbox message, and all of it in the protocol's names; fields that are not set are left out.
+    ///
+    /// # Errors
+    /// [`Error::UnknownMessage`].
+    pub fn message(&self, id: &str) -> Result<(InboxEntry, serde_json::Value), Error> {
+        let found = self.account.phone.with_log(|log| Some((log.find_entry(id)?, log.find_message(id)?)));
+        let (entry, bytes) = found.ok_or(Error::UnknownMessage)?;
+        let content =
+            wa::Message::decode_from_slice(&bytes).ok().and_then(|message| serde_json::to_value(message).ok());
+        Ok((entry, content.map(super::app_state::bare).unwrap_or_default()))
     }
 
     /// What became of everything sent, oldest first.

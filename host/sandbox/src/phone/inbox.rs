@@ -5,6 +5,8 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
+use whatsapp_rust::buffa::Message as _;
+use whatsapp_rust::waproto::whatsapp as wa;
 
 use super::event::{Change, PhoneEvent};
 use super::media::MediaRef;
@@ -18,7 +20,7 @@ pub struct InboxEntry {
     pub seq: u64,
     /// The message id.
     pub id: String,
-    /// The other side of the chat, as a number.
+    /// The other side of the chat as a number, or the JID of a group.
     pub chat: String,
     /// The author's number.
     pub from: String,
@@ -27,7 +29,7 @@ pub struct InboxEntry {
     /// True when a linked device of this account sent it.
     pub from_me: bool,
     /// `text`, `image`, `video`, `audio`, `document`, `sticker`, `location`, `live_location`, `contacts`, `poll`, `list`,
-    /// `buttons`, `event`, `reaction`, `edit`, `revoke`, `vote` or `other`.
+    /// `buttons`, `event`, `reaction`, `edit`, `revoke`, `pin`, `vote` or `other`.
     pub kind: String,
     /// The id of the message that a reaction, an edit and the like is about.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -56,6 +58,9 @@ pub struct InboxEntry {
     /// Text, caption, emoji, or the id of the revoked message.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub text: Option<String>,
+    /// True for a voice note, false for another sound file.
+    #[serde(default)]
+    pub voice: bool,
     /// The media's type.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub mime: Option<String>,
@@ -76,7 +81,7 @@ pub struct InboxEntry {
 pub struct SentRecord {
     /// The message id.
     pub id: String,
-    /// The recipient's number.
+    /// The recipient's number, or the JID of a group.
     pub to: String,
     /// As in [`InboxEntry::kind`].
     pub kind: String,
@@ -105,9 +110,19 @@ pub struct SentRecord {
 pub(crate) struct Stored {
     pub(crate) entry: InboxEntry,
     pub(crate) media: Option<MediaRef>,
-    /// The secret that votes in it are encrypted under, if it is a poll.
-    #[serde(default)]
-    pub(crate) secret: Option<Vec<u8>>,
+    /// The decrypted message, as its author encoded it.
+    #[serde(with = "crate::bytes_text", default)]
+    pub(crate) message: Vec<u8>,
+}
+
+/// A message of the past, received or sent.
+pub(crate) struct Past {
+    pub(crate) chat: String,
+    pub(crate) id: String,
+    pub(crate) from: String,
+    pub(crate) from_me: bool,
+    pub(crate) t_ms: u64,
+    pub(crate) message: Vec<u8>,
 }
 
 /// A kept sent message with what is needed to encrypt it again.
@@ -208,7 +223,7 @@ impl PhoneLog {
     }
 
     /// Shows a message unless its id was shown before; then it is counted. True when shown.
-    pub(crate) fn show(&mut self, mut entry: InboxEntry, media: Option<MediaRef>, secret: Option<Vec<u8>>) -> bool {
+    pub(crate) fn show(&mut self, mut entry: InboxEntry, media: Option<MediaRef>, message: Vec<u8>) -> bool {
         let key = (entry.from.clone(), entry.id.clone());
         self.attempts.remove(&key);
         if !self.seen.insert(key.clone()) {
@@ -220,7 +235,7 @@ impl PhoneLog {
         }
         entry.seq = self.newest + 1;
         entry.t_ms = now_ms();
-        push_bounded(&mut self.inbox, Stored { entry: entry.clone(), media, secret }, self.limits.inbox_max);
+        push_bounded(&mut self.inbox, Stored { entry: entry.clone(), media, message }, self.limits.inbox_max);
         self.record(Change::Message { message: entry });
         true
     }
@@ -271,10 +286,46 @@ impl PhoneLog {
         self.inbox.iter().skip(start).take(limit).map(|stored| stored.entry.clone()).collect()
     }
 
-    /// The poll with that id in the inbox: its author's number and its secret.
+    /// Everything received and sent, oldest first.
+    pub(crate) fn past(&self) -> Vec<Past> {
+        let received = self.inbox.iter().map(|stored| Past {
+            chat: stored.entry.chat.clone(),
+            id: stored.entry.id.clone(),
+            from: stored.entry.from.clone(),
+            from_me: stored.entry.from_me,
+            t_ms: stored.entry.t_ms,
+            message: stored.message.clone(),
+        });
+        let sent = self.sent_order.iter().filter_map(|id| self.sent.get(id)).map(|sent| Past {
+            chat: sent.record.to.clone(),
+            id: sent.record.id.clone(),
+            from: String::new(),
+            from_me: true,
+            t_ms: sent.record.sent_ms,
+            message: sent.message.clone(),
+        });
+        let mut past: Vec<Past> = received.chain(sent).collect();
+        past.sort_by_key(|one| one.t_ms);
+        past
+    }
+
+    /// The decrypted message of an inbox entry.
+    pub(crate) fn find_message(&self, id: &str) -> Option<Vec<u8>> {
+        let stored = self.inbox.iter().rev().find(|stored| stored.entry.id == id);
+        stored.map(|stored| stored.message.clone())
+    }
+
+    /// An inbox message.
+    pub(crate) fn find_entry(&self, id: &str) -> Option<InboxEntry> {
+        self.inbox.iter().rev().find(|stored| stored.entry.id == id).map(|stored| stored.entry.clone())
+    }
+
+    /// The poll with that id in the inbox: its author's number and the secret that votes in it are encrypted under.
     pub(crate) fn find_poll(&self, id: &str) -> Option<(String, Vec<u8>)> {
         let stored = self.inbox.iter().rev().find(|stored| stored.entry.id == id)?;
-        Some((stored.entry.from.clone(), stored.secret.clone()?))
+        let message = wa::Message::decode_from_slice(&stored.message).ok()?;
+        let secret = message.message_context_info.as_option()?.message_secret.clone()?;
+        Some((stored.entry.from.clone(), secret))
     }
 
     /// The media of an inbox message.

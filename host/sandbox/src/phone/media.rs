@@ -14,9 +14,9 @@ use whatsapp_rust::waproto::whatsapp::message::{
     AudioMessage, DocumentMessage, ImageMessage, StickerMessage, VideoMessage,
 };
 
+use crate::Error;
 use crate::clock::now_s;
 use crate::media_host::MediaHost;
-use crate::{Error, MEDIA_HOST};
 
 /// What a file is sent as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,7 +86,7 @@ pub(crate) fn upload(host: &MediaHost, media: &Media) -> Result<wa::Message, Err
     let EncryptedMedia { data_to_upload, media_key, file_sha256, file_enc_sha256, .. } =
         encrypt_media(&media.bytes, media.kind.library()).map_err(|error| Error::Media { why: error.to_string() })?;
     let path = host.put(&BASE64_URL_SAFE_NO_PAD.encode(file_enc_sha256), data_to_upload.into());
-    let url = Some(format!("https://{MEDIA_HOST}{path}"));
+    let url = Some(host.url(&path));
     let (direct_path, mimetype) = (Some(path), Some(media.mime.clone()));
     let (media_key, file_sha256) = (Some(media_key.to_vec()), Some(file_sha256.to_vec()));
     let file_enc_sha256 = Some(file_enc_sha256.to_vec());

@@ -10,7 +10,7 @@ use whatsapp_rust::wacore_binary::Node;
 use whatsapp_rust::wacore_binary::builder::NodeBuilder;
 
 use super::event::{Change, Presence, Typing};
-use super::{receive, send};
+use super::{receive, resend};
 use crate::account::{Account, PHONE};
 use crate::mailbox::drain;
 use crate::network::Network;
@@ -58,7 +58,7 @@ async fn handle(network: &Arc<Network>, account: &Arc<Account>, node: &Node) {
     match node.tag.as_ref() {
         "message" => receive::message(network, account, node).await,
         "receipt" => {
-            send::receipt(network, account, node).await;
+            resend::receipt(network, account, node).await;
             settle(network, &me, node);
         }
         "notification" => settle(network, &me, node),
@@ -88,7 +88,8 @@ fn watch(network: &Network, account: &Account, node: &Node) {
 }
 
 fn typing(network: &Network, account: &Account, node: &Node) {
-    let Some(other) = jid_attr(node, "from").and_then(|from| network.directory.find_jid(&from)) else {
+    let who = jid_attr(node, "participant").or_else(|| jid_attr(node, "from"));
+    let Some(other) = who.and_then(|who| network.directory.find_jid(&who)) else {
         return;
     };
     let Some(child) = children(node).first() else {

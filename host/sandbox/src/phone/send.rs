@@ -7,26 +7,22 @@ use std::sync::Arc;
 
 use whatsapp_rust::buffa::Message as _;
 use whatsapp_rust::wacore::messages::{MessageUtils, wrap_device_sent};
-use whatsapp_rust::wacore_binary::Node;
 use whatsapp_rust::wacore_binary::builder::NodeBuilder;
+use whatsapp_rust::wacore_binary::{Jid, Node};
 use whatsapp_rust::waproto::whatsapp as wa;
 
-use super::event::Change;
+use super::group_send;
 use super::inbox::{Sent, SentRecord};
 use super::signal::{Signal, address};
 use crate::Error;
 use crate::account::{Account, PHONE};
 use crate::clock::now_ms;
+use crate::groups::Group;
 use crate::identity::random_hex;
 use crate::iq::keys::ask_for_keys;
-use crate::keys::KeyBundle;
 use crate::network::Network;
-use crate::relay::receipt::ids;
 use crate::relay::{self, Author};
-use crate::stanza::{attr, attr_or_empty, child_number, jid_attr};
-
-/// Retries a phone grants per message and device.
-const RETRIES_MAX: u8 = 5;
+use crate::stanza::attr;
 
 /// What is said about a message next to its content.
 pub(crate) struct Outgoing {
@@ -36,8 +32,35 @@ pub(crate) struct Outgoing {
     pub(crate) text: Option<String>,
 }
 
+/// Where a message goes.
+#[derive(Clone)]
+pub(crate) enum Chat {
+    /// Another account, or the own one.
+    User(Arc<Account>),
+    /// A group the phone is a member of.
+    Group(Arc<Group>),
+}
+
+impl Chat {
+    /// The name of the chat in the phone's log: a number, or a group's JID.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::User(account) => account.pn.clone(),
+            Self::Group(group) => group.jid().to_string(),
+        }
+    }
+
+    /// The JID a stanza of this phone names.
+    pub(crate) fn jid(&self, phone: &Account) -> Jid {
+        match self {
+            Self::User(account) => phone.address_of(account, PHONE),
+            Self::Group(group) => group.jid(),
+        }
+    }
+}
+
 /// How a kind of message is announced to the server.
-fn stanza_type(kind: &str) -> &'static str {
+pub(super) fn stanza_type(kind: &str) -> &'static str {
     match kind {
         "text" | "edit" | "revoke" => "text",
         "reaction" => "reaction",
@@ -50,7 +73,7 @@ fn stanza_type(kind: &str) -> &'static str {
 pub(crate) async fn send(
     network: &Arc<Network>,
     account: &Arc<Account>,
-    to: &Arc<Account>,
+    to: &Chat,
     outgoing: Outgoing,
 ) -> Result<String, Error> {
     if !*account.phone.online.borrow() {
@@ -59,7 +82,7 @@ pub(crate) async fn send(
     let id = format!("3EB0{}", random_hex::<9>());
     let record = SentRecord {
         id: id.clone(),
-        to: to.pn.clone(),
+        to: to.name(),
         kind: outgoing.kind.to_owned(),
         text: outgoing.text,
         sent_ms: now_ms(),
@@ -74,13 +97,19 @@ pub(crate) async fn send(
     let encoded = outgoing.message.encode_to_vec();
     account.phone.with_log(|log| log.remember_sent(Sent { record, message: encoded }));
     let mut signal = account.phone.signal.lock().await;
-    let entries = fan_out(network, account, to, &mut signal, outgoing.message).await?;
+    let inside = match to {
+        Chat::User(to) => {
+            let entries = fan_out(network, account, to, &mut signal, outgoing.message).await?;
+            vec![NodeBuilder::new("participants").children(entries).build()]
+        }
+        Chat::Group(group) => group_send::seal(network, account, group, &mut signal, &outgoing.message).await?,
+    };
     let kind = stanza_type(outgoing.kind);
     let node = NodeBuilder::new("message")
-        .attr("to", to.pn_jid(PHONE))
+        .attr("to", to.jid(account))
         .attr("id", id.as_str())
         .attr("type", kind)
-        .children([NodeBuilder::new("participants").children(entries).build()])
+        .children(inside)
         .build();
     let ack = relay::message(network, &Author { account: Arc::clone(account), device: PHONE }, &node);
     drop(signal);
@@ -106,15 +135,15 @@ async fn fan_out(
     if !Arc::ptr_eq(account, to) {
         let plain = MessageUtils::encode_and_pad(&message);
         for device in to.device_numbers() {
-            entries.extend(entry(network, signal, to, device, &plain).await?);
+            entries.extend(entry(network, signal, account.address_of(to, device), to, &plain).await?);
         }
     }
     let companions = account.device_numbers().into_iter().filter(|device| *device != PHONE).collect::<Vec<_>>();
     if !companions.is_empty() {
-        let wrapped = wrap_device_sent(message, to.pn_jid(PHONE).to_string());
+        let wrapped = wrap_device_sent(message, account.address_of(to, PHONE).to_string());
         let plain = MessageUtils::encode_and_pad(&wrapped);
         for device in companions {
-            entries.extend(entry(network, signal, account, device, &plain).await?);
+            entries.extend(entry(network, signal, account.pn_jid(device), account, &plain).await?);
         }
     }
     Ok(entries)
@@ -123,14 +152,14 @@ async fn fan_out(
 async fn entry(
     network: &Network,
     signal: &mut Signal,
+    jid: Jid,
     to: &Account,
-    device: u16,
     plain: &[u8],
 ) -> Result<Option<Node>, Error> {
-    let Some(enc) = encrypt(network, signal, to, device, plain).await? else {
+    let Some(enc) = encrypt(network, signal, to, jid.device, plain).await? else {
         return Ok(None);
     };
-    Ok(Some(NodeBuilder::new("to").attr("jid", to.pn_jid(device)).children([enc.build()]).build()))
+    Ok(Some(NodeBuilder::new("to").attr("jid", jid).children([enc.build()]).build()))
 }
 
 /// Encrypts for one device, beginning a session when there is none; `None` when the device has no keys yet.
@@ -150,7 +179,7 @@ pub(crate) async fn encrypt(
 }
 
 /// Begins a session with the keys the server has; false when it has none.
-async fn begin(network: &Network, signal: &mut Signal, to: &Account, device: u16) -> Result<bool, Error> {
+pub(super) async fn begin(network: &Network, signal: &mut Signal, to: &Account, device: u16) -> Result<bool, Error> {
     let bundle = if device == PHONE {
         let (bundle, one_time) = to.phone.hand_out_keys(&network.limits);
         bundle.for_session(device, Some(&one_time))?
@@ -165,97 +194,4 @@ async fn begin(network: &Network, signal: &mut Signal, to: &Account, device: u16
     };
     signal.begin(&address(to, device), &bundle).await?;
     Ok(true)
-}
-
-/// Handles one `<receipt>` for messages of this phone.
-pub(crate) async fn receipt(network: &Arc<Network>, account: &Arc<Account>, node: &Node) {
-    let Some(from) = jid_attr(node, "from") else {
-        return;
-    };
-    let Some(reader) = network.directory.find_jid(&from) else {
-        return;
-    };
-    let kind = match attr_or_empty(node, "type").as_str() {
-        "" => "delivered".to_owned(),
-        other => other.to_owned(),
-    };
-    for id in ids(node) {
-        let now = now_ms();
-        account.phone.with_log(|log| {
-            let known = log.update_sent(&id, |record| match kind.as_str() {
-                "delivered" => first(&mut record.delivered_ms, now),
-                "inactive" => first(&mut record.inactive_ms, now),
-                "read" => first(&mut record.read_ms, now),
-                "played" => first(&mut record.played_ms, now),
-                "retry" => record.retries += 1,
-                _ => {}
-            });
-            if known {
-                let (from, device) = (reader.pn.clone(), from.device);
-                log.record(Change::Receipt { id: id.clone(), from, device, kind: kind.clone() });
-            }
-        });
-        if kind == "retry"
-            && let Err(error) = again(network, account, &reader, from.device, &id, node).await
-        {
-            tracing::debug!(%error, "sandbox phone cannot encrypt a message again");
-        }
-    }
-}
-
-/// Keeps the time of the first receipt of a kind.
-fn first(time: &mut Option<u64>, now: u64) {
-    time.get_or_insert(now);
-}
-
-/// Encrypts a sent message again for one device that could not read it, in a new session.
-async fn again(
-    network: &Arc<Network>,
-    account: &Arc<Account>,
-    reader: &Arc<Account>,
-    device: u16,
-    id: &str,
-    node: &Node,
-) -> Result<(), Error> {
-    let retry = node.get_optional_child("retry");
-    let count: u8 = retry.and_then(|retry| attr(retry, "count")?.parse().ok()).unwrap_or(1);
-    let sent = account.phone.with_log(|log| log.find_sent(id).cloned());
-    let Some(sent) = sent.filter(|_| count <= RETRIES_MAX) else {
-        return Ok(());
-    };
-    let to = network.directory.find(&sent.record.to).ok_or(Error::UnknownRecipient)?;
-    let own = Arc::ptr_eq(reader, account);
-    let mut message = wa::Message::decode_from_slice(&sent.message)
-        .map_err(|_| Error::Invalid { why: "the kept message is unreadable" })?;
-    if own {
-        message = wrap_device_sent(message, to.pn_jid(PHONE).to_string());
-    }
-    let mut signal = account.phone.signal.lock().await;
-    let offered =
-        node.get_optional_child("keys").and_then(|keys| KeyBundle::read(keys, child_number(node, "registration")?));
-    match offered {
-        Some(keys) => {
-            let bundle = keys.for_session(device, keys.one_time.front())?;
-            signal.begin(&address(reader, device), &bundle).await?;
-        }
-        // Without keys in the request the server's will do: whatever the old session is, it did not work.
-        None => {
-            begin(network, &mut signal, reader, device).await?;
-        }
-    }
-    let plain = MessageUtils::encode_and_pad(&message);
-    let Some(enc) = encrypt(network, &mut signal, reader, device, &plain).await? else {
-        return Ok(());
-    };
-    let kind = stanza_type(&sent.record.kind);
-    let mut stanza = NodeBuilder::new("message")
-        .attr("to", reader.pn_jid(device))
-        .attr("id", id)
-        .attr("type", kind)
-        .children([enc.attr("count", count).build()]);
-    if own {
-        stanza = stanza.attr("recipient", to.pn_jid(PHONE));
-    }
-    relay::message(network, &Author { account: Arc::clone(account), device: PHONE }, &stanza.build());
-    Ok(())
 }

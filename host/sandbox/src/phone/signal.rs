@@ -16,6 +16,7 @@ use whatsapp_rust::wacore::libsignal::protocol::{
 };
 use whatsapp_rust::wacore::types::jid::JidExt;
 
+use super::sender_keys::SenderKeys;
 use crate::account::Account;
 use crate::identity::{key_pair, public_bytes, rng};
 use crate::keys::{KeyBundle, OneTimeKey};
@@ -67,6 +68,8 @@ pub(crate) struct Signal {
     identity: Identity,
     one_time: OneTimeStore,
     signed: SignedStore,
+    /// Keys for chats of many.
+    pub(crate) sender_keys: SenderKeys,
 }
 
 /// The `type` of an `<enc>`: whether it begins a session.
@@ -117,6 +120,7 @@ impl Signal {
                 pair: signed.clone(),
                 signature: bundle.signed.signature.clone(),
             },
+            sender_keys: SenderKeys::default(),
         }
     }
 
@@ -148,7 +152,7 @@ impl Signal {
             EncKind::PreKey => CiphertextMessage::PreKeySignalMessage(PreKeySignalMessage::try_from(sealed)?),
             EncKind::Plain => CiphertextMessage::SignalMessage(SignalMessage::try_from(sealed)?),
         };
-        let Self { sessions, identity, one_time, signed } = self;
+        let Self { sessions, identity, one_time, signed, .. } = self;
         let opened =
             message_decrypt(&sealed, from, sessions, identity, one_time, signed, &mut rng(), UsePQRatchet::No).await?;
         Ok(opened.plaintext.to_vec())

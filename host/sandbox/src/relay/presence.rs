@@ -8,8 +8,10 @@ use whatsapp_rust::wacore_binary::{Jid, Node};
 use super::Author;
 use crate::account::Account;
 use crate::clock::now_s;
+use crate::groups::Group;
 use crate::network::Network;
 use crate::stanza::{attr, attr_or_empty, children, jid_attr};
+use crate::tokens;
 
 /// Handles `<presence>`: a device shows or hides itself, or starts or stops watching someone.
 pub(crate) fn presence(network: &Network, author: &Author, node: &Node) {
@@ -55,6 +57,9 @@ fn subscribe(network: &Network, author: &Author, node: &Node) {
     let Some(account) = network.directory.find_jid(&to) else {
         return;
     };
+    if !tokens::may_see(&account, &author.account, Some(node), "last") {
+        return;
+    }
     account.add_watcher(&author.account.pn, author.device);
     offer(&author.account, author.device, current(&account, &to));
 }
@@ -73,6 +78,9 @@ fn current(account: &Account, like: &Jid) -> Node {
 /// Handles `<chatstate>`: typing, recording, paused.
 pub(crate) fn chat_state(network: &Network, author: &Author, node: &Node) {
     let Some(to) = jid_attr(node, "to") else { return };
+    if let Some(group) = network.groups.find_jid(&to) {
+        return group_chat_state(network, author, &group, node);
+    }
     let Some(account) = network.directory.find_jid(&to) else {
         return;
     };
@@ -85,6 +93,23 @@ pub(crate) fn chat_state(network: &Network, author: &Author, node: &Node) {
         .build();
     for device in account.device_numbers() {
         offer(&account, device, state.clone());
+    }
+}
+
+/// Shows members of a group what one of them does.
+fn group_chat_state(network: &Network, author: &Author, group: &Group, node: &Node) {
+    if !group.has(&author.account.pn) {
+        return;
+    }
+    let state = NodeBuilder::new("chatstate")
+        .attr("from", group.jid())
+        .attr("participant", author.account.lid_jid(0))
+        .children(children(node).to_vec())
+        .build();
+    for account in group.members().into_iter().filter_map(|number| network.directory.find(&number)) {
+        if !Arc::ptr_eq(&account, &author.account) {
+            account.device_numbers().into_iter().for_each(|device| offer(&account, device, state.clone()));
+        }
     }
 }
 

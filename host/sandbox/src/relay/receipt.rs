@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use whatsapp_rust::wacore_binary::builder::NodeBuilder;
-use whatsapp_rust::wacore_binary::{Jid, Node};
+use whatsapp_rust::wacore_binary::{Jid, Node, Server};
 
 use super::{Author, remove_queued};
 use crate::clock::now_s;
 use crate::network::Network;
+use crate::phone::reupload;
 use crate::stanza::{ack, attr_or_empty, children, jid_attr};
 
 /// Where a receipt type goes after it settled the queue.
@@ -55,7 +56,9 @@ pub(crate) fn receipt(network: &Network, reader: &Author, node: &Node) -> Node {
         network.counters.retries.fetch_add(1, Ordering::Relaxed);
         reader.account.with_device(reader.device, |device| device.counters.retries += 1);
     }
-    if let Some(to) = to {
+    if kind == "server-error" {
+        reupload::answer(network, &reader.account, reader.device, node);
+    } else if let Some(to) = to {
         forward(network, reader, node, &kind, &to);
     }
     ack(node, "receipt").build()
@@ -64,16 +67,24 @@ pub(crate) fn receipt(network: &Network, reader: &Author, node: &Node) -> Node {
 fn forward(network: &Network, reader: &Author, node: &Node, kind: &str, to: &Jid) {
     let onward = onward(kind);
     let siblings = onward == Onward::Siblings;
-    let account = if siblings { Some(Arc::clone(&reader.account)) } else { network.directory.find_jid(to) };
+    // In a chat of many the author is named beside the chat, and so is the reader in what the author gets.
+    let participant = jid_attr(node, "participant");
+    let many = matches!(to.server, Server::Group | Server::Broadcast);
+    let target = participant.clone().filter(|_| many).unwrap_or_else(|| to.clone());
+    let account = if siblings { Some(Arc::clone(&reader.account)) } else { network.directory.find_jid(&target) };
     let Some(account) = account else { return };
-    let mut receipt = NodeBuilder::new("receipt")
-        .attr("from", reader.jid_like(to))
-        .attr("id", attr_or_empty(node, "id"))
-        .attr("t", now_s());
-    for (key, value) in [("type", kind.to_owned()), ("participant", attr_or_empty(node, "participant"))] {
-        if !value.is_empty() {
-            receipt = receipt.attr(key, value);
-        }
+    let reader_jid = reader.jid_like(&target);
+    let (from, participant) = match (many && !siblings, participant) {
+        (true, _) => (to.clone(), Some(reader_jid)),
+        (false, participant) => (reader_jid, participant),
+    };
+    let mut receipt =
+        NodeBuilder::new("receipt").attr("from", from).attr("id", attr_or_empty(node, "id")).attr("t", now_s());
+    if !kind.is_empty() {
+        receipt = receipt.attr("type", kind.to_owned());
+    }
+    if let Some(participant) = participant {
+        receipt = receipt.attr("participant", participant);
     }
     match jid_attr(node, "recipient") {
         Some(recipient) => receipt = receipt.attr("recipient", recipient),
@@ -83,7 +94,7 @@ fn forward(network: &Network, reader: &Author, node: &Node, kind: &str, to: &Jid
     let receipt = receipt.children(children(node).to_vec()).build();
     let same = Arc::ptr_eq(&account, &reader.account);
     let devices = match onward {
-        Onward::AuthorDevice => vec![to.device],
+        Onward::AuthorDevice => vec![target.device],
         Onward::AuthorAccount | Onward::Siblings => account.device_numbers(),
         Onward::Nowhere => Vec::new(),
     };

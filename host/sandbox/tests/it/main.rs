@@ -2,11 +2,17 @@
 //! the certificate's root, which is ours.
 
 mod admin;
+mod app_state;
+mod browser;
 mod chat;
+mod faults;
+mod groups;
 mod load;
 mod offline;
+mod page;
 mod pairing;
 mod restart;
+mod script;
 
 /// What a test returns; any failure is one.
 type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;

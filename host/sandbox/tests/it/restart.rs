@@ -104,3 +104,43 @@ async fn an_address_outside_loopback_is_refused() {
     let config = Config { network: SocketAddr::from(([0, 0, 0, 0], 0)), ..Config::default() };
     assert!(matches!(Sandbox::start(config).await, Err(portico_sandbox::Error::NotLoopback { .. })));
 }
+
+#[tokio::test]
+async fn after_a_crash_nothing_written_later_is_lost() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let config = || Config { data_dir: Some(folder.path().to_owned()), ..Config::default() };
+    let store = Arc::new(InMemoryBackend::new());
+    let sandbox = Sandbox::start(config()).await?;
+    let (own, other) = (sandbox.phone("15550100001")?, sandbox.phone("15550100002")?);
+    let client = TestClient::with_store(&sandbox, store.clone()).await?;
+    own.scan_qr(&client.qr().await?).await?;
+    client.connected().await?;
+    other.send_text("15550100001", "one").await?;
+    assert_eq!(client.next_text().await?.0, "one");
+    client.send_text("15550100002", "two").await?;
+    assert_eq!(other.next_text().await?, "two");
+    // What the disk holds when the power goes is older than what the client has seen.
+    let file = folder.path().join("world.json");
+    let linked = |text: &str| text.contains("\"text\":\"two\"");
+    portico_client::wait_until(|| std::fs::read_to_string(&file).is_ok_and(|text| linked(&text))).await?;
+    let old = std::fs::read(&file)?;
+    for n in 0..5 {
+        other.send_text("15550100001", &format!("later {n}")).await?;
+        assert_eq!(client.next_text().await?.0, format!("later {n}"));
+    }
+    client.stop().await;
+    sandbox.shutdown().await;
+    std::fs::write(&file, old)?;
+
+    let sandbox = Sandbox::start(config()).await?;
+    let other = sandbox.phone("15550100002")?;
+    let client = TestClient::with_store(&sandbox, store).await?;
+    client.connected().await?;
+    other.send_text("15550100001", "after the crash").await?;
+    assert_eq!(client.next_text().await?.0, "after the crash");
+    client.send_text("15550100002", "still here").await?;
+    assert_eq!(other.next_text().await?, "still here");
+    client.stop().await;
+    sandbox.shutdown().await;
+    Ok(())
+}

@@ -75,6 +75,13 @@ fn content(content: &Content) -> (&'static str, Option<&str>) {
         Content::Video(media) | Content::VideoNote(media) => ("video", media.caption.as_deref()),
         Content::Audio(media) | Content::Voice(media) => ("audio", media.caption.as_deref()),
         Content::Document(media) => ("document", media.caption.as_deref()),
+        Content::Location { location } => ("location", location.name.as_deref()),
+        Content::LiveLocation { .. } => ("location", None),
+        Content::Contacts { contacts } => ("contact", contacts.first().map(|contact| contact.name.as_str())),
+        Content::Poll { poll } => ("text", Some(&poll.question)),
+        Content::List { list } => ("text", Some(&list.text)),
+        Content::Buttons { buttons } => ("text", Some(&buttons.text)),
+        Content::Event { event } => ("text", Some(&event.name)),
         Content::Other { text, .. } => ("text", text.as_deref()),
     }
 }

@@ -1,6 +1,6 @@
 //! Section "Monitoring": the health check, which everybody may read.
 
-use portico_sdk::api::{DeviceState, Message, Page, Version};
+use portico_sdk::api::{DeviceState, Health, Message, Page, PartStatus};
 use portico_sdk::dialect::{Call, Fault, Route, get};
 use portico_sdk::http::Response;
 use portico_sdk::time::{iso, parse};
@@ -22,20 +22,28 @@ pub(crate) const ROUTES: &[Route<Classic>] = &[
 /// The newest messages of a device among which those of the last minute are counted.
 const NEWEST: usize = 200;
 
-/// Healthy is whoever can ask the core. The statistics count what the sender's token may see, which is nothing without one.
-/// For how long the gateway runs the core does not tell.
+/// The statistics count what the sender's token may see, which is nothing without one. There is no Redis.
 fn health(call: &Call<Classic>) -> Result<Response, Fault> {
-    let Version { version, .. } = call.gateway.get("/v1/version")?.json()?;
-    let (database, statistics) = match call.identity() {
-        Some(_) => ("connected", statistics(call)?),
-        None => ("unknown", json!({ "activeDevices": 0, "totalMessages": 0, "messagesPerMinute": 0 })),
+    let Health { status, version, uptime_s, parts, .. } = call.gateway.get("/health")?.json()?;
+    let store = parts.iter().find(|part| part.name == "store").map_or(status, |part| part.status);
+    let statistics = match call.identity() {
+        Some(_) => statistics(call)?,
+        None => json!({ "activeDevices": 0, "totalMessages": 0, "messagesPerMinute": 0 }),
     };
     let body = json!({
-        "status": "healthy",
+        "status": match status {
+            PartStatus::Ok => "healthy",
+            PartStatus::Degraded => "degraded",
+            PartStatus::Down => "unhealthy",
+        },
         "timestamp": iso(call.now_ms),
         "version": version,
-        "uptime": "unknown",
-        "services": { "database": database, "redis": "not used", "websocket": "inactive" },
+        "uptime": format!("{}h {}m", uptime_s / 3_600, uptime_s / 60 % 60),
+        "services": {
+            "database": if store == PartStatus::Down { "disconnected" } else { "connected" },
+            "redis": "not used",
+            "websocket": "inactive",
+        },
         "statistics": statistics,
     });
     Ok(Response::json(200, &body))

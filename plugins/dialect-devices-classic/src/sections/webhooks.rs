@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::devices::found;
+use super::devices::view::{SETTINGS, own};
 use crate::events::WANTED;
 use crate::{COMMON, Classic, PLUGIN_ID, bad, data, told};
 
@@ -23,6 +24,9 @@ pub(crate) const ROUTES: &[Route<Classic>] = &[
 /// What stands in answers for secrets, which the core keeps sealed. Sent back, it leaves them as they are.
 const HIDDEN: &str = "********";
 
+/// The name of these settings among this API's own facts about a device.
+pub(super) const OWN: &str = "webhook";
+
 /// Events of this API and those of the core that become them. The core's event of a QR code goes to sockets only.
 const EVENTS: [(&str, &[&str]); 5] = [
     ("message", &["message.received", "message.sent"]),
@@ -32,8 +36,8 @@ const EVENTS: [(&str, &[&str]); 5] = [
     ("status", &["message.sent", "message.delivered", "message.read", "message.failed"]),
 ];
 
-/// Members of the settings that the core has no place for, with what they are before anybody sets them. They are kept with the
-/// subscription.
+/// Members of the settings that the core has no place for, with what they are before anybody sets them. They are kept in the
+/// settings of the device, below `classic.webhook`, with the events; the formatter gets a copy, which the core shows to nobody.
 const RETRY_COUNT: (&str, u32) = ("retryCount", 3);
 const TIMEOUT: (&str, u32) = ("timeout", 30_000);
 
@@ -66,14 +70,16 @@ fn of_device(call: &Call<Classic>, device: &Device) -> Result<Option<Webhook>, F
 fn show(call: &Call<Classic>) -> Result<Response, Fault> {
     let device = found(call, &call.param("deviceId")?)?;
     let webhook = of_device(call, &device)?;
-    Ok(data(json!({ "webhookSettings": whole(call, webhook.as_ref())? })))
+    Ok(data(json!({ "webhookSettings": whole(call, &device, webhook.as_ref())? })))
 }
 
 fn update(call: &Call<Classic>) -> Result<Response, Fault> {
     let change: Change = call.json()?;
     let device = found(call, &call.param("deviceId")?)?;
-    let webhook = changed(call, &device, &change)?;
-    let shown = json!({ "webhookSettings": whole(call, Some(&webhook))? });
+    let (webhook, kept) = changed(call, &device, &change)?;
+    let settings = json!({ "settings": { SETTINGS: { OWN: kept } } });
+    let device: Device = call.gateway.patch(&format!("/v1/devices/{}", device.id), &settings)?.json()?;
+    let shown = json!({ "webhookSettings": whole(call, &device, Some(&webhook))? });
     Ok(told(shown, Some("Webhook settings updated successfully")))
 }
 
@@ -87,19 +93,19 @@ pub(super) fn brief(call: &Call<Classic>, device: &Device) -> Result<Value, Faul
     Ok(json!({
         "enabled": webhook.as_ref().is_some_and(|webhook| webhook.state == WebhookState::Enabled),
         "url": webhook.as_ref().map(|webhook| &webhook.url),
-        "events": webhook.as_ref().map_or_else(|| json!([]), |webhook| kept(webhook, WANTED)),
+        "events": webhook.as_ref().map_or_else(|| json!([]), |_| kept(device, WANTED)),
         "lastDelivery": last,
         "status": webhook.as_ref().map_or("inactive", status),
     }))
 }
 
 /// Everything about the settings. Headers are shown by their names.
-fn whole(call: &Call<Classic>, webhook: Option<&Webhook>) -> Result<Value, Fault> {
+fn whole(call: &Call<Classic>, device: &Device, webhook: Option<&Webhook>) -> Result<Value, Fault> {
     let ((successful, last), (failed, last_failure)) = match webhook {
         Some(webhook) => (newest(call, webhook, "delivered")?, newest(call, webhook, "dead")?),
         None => ((0, None), (0, None)),
     };
-    let number = |(name, default): (&str, u32)| match webhook.map(|webhook| kept(webhook, name)) {
+    let number = |(name, default): (&str, u32)| match webhook.map(|_| kept(device, name)) {
         Some(Value::Number(number)) => Value::Number(number),
         _ => json!(default),
     };
@@ -108,7 +114,7 @@ fn whole(call: &Call<Classic>, webhook: Option<&Webhook>) -> Result<Value, Fault
     Ok(json!({
         "enabled": webhook.is_some_and(|webhook| webhook.state == WebhookState::Enabled),
         "url": webhook.map(|webhook| &webhook.url),
-        "events": webhook.map_or_else(|| json!([]), |webhook| kept(webhook, WANTED)),
+        "events": webhook.map_or_else(|| json!([]), |_| kept(device, WANTED)),
         "secret": webhook.map(|_| HIDDEN),
         "retryCount": number(RETRY_COUNT),
         "timeout": number(TIMEOUT),
@@ -124,8 +130,8 @@ fn whole(call: &Call<Classic>, webhook: Option<&Webhook>) -> Result<Value, Fault
     }))
 }
 
-fn kept(webhook: &Webhook, name: &str) -> Value {
-    webhook.format_data.as_ref().and_then(|kept| kept.get(name)).cloned().unwrap_or_default()
+fn kept(device: &Device, name: &str) -> Value {
+    own(device, OWN)[name].clone()
 }
 
 fn status(webhook: &Webhook) -> &'static str {
@@ -143,42 +149,44 @@ fn newest(call: &Call<Classic>, webhook: &Webhook, state: &str) -> Result<(u64, 
     Ok((page.total.unwrap_or_default(), page.items.into_iter().next().and_then(|delivery| delivery.finished_at)))
 }
 
-/// A device's webhook as the core makes it with the device.
-pub(super) fn of_new_device(change: &Change) -> Result<Value, Fault> {
+/// A device's webhook as the core makes it with the device, and what is to be kept in the device's settings.
+pub(super) fn of_new_device(change: &Change) -> Result<(Value, Value), Fault> {
     if change.enabled == Some(false) {
         return Err(Fault::invalid(
             "webhook.enabled",
             "a webhook begins enabled; switch it off in the webhook settings",
         ));
     }
-    let mut new = to_core(change, None)?;
+    let (mut new, kept) = to_core(change, None, &Value::Null)?;
     new["format"] = json!(PLUGIN_ID);
-    Ok(new)
+    Ok((new, kept))
 }
 
-/// Changes the device's subscription, or makes it; what is left out stays as it is.
-pub(super) fn changed(call: &Call<Classic>, device: &Device, change: &Change) -> Result<Webhook, Fault> {
+/// Changes the device's subscription, or makes it; what is left out stays as it is. Gives what the caller then keeps in the
+/// device's settings too: nothing is kept that the core refused.
+pub(super) fn changed(call: &Call<Classic>, device: &Device, change: &Change) -> Result<(Webhook, Value), Fault> {
     let known = of_device(call, device)?;
-    let mut to_core = to_core(change, known.as_ref())?;
+    let (mut to_core, kept) = to_core(change, known.as_ref(), own(device, OWN))?;
     if let Some(webhook) = known {
         if let Some(enabled) = change.enabled {
             to_core["state"] = json!(if enabled { WebhookState::Enabled } else { WebhookState::Disabled });
         }
-        return Ok(call.gateway.patch(&format!("/v1/webhooks/{}", webhook.id), &to_core)?.json()?);
+        return Ok((call.gateway.patch(&format!("/v1/webhooks/{}", webhook.id), &to_core)?.json()?, kept));
     }
     to_core["device"] = json!(device.id);
     to_core["format"] = json!(PLUGIN_ID);
     let made: MadeWebhook = call.gateway.post("/v1/webhooks", &to_core)?.json()?;
     if change.enabled != Some(false) {
-        return Ok(made.webhook);
+        return Ok((made.webhook, kept));
     }
     // A subscription begins enabled.
     let off = json!({ "state": WebhookState::Disabled });
-    Ok(call.gateway.patch(&format!("/v1/webhooks/{}", made.webhook.id), &off)?.json()?)
+    Ok((call.gateway.patch(&format!("/v1/webhooks/{}", made.webhook.id), &off)?.json()?, kept))
 }
 
-/// The change in the core's words, apart from the device, the format and whether it is enabled.
-fn to_core(change: &Change, known: Option<&Webhook>) -> Result<Value, Fault> {
+/// The change in the core's words, apart from the device, the format and whether it is enabled, and what is kept of it in this
+/// API's own. `before` is what was kept so far.
+fn to_core(change: &Change, known: Option<&Webhook>, before: &Value) -> Result<(Value, Value), Fault> {
     let mut to_core = json!({});
     match &change.url {
         Some(url) => to_core["url"] = json!(url),
@@ -193,7 +201,7 @@ fn to_core(change: &Change, known: Option<&Webhook>) -> Result<Value, Fault> {
     {
         to_core["headers"] = json!(headers);
     }
-    let mut kept = known.and_then(|webhook| webhook.format_data.clone()).unwrap_or_default();
+    let mut kept = before.as_object().cloned().unwrap_or_default();
     let events = match (&change.events, known) {
         (Some(events), _) => Some(events.clone()),
         (None, Some(_)) => None,
@@ -208,8 +216,9 @@ fn to_core(change: &Change, known: Option<&Webhook>) -> Result<Value, Fault> {
             kept.insert(name.to_owned(), json!(value));
         }
     }
-    to_core["format_data"] = Value::Object(kept);
-    Ok(to_core)
+    let kept = Value::Object(kept);
+    to_core["format_data"] = kept.clone();
+    Ok((to_core, kept))
 }
 
 /// The headers that are the subscriber's own; the content type is always JSON. `None`: they are those that answers show, sent

@@ -1,6 +1,6 @@
 //! Section "Server".
 
-use portico_sdk::api::{Device, DeviceState, Page};
+use portico_sdk::api::{Device, DeviceState, Health, Page};
 use portico_sdk::dialect::{Call, Fault, Route, get};
 use portico_sdk::http::Response;
 use serde_json::{Value, json};
@@ -12,16 +12,17 @@ pub(crate) const ROUTES: &[Route<Devices>] = &[get("/api/whatsapp/server/stats")
 /// Devices whose messages are counted at most: each is a request of the core, and a call may make only so many.
 const DEVICES_MAX: usize = 25;
 
-/// Figures of the token's devices. How long the gateway runs, and what of its machine it takes, the core does not tell.
+/// Figures of the token's devices. What of its machine the gateway takes, the core does not tell.
 fn stats(call: &Call<Devices>) -> Result<Response, Fault> {
     let devices: Vec<Device> = call.gateway.all("/v1/devices")?;
+    let Health { uptime_s, .. } = call.gateway.get("/health")?.json()?;
     let active = devices.iter().filter(|device| device.state == DeviceState::Connected).count();
     let messages = if devices.len() <= DEVICES_MAX { Some(messages_of(call, &devices)?) } else { None };
     Ok(data(json!({
         "activeSessions": active,
         "totalDevices": devices.len(),
         "totalMessages": messages,
-        "uptime": null,
+        "uptime": uptime_s,
         "memory": null,
         "cpu": null,
     })))

@@ -106,6 +106,13 @@ fn shown(message: &Message) -> Value {
 /// What a message says in words: its text or caption, empty where it has none.
 fn text(content: &Content) -> &str {
     match content {
+        Content::Location { location } => location.name.as_deref().unwrap_or_default(),
+        Content::LiveLocation { .. } => "",
+        Content::Contacts { contacts } => contacts.first().map_or("", |contact| &contact.name),
+        Content::Poll { poll } => &poll.question,
+        Content::List { list } => &list.text,
+        Content::Buttons { buttons } => &buttons.text,
+        Content::Event { event } => &event.name,
         Content::Text { text } => text,
         Content::Image(media)
         | Content::Video(media)

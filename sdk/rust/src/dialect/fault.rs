@@ -13,9 +13,9 @@ pub struct Fault {
     /// The status the REST core or the host gives it.
     pub status: u16,
     /// For people: what happened and what to do.
-    pub detail: String,
+    pub detail: Box<str>,
     /// The field it is about, as the REST core names it.
-    pub field: Option<String>,
+    pub field: Option<Box<str>>,
     /// A sentence of the document that says exactly this.
     pub says: Option<&'static str>,
     /// Headers with credentials that were missing.
@@ -34,7 +34,7 @@ pub struct Fault {
 
 impl Fault {
     /// An error of that kind.
-    pub fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
+    pub fn new(code: ProblemCode, detail: impl Into<Box<str>>) -> Self {
         Self {
             code,
             status: code.status(),
@@ -63,7 +63,7 @@ impl Fault {
 
     /// A value of the request that can't be used.
     pub fn invalid(field: &str, why: &str) -> Self {
-        Self { field: Some(field.to_owned()), ..Self::new(ProblemCode::InvalidRequest, format!("`{field}`: {why}")) }
+        Self { field: Some(field.into()), ..Self::new(ProblemCode::InvalidRequest, format!("`{field}`: {why}")) }
     }
 
     /// An endpoint that is documented and not served yet.
@@ -88,7 +88,11 @@ impl From<CoreError> for Fault {
                     400..=499 => ProblemCode::InvalidRequest,
                     _ => ProblemCode::Internal,
                 };
-                Self { status: problem.status, field: problem.field, ..Self::new(code.unwrap_or(unknown), detail) }
+                Self {
+                    status: problem.status,
+                    field: problem.field.map(Into::into),
+                    ..Self::new(code.unwrap_or(unknown), detail)
+                }
             }
             CoreError::Unavailable(why) => Self::new(ProblemCode::Unavailable, why),
             CoreError::Host(why) => Self::new(ProblemCode::Internal, why),

@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn what_a_page_says_for_previews_counts_more_than_its_title() {
         let html = r#"<html><head><title>Shop</title>
-            <META content='Shoes &amp; more' property="og:title"><meta name=description content="All of them">
+            <META content='Shoes &amp; more' property="og:title"><meta content=All name=description>
             <meta property="og:image" content="/shoe.jpg"/></head>"#;
         let page = read(html, "https://example.com/shoes?x=1");
         assert_eq!(page.title.as_deref(), Some("Shoes & more"));

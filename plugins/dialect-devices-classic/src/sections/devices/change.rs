@@ -47,7 +47,8 @@ pub(super) fn update(call: &Call<Classic>) -> Result<Response, Fault> {
     }
     // First: where the webhook is refused, nothing else has been changed yet.
     if let Some(webhook) = webhook {
-        webhooks::changed(call, &device, &webhook)?;
+        let (_, kept) = webhooks::changed(call, &device, &webhook)?;
+        change["settings"][SETTINGS][webhooks::OWN] = kept;
     }
     let device: Device = call.gateway.patch(&format!("/v1/devices/{}", device.id), &change)?.json()?;
     Ok(told(json!({ "device": view::full(&device, call.now_ms) }), Some("Device updated successfully")))

@@ -46,7 +46,9 @@ pub(super) fn create(call: &Call<Classic>) -> Result<Response, Fault> {
         "settings": { SETTINGS: own },
     });
     if let Some(webhook) = webhook {
-        new["webhook"] = webhooks::of_new_device(&webhook)?;
+        let (webhook, kept) = webhooks::of_new_device(&webhook)?;
+        new["webhook"] = webhook;
+        new["settings"][SETTINGS][webhooks::OWN] = kept;
     }
     let MadeDevice { device, .. } = call.gateway.post("/v1/devices", &new)?.json()?;
     let key = json!({ "name": format!("device {}", device.number), "device": device.id, "prefix": "dev_",

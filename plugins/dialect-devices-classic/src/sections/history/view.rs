@@ -7,7 +7,7 @@ use crate::names::{account_of, jid_of, status_of_message, type_of_message};
 use crate::sections::devices::view::session_id;
 use crate::shape::{file_of, text_of};
 
-/// One message. The core does not keep what it quotes, nor whether it was forwarded or broadcast.
+/// One message. The core does not tell whether it was broadcast.
 pub(super) fn message(message: &Message, device: &Device) -> Value {
     let account = device.jid.as_deref().map(account_of);
     let chat = jid_of(&message.chat);
@@ -38,8 +38,8 @@ pub(super) fn message(message: &Message, device: &Device) -> Value {
         "caption": file.and_then(|file| file.caption.as_ref()),
         "metadata": {
             "messageId": message.id,
-            "quoted": null,
-            "forwarded": false,
+            "quoted": message.quoted,
+            "forwarded": message.forwarded.is_some(),
             "broadcast": false,
             "fromMe": is_out,
         },
