@@ -283,13 +283,13 @@ async fn deliveries_of_an_api_wait_for_its_format(kind: Kind) {
     }
     // A format of its own is replaced by the gateway's; that of an API is not.
     assert_eq!(receivers[1].at_least(1).await[0].header("x-portico-format"), "default");
-    let waiting = gw.api.get(&format!("/v1/deliveries?webhook={}", webhooks[0])).await.expect(200);
+    let waiting = gw.api.get(&format!("/v1/webhooks/{}/deliveries", webhooks[0])).await.expect(200);
     assert_eq!((waiting.str("/items/0/state").as_str(), receivers[0].all().len()), ("pending", 0));
 
     gw.api.put("/v1/plugins/dialect-accounts/enablement", json!({ "state": "on" })).await.expect(200);
     let delivered = receivers[0].at_least(1).await.remove(0);
     assert_eq!((delivered.json()["event"].as_str(), delivered.header("x-portico-format")), (Some("webhook.test"), ""));
-    let state = async || gw.api.get(&format!("/v1/deliveries?webhook={}", webhooks[0])).await.str("/items/0/state");
+    let state = async || gw.api.get(&format!("/v1/webhooks/{}/deliveries", webhooks[0])).await.str("/items/0/state");
     wait_until("it to be recorded", || async { (state().await == "delivered").then_some(()) }).await;
     let shown = gw.api.get(&format!("/v1/webhooks/{}", webhooks[0])).await.expect(200);
     assert_eq!(shown.json["failing_since"], Value::Null, "the receiver is not to blame");

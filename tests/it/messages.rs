@@ -79,7 +79,7 @@ async fn refusals_say_what_and_why_and_change_nothing(kind: Kind) {
     let unknown =
         gw.api.post(&path, json!({ "to": customer.number(), "content": { "type": "foo" } })).await.expect(400);
     assert_eq!(unknown.str("/field"), "content.type");
-    gw.api.post(&path, text("123456789-123@g.us", "x")).await.expect(501);
+    gw.api.post(&path, text("120363000000000001@newsletter", "x")).await.expect(501);
     gw.api.post(&path, json!([customer.number(), { "type": "text", "text": "x" }])).await.expect(400);
     let large = gw.api.post(&path, text(customer.number(), &"x".repeat(8000))).await.expect(413);
     assert_eq!(large.str("/code"), "too_large");

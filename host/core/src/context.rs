@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::directory::Directory;
 use crate::error::Result;
-use crate::event::live::LiveEvents;
 use crate::id::TenantId;
 use crate::limits::Limits;
+use crate::live::LiveEvents;
 use crate::model::access::Caller;
 use crate::ports::store::Tx;
 use crate::ports::{Blobs, Clock, Compute, Outbound, Plugins, Rng, Store, Waker, WhatsApp};

@@ -94,6 +94,12 @@ pub enum Error {
         /// What is gone, and what helps.
         why: String,
     },
+    /// WhatsApp gave no answer in time; what was asked may still happen.
+    #[error("{why}")]
+    Timeout {
+        /// What was waited for, and what helps.
+        why: String,
+    },
     /// Something this needs is down; the same request may work later.
     #[error("{what} is not available at the moment; try again")]
     Unavailable {
@@ -180,6 +186,7 @@ impl Error {
             Self::Unsupported { .. } => "unsupported",
             Self::TooLarge { .. } => "too_large",
             Self::Busy { .. } => "busy",
+            Self::Timeout { .. } => "timeout",
             Self::Unavailable { .. } => "unavailable",
             Self::Internal { .. } => "internal",
         }

@@ -2,7 +2,6 @@
 
 pub mod feed;
 pub mod figures;
-pub mod live;
 pub mod raise;
 
 pub use crate::model::event::*;

@@ -10,8 +10,10 @@ use crate::context::Write;
 use crate::device::{Signal, session};
 use crate::error::Result;
 use crate::event::NewEvent;
+use crate::group::news;
 use crate::id::DeviceId;
 use crate::message::{change, progress, receive};
+use crate::model::group::GroupUpdate;
 use crate::ports::Inbox;
 use crate::ports::whatsapp::{Account, Fact, Incoming, IncomingChange, QrCode, Step};
 
@@ -49,6 +51,7 @@ fn record(tx: &mut Write<'_>, id: &DeviceId, facts: Vec<Fact>) -> Result<()> {
             Run::Messages(messages) => receive::receive(tx, &device, messages)?,
             Run::Change(change) => change::receive(tx, &device, change)?,
             Run::Steps(steps) => progress::advance(tx, &device, &steps)?,
+            Run::Groups(updates) => news::record(tx, &device, &updates)?,
             Run::Session(signal, account) => session::signal_in(tx, id, signal, account).map(drop)?,
         }
     }
@@ -60,6 +63,7 @@ enum Run {
     Messages(Vec<Incoming>),
     Change(IncomingChange),
     Steps(Vec<Step>),
+    Groups(Vec<GroupUpdate>),
     Session(Signal, Option<Account>),
 }
 
@@ -73,6 +77,8 @@ fn runs(facts: Vec<Fact>) -> Vec<Run> {
             (Fact::Change(change), _) => runs.push(Run::Change(change)),
             (Fact::Progress(step), Some(Run::Steps(steps))) => steps.push(step),
             (Fact::Progress(step), _) => runs.push(Run::Steps(vec![step])),
+            (Fact::Group(update), Some(Run::Groups(updates))) => updates.push(update),
+            (Fact::Group(update), _) => runs.push(Run::Groups(vec![update])),
             (Fact::Session { signal, account }, _) => runs.push(Run::Session(signal, account)),
         }
     }
@@ -113,6 +119,7 @@ mod tests {
                 Run::Messages(messages) => ("messages", messages.len()),
                 Run::Change(_) => ("change", 1),
                 Run::Steps(steps) => ("steps", steps.len()),
+                Run::Groups(updates) => ("groups", updates.len()),
                 Run::Session(..) => ("session", 1),
             })
             .collect();

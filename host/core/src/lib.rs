@@ -8,15 +8,18 @@ mod view;
 
 pub mod access;
 pub mod address;
+pub mod contact;
 pub mod context;
 pub mod device;
 pub mod directory;
 pub mod error;
 pub mod event;
+pub mod group;
 pub mod header;
 pub mod id;
 pub mod intake;
 pub mod limits;
+pub mod live;
 pub mod media;
 pub mod member;
 pub mod message;

@@ -75,6 +75,18 @@ pub struct Limits {
     /// Characters of a caption.
     #[schemars(range(min = 1, max = 65_536))]
     pub caption_chars_max: usize,
+    /// People that one request about a group's members may name. WhatsApp itself stops at 1,024.
+    #[schemars(range(min = 1, max = 1_024))]
+    pub group_members_per_request: u32,
+    /// Characters of a group's name. WhatsApp itself stops at 100.
+    #[schemars(range(min = 1, max = 100))]
+    pub group_subject_chars_max: usize,
+    /// Characters of a group's description. WhatsApp itself stops at 2,048.
+    #[schemars(range(min = 1, max = 2_048))]
+    pub group_description_chars_max: usize,
+    /// Numbers that one request may have checked whether they are on WhatsApp.
+    #[schemars(range(min = 1, max = 1_000))]
+    pub contacts_per_check: u32,
     /// Characters of a name (device, key).
     #[schemars(range(min = 1, max = 1_000))]
     pub name_chars_max: usize,
@@ -171,6 +183,10 @@ impl Default for Limits {
             media_fetch_timeout: Duration::from_secs(45),
             media_link_ttl: minutes(24 * 60),
             caption_chars_max: 1_024,
+            group_members_per_request: 256,
+            group_subject_chars_max: 100,
+            group_description_chars_max: 2_048,
+            contacts_per_check: 100,
             name_chars_max: 120,
             page_default: 50,
             page_max: 200,

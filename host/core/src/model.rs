@@ -3,8 +3,10 @@
 pub mod access;
 pub mod analytics;
 pub mod audit;
+pub mod contact;
 pub mod device;
 pub mod event;
+pub mod group;
 pub mod media;
 pub mod message;
 mod name;

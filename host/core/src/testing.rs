@@ -8,13 +8,16 @@ use async_trait::async_trait;
 use crate::address::{Party, PhoneNumber, Recipient};
 use crate::error::{Error, Result};
 use crate::id::DeviceId;
+use crate::model::contact::{Contact, PictureUrl};
 use crate::model::device::Device;
+use crate::model::group::{Group, GroupChange, GroupId, JoinRequest, JoinedGroup, MemberAction, MemberResult};
 use crate::model::media::Digest;
 use crate::model::message::Target;
 use crate::ports::Compute;
 use crate::ports::blobs::{Blobs, ByteSource, Claim, Stored};
 use crate::ports::whatsapp::{
-    Contacts, DeviceLock, Files, Messages, Outgoing, PairingCode, QrCode, RemoteMedia, Resources, SentReceipt, Sessions,
+    Contacts, DeviceLock, Files, Groups, Messages, Named, NewGroup, Outgoing, PairingCode, Picture, PictureSize,
+    QrCode, RemoteMedia, Renew, Resources, SentReceipt, Sessions,
 };
 
 /// Computes at once, on the thread that asks.
@@ -108,6 +111,83 @@ impl Messages for FakeWhatsApp {
 #[async_trait]
 impl Contacts for FakeWhatsApp {
     async fn resolve(&self, _: &DeviceId, _: &Recipient) -> Result<Party> {
+        unreachable()
+    }
+
+    async fn check(&self, _: &DeviceId, _: &[Recipient]) -> Result<Vec<Option<Party>>> {
+        unreachable()
+    }
+
+    async fn contact(&self, _: &DeviceId, _: &Party) -> Result<Contact> {
+        unreachable()
+    }
+
+    async fn picture(&self, _: &DeviceId, _: &Party, _: PictureSize) -> Result<Option<PictureUrl>> {
+        unreachable()
+    }
+
+    async fn block(&self, _: &DeviceId, _: &Party, _: bool) -> Result<()> {
+        unreachable()
+    }
+
+    async fn blocked(&self, _: &DeviceId) -> Result<Vec<Party>> {
+        unreachable()
+    }
+
+    async fn lids(&self, _: &DeviceId) -> Result<Vec<Party>> {
+        unreachable()
+    }
+}
+
+#[async_trait]
+impl Groups for FakeWhatsApp {
+    async fn groups(&self, _: &DeviceId) -> Result<Vec<Group>> {
+        unreachable()
+    }
+
+    async fn group(&self, _: &DeviceId, _: &GroupId) -> Result<Group> {
+        unreachable()
+    }
+
+    async fn group_create(&self, _: &DeviceId, _: &NewGroup) -> Result<Group> {
+        unreachable()
+    }
+
+    async fn group_change(&self, _: &DeviceId, _: &GroupId, _: &GroupChange) -> Result<()> {
+        unreachable()
+    }
+
+    async fn group_picture(&self, _: &DeviceId, _: &GroupId, _: Option<Picture>) -> Result<()> {
+        unreachable()
+    }
+
+    async fn group_members(
+        &self,
+        _: &DeviceId,
+        _: &GroupId,
+        _: MemberAction,
+        _: &[Named],
+    ) -> Result<Vec<MemberResult>> {
+        unreachable()
+    }
+
+    async fn group_requests(&self, _: &DeviceId, _: &GroupId) -> Result<Vec<JoinRequest>> {
+        unreachable()
+    }
+
+    async fn group_invite(&self, _: &DeviceId, _: &GroupId, _: Renew) -> Result<String> {
+        unreachable()
+    }
+
+    async fn invite_preview(&self, _: &DeviceId, _: &str) -> Result<Group> {
+        unreachable()
+    }
+
+    async fn invite_accept(&self, _: &DeviceId, _: &str) -> Result<JoinedGroup> {
+        unreachable()
+    }
+
+    async fn group_leave(&self, _: &DeviceId, _: &GroupId) -> Result<()> {
         unreachable()
     }
 }

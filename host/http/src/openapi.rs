@@ -10,10 +10,12 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::v1;
 
 /// Groups, in the order in which they are shown.
-const GROUPS: [(&str, &str); 12] = [
+const GROUPS: [(&str, &str); 14] = [
     ("devices", "Linked companion devices, from creation over pairing to logout."),
     ("sessions", "Connecting devices: QR code, pairing code, connect, disconnect, log out."),
     ("messages", "Sending messages and finding them again."),
+    ("contacts", "People: who is on WhatsApp, what they show, who is blocked."),
+    ("groups", "Groups: who is in them, what they show, and the ways in."),
     ("media", "Files: uploading, downloading, deleting."),
     ("events", "What happens, live and resumable."),
     ("webhooks", "Who gets which events posted."),

@@ -133,6 +133,7 @@ impl From<Error> for Problem {
             | Error::Unsupported { .. }
             | Error::TooLarge { .. }
             | Error::Refused { .. }
+            | Error::Timeout { .. }
             | Error::Gone { .. } => {}
         }
         problem

@@ -10,9 +10,9 @@ pub(crate) mod ws;
 use std::time::Duration;
 
 use portico_core::event::feed::{self, Batch, Wanted};
-use portico_core::event::live::Listener;
 use portico_core::event::{Event, EventKind};
 use portico_core::id::TenantId;
+use portico_core::live::Listener;
 use portico_core::{Error, OpContext};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -102,7 +102,8 @@ impl Feed {
         let heartbeat = app.config.stream_heartbeat.max(Duration::from_millis(100));
         let mut beat = tokio::time::interval_at(Instant::now() + heartbeat, heartbeat);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let live = feed::listen(&ctx, &wanted);
+        // Whether the caller may was asked when the feed began; who may not by now hears nothing.
+        let live = feed::listen(&ctx, &wanted).unwrap_or_default();
         Self {
             live,
             told: Vec::new(),

@@ -6,10 +6,13 @@
 
 mod analytics;
 mod audit;
+mod contacts;
 mod deliveries;
 mod devices;
 mod enablements;
 mod events;
+mod group_members;
+mod groups;
 mod keys;
 mod links;
 mod media;
@@ -65,6 +68,9 @@ pub(crate) fn keyed() -> OpenApiRouter<App> {
         .merge(messages::routes())
         .merge(message_changes::routes())
         .merge(media::routes())
+        .merge(contacts::routes())
+        .merge(groups::routes())
+        .merge(group_members::routes())
         .merge(links::routes())
         .merge(webhooks::routes())
         .merge(deliveries::routes())

@@ -12,10 +12,10 @@ use portico_core::context::MonotonicUlid;
 use portico_core::context::outcome::Outcomes;
 use portico_core::context::queue_length::QueueLengths;
 use portico_core::device::{Device, DeviceState, Refs, Settings, Wanted};
-use portico_core::event::live::LiveEvents;
 use portico_core::event::{Event, EventKind};
 use portico_core::id::{DeliveryId, DeviceId, EventId, MessageId, TenantId, WebhookId};
 use portico_core::limits::Limits;
+use portico_core::live::LiveEvents;
 use portico_core::message::{Content, Direction, Message, MessageContext, MessageState, MessageStatus, StatusTimes};
 use portico_core::ports::outbound::{Fetched, OutboundError, OutboundRequest, OutboundResponse};
 use portico_core::ports::plugins::{

@@ -95,6 +95,10 @@ pub struct WhatsAppLimits {
     #[serde(rename = "resolve_timeout_s", with = "Seconds")]
     #[schemars(range(min = 1))]
     pub resolve_timeout: Duration,
+    /// How long WhatsApp may take to answer a question about groups, contacts and the like, or a change of them, in seconds.
+    #[serde(rename = "ask_timeout_s", with = "Seconds")]
+    #[schemars(range(min = 1, max = 25))]
+    pub ask_timeout: Duration,
     /// How long encrypting and writing one message may take, in seconds.
     #[serde(rename = "send_timeout_s", with = "Seconds")]
     #[schemars(range(min = 1))]
@@ -132,6 +136,7 @@ impl Default for WhatsAppLimits {
             resolve_ttl: Duration::from_secs(6 * 3600),
             resolve_absent_ttl: Duration::from_secs(600),
             resolve_timeout: Duration::from_secs(15),
+            ask_timeout: Duration::from_secs(20),
             send_timeout: Duration::from_secs(30),
             file_transfers_max: 16,
             file_timeout: Duration::from_secs(600),

@@ -119,6 +119,8 @@ impl EventHandler for EventSink {
             EventKind::ServerAck,
             EventKind::UndecryptableMessage,
             EventKind::OfflineSyncCompleted,
+            EventKind::GroupUpdate,
+            EventKind::PictureUpdate,
         ])
     }
 }

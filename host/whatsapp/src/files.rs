@@ -6,6 +6,7 @@
 //! end leaves this module; keys of files leave this crate sealed.
 
 pub(crate) mod fetch;
+pub(crate) mod picture;
 pub(crate) mod preview;
 pub(crate) mod remote;
 mod stage;

@@ -7,13 +7,16 @@
 //! inbox made the message durable. Nothing leaves this crate for the store unsealed. With the feature `sandbox` nothing
 //! but loopback is ever dialed.
 
+mod ask;
 mod backend;
 mod config;
+mod contacts;
 mod device_lock;
 mod dial;
 mod events;
 mod failure;
 mod files;
+mod groups;
 mod pairing;
 mod receipts;
 mod resolve;

@@ -10,8 +10,10 @@ use portico_core::address::{Party, Recipient};
 use portico_core::device::DeviceState;
 use portico_core::error::{Error, Result};
 use portico_core::time::UtcMs;
+use whatsapp_rust::features::IsOnWhatsAppResult;
 use whatsapp_rust::{Client, Jid};
 
+use crate::ask;
 use crate::events::party::Names;
 use crate::failure;
 use crate::session::Session;
@@ -43,6 +45,57 @@ pub(crate) async fn resolve(session: &Session, to: &Recipient) -> Result<Party> 
     found.ok_or_else(absent)
 }
 
+/// The parties behind people, asked for at once; `None`: not on WhatsApp.
+pub(crate) async fn check(session: &Session, people: &[Recipient]) -> Result<Vec<Option<Party>>> {
+    let (clock, limits) = (&session.context.clock, &session.context.limits);
+    let now = clock.now();
+    let mut found: Vec<Option<Option<Party>>> =
+        people.iter().map(|one| session.recipients.get(&person(one)?.to_string(), now)).collect();
+    let asked: Vec<Jid> =
+        people.iter().zip(&found).filter(|(_, known)| known.is_none()).filter_map(|(one, _)| person(one)).collect();
+    if !asked.is_empty() {
+        let client = ask::client(session).await?;
+        let answers = ask::in_time(session, async {
+            client.contacts().is_on_whatsapp(&asked).await.map_err(|error| failure::of_contact(&error))
+        });
+        let answers = answers.await?;
+        for (one, found) in people.iter().zip(&mut found).filter(|(_, known)| known.is_none()) {
+            let Some(jid) = person(one) else { continue };
+            let names_it = |answer: &&IsOnWhatsAppResult| {
+                let names = [Some(&answer.jid), answer.pn_jid.as_ref(), answer.lid.as_ref()];
+                names.into_iter().flatten().any(|name| name.user == jid.user && name.server == jid.server)
+            };
+            // An answer under another number (Brazil's ninth digit) does not say for which question it is: ask again, alone.
+            let Some(answer) = answers.iter().find(names_it) else { continue };
+            let party = if answer.is_registered { of_answer(&client, answer).await } else { None };
+            let ttl = if party.is_some() { limits.resolve_ttl } else { limits.resolve_absent_ttl };
+            session.recipients.put(jid.to_string(), party.clone(), clock.now() + ttl, limits.resolve_cache_max);
+            *found = Some(party);
+        }
+    }
+    let mut parties = Vec::with_capacity(people.len());
+    for (one, found) in people.iter().zip(found) {
+        parties.push(match found {
+            Some(party) => party,
+            None => match resolve(session, one).await {
+                Ok(party) => Some(party),
+                Err(Error::Refused { code: "not_on_whatsapp", .. }) => None,
+                Err(other) => return Err(other),
+            },
+        });
+    }
+    Ok(parties)
+}
+
+/// The JID that stands for a person; `None` for what is none.
+fn person(recipient: &Recipient) -> Option<Jid> {
+    match recipient {
+        Recipient::Number(number) => Some(Jid::pn(number.digits())),
+        Recipient::Lid(lid) => Some(Jid::lid(lid.as_str())),
+        Recipient::Group(_) | Recipient::Newsletter(_) => None,
+    }
+}
+
 fn absent() -> Error {
     Error::Refused {
         code: "not_on_whatsapp",
@@ -58,6 +111,11 @@ async fn ask(client: &Client, asked: &Jid) -> Result<Option<Party>> {
     let Some(answer) = answers.into_iter().find(|answer| answer.is_registered) else {
         return Ok(None);
     };
+    Ok(of_answer(client, &answer).await)
+}
+
+/// The account an answer tells of.
+async fn of_answer(client: &Client, answer: &IsOnWhatsAppResult) -> Option<Party> {
     let jids = [Some(&answer.jid), answer.pn_jid.as_ref(), answer.lid.as_ref()];
     let mut names = Names::of(jids.into_iter().flatten());
     let known = client.get_lid_pn_entry(&answer.jid).await;
@@ -65,7 +123,7 @@ async fn ask(client: &Client, asked: &Jid) -> Result<Option<Party>> {
         names.pn.get_or_insert_with(|| entry.phone_number.to_string());
         names.lid.get_or_insert_with(|| entry.lid.to_string());
     }
-    Ok(names.party())
+    names.party()
 }
 
 /// Recently resolved recipients. Bounded; the oldest entry is dropped first.

@@ -12,6 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use portico_core::device::DeviceState;
 use portico_core::error::{Error, Result};
 use portico_core::ports::whatsapp::{Outgoing, OutgoingContent};
+use whatsapp_rust::wacore_binary::JidExt;
 use whatsapp_rust::waproto::whatsapp::Message;
 use whatsapp_rust::{Client, Jid, SendOptions};
 
@@ -58,12 +59,17 @@ pub(crate) async fn send(session: &Session, out: &Outgoing) -> Result<()> {
 /// The first answer after such a message is encrypted under a new ratchet key. The library stores the key up to 25 ms later;
 /// if the process died in between, it could not read what comes back, and the other side would have to send it again.
 async fn save_ratchets(session: &Session, client: &Client, to: &Jid, out: &Outgoing) -> Result<()> {
-    let recipient = [Some(to.user.as_str()), user(out.to.pn.as_deref()), user(out.to.lid.as_deref())];
-    let (pn, lid) = (client.pn(), client.lid());
-    // A message also goes to the other devices of the own account.
-    let own = [pn.as_ref(), lid.as_ref()].map(|jid| jid.map(|jid| jid.user.as_str()));
-    let users = recipient.into_iter().chain(own).flatten();
-    let Some(unsaved) = session.unsaved_ratchets.take_if_any(users) else {
+    let unsaved = if to.is_group() {
+        // A group's members get its key in messages of their own; who they are is not known here.
+        session.unsaved_ratchets.take_all()
+    } else {
+        let recipient = [Some(to.user.as_str()), user(out.to.pn.as_deref()), user(out.to.lid.as_deref())];
+        let (pn, lid) = (client.pn(), client.lid());
+        // A message also goes to the other devices of the own account.
+        let own = [pn.as_ref(), lid.as_ref()].map(|jid| jid.map(|jid| jid.user.as_str()));
+        session.unsaved_ratchets.take_if_any(recipient.into_iter().chain(own).flatten())
+    };
+    let Some(unsaved) = unsaved else {
         return Ok(());
     };
     let stored = client.flush_pending_signal_state().await;
@@ -115,6 +121,13 @@ impl UnsavedRatchets {
         let mut unsaved = self.lock();
         let found = unsaved.everybody || users.any(|user| unsaved.named.contains(user));
         found.then(|| Unsaved { of: self, users: std::mem::take(&mut *unsaved) })
+    }
+
+    /// Takes all users out, if there are any.
+    fn take_all(&self) -> Option<Unsaved<'_>> {
+        let mut unsaved = self.lock();
+        let some = unsaved.everybody || !unsaved.named.is_empty();
+        some.then(|| Unsaved { of: self, users: std::mem::take(&mut *unsaved) })
     }
 
     fn lock(&self) -> MutexGuard<'_, Users> {

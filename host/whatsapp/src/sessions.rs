@@ -9,14 +9,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use portico_core::address::{Party, PhoneNumber, Recipient};
+use portico_core::contact::{Contact, PictureUrl};
 use portico_core::device::{Device, DeviceState};
 use portico_core::error::{Error, Result};
+use portico_core::group::{Group, GroupChange, GroupId, JoinRequest, JoinedGroup, MemberAction, MemberResult};
 use portico_core::id::DeviceId;
 use portico_core::message::Target;
 use portico_core::ports::blobs::ByteSource;
 use portico_core::ports::whatsapp::{
-    CLOSE_TIMEOUT, Contacts, DeviceLock, Files, Messages, Outgoing, PairingCode, QrCode, RemoteMedia, Resources,
-    SentReceipt, Sessions,
+    CLOSE_TIMEOUT, Contacts, DeviceLock, Files, Groups, Messages, Named, NewGroup, Outgoing, PairingCode, Picture,
+    PictureSize, QrCode, RemoteMedia, Renew, Resources, SentReceipt, Sessions,
 };
 use portico_core::ports::{Blobs, Clock, Inbox, KeyRecords};
 use portico_core::seal::Sealer;
@@ -26,7 +28,7 @@ use crate::config::{PRE_KEYS_DEFAULT, WhatsAppConfig};
 use crate::device_lock::DeviceLocks;
 use crate::dial::Transports;
 use crate::session::{Context, Session, Table};
-use crate::{failure, files, pairing, receipts, resolve, send};
+use crate::{contacts, failure, files, groups, pairing, receipts, resolve, send};
 
 /// How long WhatsApp may take to hear that a device is unlinked.
 const UNLINK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -205,6 +207,83 @@ impl Contacts for WhatsAppSessions {
     async fn resolve(&self, device: &DeviceId, to: &Recipient) -> Result<Party> {
         let session = self.get(device)?;
         resolve::resolve(&session, to).await
+    }
+
+    async fn check(&self, device: &DeviceId, people: &[Recipient]) -> Result<Vec<Option<Party>>> {
+        resolve::check(&*self.get(device)?, people).await
+    }
+
+    async fn contact(&self, device: &DeviceId, who: &Party) -> Result<Contact> {
+        contacts::get(&*self.get(device)?, who).await
+    }
+
+    async fn picture(&self, device: &DeviceId, whose: &Party, size: PictureSize) -> Result<Option<PictureUrl>> {
+        contacts::picture(&*self.get(device)?, whose, size).await
+    }
+
+    async fn block(&self, device: &DeviceId, who: &Party, blocked: bool) -> Result<()> {
+        contacts::block(&*self.get(device)?, who, blocked).await
+    }
+
+    async fn blocked(&self, device: &DeviceId) -> Result<Vec<Party>> {
+        contacts::blocked(&*self.get(device)?).await
+    }
+
+    async fn lids(&self, device: &DeviceId) -> Result<Vec<Party>> {
+        contacts::lids(&self.context.backend(device)).await
+    }
+}
+
+#[async_trait]
+impl Groups for WhatsAppSessions {
+    async fn groups(&self, device: &DeviceId) -> Result<Vec<Group>> {
+        groups::list(&*self.get(device)?).await
+    }
+
+    async fn group(&self, device: &DeviceId, group: &GroupId) -> Result<Group> {
+        groups::get(&*self.get(device)?, group).await
+    }
+
+    async fn group_create(&self, device: &DeviceId, new: &NewGroup) -> Result<Group> {
+        groups::create(&*self.get(device)?, new).await
+    }
+
+    async fn group_change(&self, device: &DeviceId, group: &GroupId, change: &GroupChange) -> Result<()> {
+        groups::change(&*self.get(device)?, group, change).await
+    }
+
+    async fn group_picture(&self, device: &DeviceId, group: &GroupId, picture: Option<Picture>) -> Result<()> {
+        groups::picture(&*self.get(device)?, group, picture).await
+    }
+
+    async fn group_members(
+        &self,
+        device: &DeviceId,
+        group: &GroupId,
+        action: MemberAction,
+        members: &[Named],
+    ) -> Result<Vec<MemberResult>> {
+        groups::members::act(&*self.get(device)?, group, action, members).await
+    }
+
+    async fn group_requests(&self, device: &DeviceId, group: &GroupId) -> Result<Vec<JoinRequest>> {
+        groups::members::requests(&*self.get(device)?, group).await
+    }
+
+    async fn group_invite(&self, device: &DeviceId, group: &GroupId, renew: Renew) -> Result<String> {
+        groups::invite::code(&*self.get(device)?, group, renew).await
+    }
+
+    async fn invite_preview(&self, device: &DeviceId, code: &str) -> Result<Group> {
+        groups::invite::preview(&*self.get(device)?, code).await
+    }
+
+    async fn invite_accept(&self, device: &DeviceId, code: &str) -> Result<JoinedGroup> {
+        groups::invite::accept(&*self.get(device)?, code).await
+    }
+
+    async fn group_leave(&self, device: &DeviceId, group: &GroupId) -> Result<()> {
+        groups::leave(&*self.get(device)?, group).await
     }
 }
 

@@ -70,7 +70,9 @@ fn wording(code: ProblemCode) -> (u16, &'static str) {
         P::NotFound | P::DeviceNotFound | P::MediaGone => (404, "Resource not found"),
         P::MethodNotAllowed => (405, "Method not allowed"),
         P::DeviceNotReady => (400, "Account not connected"),
-        P::NotOnWhatsapp | P::RefusedByWhatsapp => (400, "Message sending failed"),
+        P::NotOnWhatsapp | P::RefusedByWhatsapp | P::NotGroupMember | P::NotGroupAdmin | P::InviteInvalid => {
+            (400, "Message sending failed")
+        }
         // The document has no conflict: the request can't be served as things stand.
         P::InvalidRequest
         | P::MalformedJson

@@ -124,7 +124,9 @@ fn of_code(code: ProblemCode) -> Wording {
         P::DeviceNotReady => (400, "DEVICE_NOT_CONNECTED", "Device is not connected to WhatsApp"),
         P::RefTaken => (409, "DEVICE_ALREADY_EXISTS", "This user has a device with this alias already"),
         P::NotOnWhatsapp => PHONE_NUMBER,
-        P::RefusedByWhatsapp => (500, "MESSAGE_SEND_FAILED", "Failed to send message"),
+        P::RefusedByWhatsapp | P::NotGroupMember | P::NotGroupAdmin | P::InviteInvalid => {
+            (500, "MESSAGE_SEND_FAILED", "Failed to send message")
+        }
         P::TooLarge => (413, "FILE_TOO_LARGE", "File size exceeds limit"),
         P::MediaTypeMismatch => (400, "INVALID_MEDIA_TYPE", "Unsupported media type"),
         P::UnsupportedMediaType => (415, "INVALID_REQUEST", "The request has another content type than is taken here"),

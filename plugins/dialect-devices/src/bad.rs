@@ -139,7 +139,9 @@ fn of_code(code: ProblemCode) -> Wording {
         P::DeviceNotReady => (400, "DEVICE_NOT_CONNECTED", "Device not connected to WhatsApp"),
         P::RefTaken => (400, "DEVICE_ALREADY_EXISTS", "Device with this alias already exists"),
         // Nor are these in the document's 5xx: trying again, as its samples do then, would not help.
-        P::NotOnWhatsapp | P::RefusedByWhatsapp => (400, "MESSAGE_SEND_FAILED", "Failed to send message"),
+        P::NotOnWhatsapp | P::RefusedByWhatsapp | P::NotGroupMember | P::NotGroupAdmin | P::InviteInvalid => {
+            (400, "MESSAGE_SEND_FAILED", "Failed to send message")
+        }
         P::TooLarge => (400, "FILE_TOO_LARGE", "File exceeds size limit"),
         P::MediaTypeMismatch => FILE_TYPE,
         P::TooMuchMedia => (500, "UPLOAD_FAILED", "File upload failed"),

@@ -69,6 +69,9 @@ fn wording(code: ProblemCode) -> (u16, &'static str) {
         | P::UnsupportedMediaType
         | P::NotOnWhatsapp
         | P::RefusedByWhatsapp
+        | P::NotGroupMember
+        | P::NotGroupAdmin
+        | P::InviteInvalid
         | P::PairingCodeRefused => (400, "Invalid request parameters"),
         P::TooLarge => (413, "Request is too large"),
         P::Busy | P::RateLimited => (429, "Too many requests, please try again later"),

@@ -24,6 +24,10 @@ pub(crate) fn outcome(event: &Event) -> Result<Outcome, HookError> {
         "message.received" | "message.sent" | "message.delivered" | "message.read" | "message.failed" => {
             (event.name.as_str(), message(&payload))
         }
+        "group.joined" => ("group.join", group(&payload)),
+        "group.left" => ("group.leave", group(&payload)),
+        "group.updated" => ("group.update", group(&payload)),
+        "group.participants" => ("group.participants.update", group(&payload)),
         _ => return Ok(Outcome::Skip("this API has no such event".into())),
     };
     // Inside as well: a documented sample reads it there.
@@ -45,6 +49,20 @@ fn connection(device: &Value) -> (&'static str, Map<String, Value>) {
         data.insert("reason".into(), json!(reason));
     }
     (name, data)
+}
+
+/// What happened to a group, and to whom.
+fn group(changed: &Value) -> Map<String, Value> {
+    let members = changed["participants"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut data = Map::new();
+    data.insert("groupId".into(), changed["group"].clone());
+    data.insert("action".into(), changed["action"].clone());
+    data.insert("author".into(), changed["actor"]["id"].clone());
+    data.insert("participants".into(), members.iter().map(|member| member["id"].clone()).collect());
+    if !changed["value"].is_null() {
+        data.insert("value".into(), changed["value"].clone());
+    }
+    data
 }
 
 pub(crate) fn message(message: &Value) -> Map<String, Value> {

@@ -34,6 +34,7 @@ impl Dialect for Instances {
     fn param(name: &str, text: &str) -> Result<String, Fault> {
         match name {
             "instanceId" => id::device_of(text).ok_or_else(bad::no_such_instance),
+            "lid" => Ok(sections::contacts::lid(text)),
             _ => Ok(text.to_owned()),
         }
     }

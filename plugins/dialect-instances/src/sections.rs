@@ -3,7 +3,7 @@
 mod auth;
 mod calendar;
 mod channels;
-mod contacts;
+pub(crate) mod contacts;
 mod groups;
 pub(crate) mod instance;
 mod labels;

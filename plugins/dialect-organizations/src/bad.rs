@@ -64,7 +64,12 @@ fn wording(code: ProblemCode) -> (u16, &'static str) {
         | P::MediaTypeMismatch
         | P::MediaUrlFailed
         | P::UnsupportedMediaType => (400, "Invalid request"),
-        P::NotOnWhatsapp | P::RefusedByWhatsapp | P::PairingCodeRefused => (400, "Message could not be sent"),
+        P::NotOnWhatsapp
+        | P::RefusedByWhatsapp
+        | P::NotGroupMember
+        | P::NotGroupAdmin
+        | P::InviteInvalid
+        | P::PairingCodeRefused => (400, "Message could not be sent"),
         P::TooLarge => (413, "Request is too large"),
         P::Busy | P::RateLimited => (429, "Rate limit exceeded"),
         P::Internal => (500, "Internal server error"),

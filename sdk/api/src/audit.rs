@@ -13,6 +13,8 @@ pub enum AuditAction {
     ManageDevices,
     /// Sent a message, or stored or deleted a file.
     Send,
+    /// Changed a group, or blocked somebody.
+    ManageChats,
     /// Made, changed, deleted, tested or replayed a webhook.
     ManageWebhooks,
     /// Made or revoked a key.

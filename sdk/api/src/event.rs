@@ -48,6 +48,21 @@ pub enum EventType {
     /// A message was pinned in its chat, or taken down again.
     #[serde(rename = "message.pinned")]
     MessagePinned,
+    /// The device's account is in a group now.
+    #[serde(rename = "group.joined")]
+    GroupJoined,
+    /// The device's account is not in a group any more.
+    #[serde(rename = "group.left")]
+    GroupLeft,
+    /// A group changed: name, description, picture, settings, invite link.
+    #[serde(rename = "group.updated")]
+    GroupUpdated,
+    /// Members of a group came, went or may do other things now.
+    #[serde(rename = "group.participants")]
+    GroupMembers,
+    /// Somebody asks to be let into a group, or does not any more.
+    #[serde(rename = "group.requests")]
+    GroupRequests,
     /// An endpoint failed for too long and gets nothing more.
     #[serde(rename = "webhook.disabled")]
     WebhookDisabled,

@@ -7,9 +7,11 @@
 mod analytics;
 mod audit;
 mod bounded;
+mod contact;
 mod delivery;
 mod device;
 mod event;
+mod group;
 mod key;
 mod media;
 mod member;
@@ -25,12 +27,19 @@ mod webhook;
 pub use analytics::DayCounts;
 pub use audit::{AuditAction, AuditEntry};
 pub use bounded::{BoundedMap, BoundedVec};
+pub use contact::{
+    BlockedContacts, CONTACTS_CHECKED_MAX, CheckContacts, CheckedContact, CheckedContacts, Person, PictureUrl,
+};
 pub use delivery::{Attempt, Delivery, DeliveryState, DeliveryWithAttempts, ReplaySpan, Replayed};
 pub use device::{
     Device, DevicePatch, DeviceState, MadeDevice, NewDevice, NewDeviceWebhook, PairingCode, PairingPhone, QrCode,
     QrFormat, REFS_MAX, Resources, StateReason, Wanted,
 };
 pub use event::{Event, EventPage, EventType, TestEvent, TestOutcome, WebhookDisabled, WebhookTest};
+pub use group::{
+    GROUP_MEMBERS_MAX, Group, GroupChanged, GroupInvite, GroupMember, GroupMembers, GroupPatch, GroupRole, InviteCode,
+    JoinRequest, JoinRequests, JoinedGroup, MadeGroup, MemberAddMode, MemberResult, MemberResults, NewGroup,
+};
 pub use key::{AccessKey, KeyFormat, KeyText, MadeKey, NewKey, SCOPES_MAX, Scope};
 pub use media::{
     Media, MediaContent, MediaLink, MediaOrigin, MediaRef, MessageMedia, NewMedia, NewMediaContent, media_link_path,

@@ -29,6 +29,10 @@ pub enum Action {
     SeeMessages,
     /// Send messages.
     Send,
+    /// See groups, contacts, chats and presence.
+    SeeChats,
+    /// Change groups, contacts, chats, the profile and presence.
+    ManageChats,
     /// See webhooks and deliveries.
     SeeWebhooks,
     /// Make, change, delete, test and replay webhooks.
@@ -59,8 +63,8 @@ impl Action {
         match self {
             Self::SeeDevices | Self::SeePlugins => Scope::DevicesRead,
             Self::ManageDevices | Self::ManagePlugins => Scope::DevicesWrite,
-            Self::SeeMessages => Scope::MessagesRead,
-            Self::Send => Scope::MessagesWrite,
+            Self::SeeMessages | Self::SeeChats => Scope::MessagesRead,
+            Self::Send | Self::ManageChats => Scope::MessagesWrite,
             Self::SeeWebhooks => Scope::WebhooksRead,
             Self::ManageWebhooks => Scope::WebhooksWrite,
             Self::ManageKeys | Self::SeeUsers | Self::SeeAudit => Scope::KeysWrite,
@@ -77,6 +81,7 @@ impl Action {
         match self {
             Self::SeeDevices
             | Self::SeeMessages
+            | Self::SeeChats
             | Self::SeeWebhooks
             | Self::SeePlugins
             | Self::SeeUsers
@@ -84,6 +89,7 @@ impl Action {
             | Self::SeeAnalytics => None,
             Self::ManageDevices => Some(AuditAction::ManageDevices),
             Self::Send => Some(AuditAction::Send),
+            Self::ManageChats => Some(AuditAction::ManageChats),
             Self::ManageWebhooks => Some(AuditAction::ManageWebhooks),
             Self::ManageKeys => Some(AuditAction::ManageKeys),
             Self::ManagePlugins => Some(AuditAction::ManagePlugins),

@@ -286,12 +286,25 @@ impl Answer for u64 {
     }
 }
 
-impl Answer for crate::ports::whatsapp::PairingCode {
-    fn keep(&self) -> Result<Vec<u8>> {
-        written(self)
-    }
+/// Keeps the answer itself, where nothing stored holds it.
+macro_rules! answers_kept_whole {
+    ($($answer:ty)*) => {$(
+        impl Answer for $answer {
+            fn keep(&self) -> Result<Vec<u8>> {
+                written(self)
+            }
 
-    fn restore(kept: &[u8], _: &mut dyn Tx, _: &TenantId) -> Result<Self> {
-        read(kept)
-    }
+            fn restore(kept: &[u8], _: &mut dyn Tx, _: &TenantId) -> Result<Self> {
+                read(kept)
+            }
+        }
+    )*};
+}
+
+answers_kept_whole! {
+    String
+    crate::ports::whatsapp::PairingCode
+    crate::model::group::JoinedGroup
+    crate::model::group::MadeGroup
+    Vec<crate::model::group::MemberResult>
 }

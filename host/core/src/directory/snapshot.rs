@@ -294,7 +294,7 @@ fn resolve(
         problem,
         grants: package.info.grants.iter().map(|granted| granted.kind).filter(allowed).collect(),
         position: device.or(tenant).map_or(0, |row| row.position),
-        on_failure: layers().filter_map(|row| row.on_failure).last(),
+        on_failure: layers().filter_map(|row| row.on_failure).next_back(),
         device: device.and_then(|row| row.device.clone()),
         secret_names,
     }

@@ -6,13 +6,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::live::Listener;
 use super::{Event, EventKind};
 use crate::access::authorize::Action;
 use crate::access::keys;
 use crate::context::OpContext;
 use crate::error::{Error, Result};
 use crate::id::{DeviceId, TenantId};
+use crate::live::Listener;
 use crate::model::webhook::EventFilter;
 use crate::page;
 use crate::ports::Tx;
@@ -94,8 +94,9 @@ pub async fn start(ctx: &OpContext, wanted: &mut Wanted, after: Option<i64>) -> 
 
 /// Listens to the live events of the caller's tenant, where `wanted` names some; `None` where it names none. To be called after
 /// [`start`]. [`Wanted::takes`] narrows what is heard; [`next`] finds out whether the caller may still see it.
-pub fn listen(ctx: &OpContext, wanted: &Wanted) -> Option<Listener> {
-    wanted.live().next().map(|_| ctx.services.ports.live.listen(ctx.tenant()))
+pub fn listen(ctx: &OpContext, wanted: &Wanted) -> Result<Option<Listener>> {
+    let access = ctx.require_reaching(Action::SeeMessages)?;
+    Ok(wanted.live().next().map(|_| access.services().ports.live.listen(ctx.tenant())))
 }
 
 /// A part of a feed.

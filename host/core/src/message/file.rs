@@ -16,6 +16,7 @@ use crate::media::lookup::require_reached;
 use crate::media::upload::{self, FileFacts};
 use crate::model::media::{Media, MediaContent, MediaKind, MediaOrigin};
 use crate::ports::blobs::InMemory;
+use crate::ports::whatsapp::Picture;
 
 /// Base64 as clients write it, padded or not.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -110,6 +111,15 @@ fn decoded(data: &str) -> Result<Vec<u8>> {
     };
     let bytes = base64.and_then(|text| BASE64.decode(text).ok()).filter(|bytes| !bytes.is_empty());
     bytes.ok_or_else(|| Error::invalid("content.media.data", "must be the file in base64"))
+}
+
+/// A picture, stored, that a group or the own profile is to show.
+pub(crate) async fn picture(ctx: &OpContext, access: &TenantAccess<'_>, file: NewFile) -> Result<Picture> {
+    let content = taken(ctx, access, NewFile { kind: MediaKind::Image, ..file }).await?;
+    match (content.digest, content.bytes) {
+        (Some(digest), Some(bytes)) => Ok(Picture { digest, bytes }),
+        _ => Err(Error::internal("taking a picture", "the file names no bytes")),
+    }
 }
 
 /// The file, stored, as the message will name it.

@@ -68,8 +68,8 @@ pub async fn send(ctx: &OpContext, device: &DeviceId, new: NewMessage) -> Result
     }
     let ready = device.ready()?;
     let to = Recipient::parse("to", &new.to)?;
-    if matches!(to, Recipient::Group(_) | Recipient::Newsletter(_)) {
-        let why = "messages to groups and channels can't be sent yet; to people they can".to_owned();
+    if matches!(to, Recipient::Newsletter(_)) {
+        let why = "messages to channels can't be sent yet; to people and groups they can".to_owned();
         return Err(Error::Unsupported { why });
     }
     check_content(ctx.limits(), &new.content)?;

@@ -53,6 +53,11 @@ impl MessageCounts {
             EventKind::DeviceState
             | EventKind::DeviceQr
             | EventKind::MessagePlayed
+            | EventKind::GroupJoined
+            | EventKind::GroupLeft
+            | EventKind::GroupUpdated
+            | EventKind::GroupMembers
+            | EventKind::GroupRequests
             | EventKind::MessageReaction
             | EventKind::MessageEdited
             | EventKind::MessageRevoked

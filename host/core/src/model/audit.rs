@@ -16,6 +16,8 @@ pub enum AuditAction {
     ManageDevices,
     /// Sent a message, or stored or deleted a file.
     Send,
+    /// Changed a group, or blocked somebody.
+    ManageChats,
     /// Made, changed, deleted, tested or replayed a webhook.
     ManageWebhooks,
     /// Made or revoked a key.
@@ -34,9 +36,10 @@ pub enum AuditAction {
 
 impl AuditAction {
     /// Every action.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ManageDevices,
         Self::Send,
+        Self::ManageChats,
         Self::ManageWebhooks,
         Self::ManageKeys,
         Self::ManagePlugins,
@@ -51,6 +54,7 @@ impl AuditAction {
         match self {
             Self::ManageDevices => "manage_devices",
             Self::Send => "send",
+            Self::ManageChats => "manage_chats",
             Self::ManageWebhooks => "manage_webhooks",
             Self::ManageKeys => "manage_keys",
             Self::ManagePlugins => "manage_plugins",
@@ -90,7 +94,8 @@ pub struct AuditEntry {
 }
 
 same_variants!(AuditAction, api::AuditAction:
-    ManageDevices, Send, ManageWebhooks, ManageKeys, ManagePlugins, ManageMembers, ManageTenants, RunServer, ChangeSelf);
+    ManageDevices, Send, ManageChats, ManageWebhooks, ManageKeys, ManagePlugins, ManageMembers, ManageTenants, RunServer,
+    ChangeSelf);
 
 impl From<&AuditEntry> for api::AuditEntry {
     fn from(entry: &AuditEntry) -> Self {

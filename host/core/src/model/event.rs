@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::id::{DeviceId, EventId, TenantId, UserId, WebhookId};
 use crate::model::access::{Member, Scope};
 use crate::model::device::Device;
+use crate::model::group::{GroupNews, GroupUpdate};
 use crate::model::message::{Content, Message, MessageStatus};
 use crate::time::UtcMs;
 
@@ -35,6 +36,16 @@ pub enum EventKind {
     MessagePlayed,
     /// A message won't be sent.
     MessageFailed,
+    /// The device's account is in a group now.
+    GroupJoined,
+    /// The device's account is not in a group any more.
+    GroupLeft,
+    /// A group changed: name, description, picture, settings, invite link.
+    GroupUpdated,
+    /// Members of a group came, went or may do other things now.
+    GroupMembers,
+    /// Somebody asks to be let into a group, or does not any more.
+    GroupRequests,
     /// Somebody reacted to a message, or took a reaction back.
     MessageReaction,
     /// A message's author edited it.
@@ -55,7 +66,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 21] = [
         Self::DeviceState,
         Self::DeviceQr,
         Self::MessageReceived,
@@ -64,6 +75,11 @@ impl EventKind {
         Self::MessageRead,
         Self::MessagePlayed,
         Self::MessageFailed,
+        Self::GroupJoined,
+        Self::GroupLeft,
+        Self::GroupUpdated,
+        Self::GroupMembers,
+        Self::GroupRequests,
         Self::MessageReaction,
         Self::MessageEdited,
         Self::MessageRevoked,
@@ -85,6 +101,11 @@ impl EventKind {
             Self::MessageRead => "message.read",
             Self::MessagePlayed => "message.played",
             Self::MessageFailed => "message.failed",
+            Self::GroupJoined => "group.joined",
+            Self::GroupLeft => "group.left",
+            Self::GroupUpdated => "group.updated",
+            Self::GroupMembers => "group.participants",
+            Self::GroupRequests => "group.requests",
             Self::MessageReaction => "message.reaction",
             Self::MessageEdited => "message.edited",
             Self::MessageRevoked => "message.revoked",
@@ -108,6 +129,11 @@ impl EventKind {
             | Self::MessageRead
             | Self::MessagePlayed
             | Self::MessageFailed
+            | Self::GroupJoined
+            | Self::GroupLeft
+            | Self::GroupUpdated
+            | Self::GroupMembers
+            | Self::GroupRequests
             | Self::MessageReaction
             | Self::MessageEdited
             | Self::MessageRevoked
@@ -219,6 +245,34 @@ impl NewEvent {
             at: at.unwrap_or(message.created_at),
             payload,
         }))
+    }
+
+    /// Something happened to a group that the account of `device` is or was in.
+    pub fn group(device: &Device, update: &GroupUpdate) -> Result<Self, Error> {
+        let kind = match update.news {
+            GroupNews::Joined => EventKind::GroupJoined,
+            GroupNews::Left => EventKind::GroupLeft,
+            GroupNews::Updated => EventKind::GroupUpdated,
+            GroupNews::Members => EventKind::GroupMembers,
+            GroupNews::Requests => EventKind::GroupRequests,
+        };
+        let payload = portico_api::GroupChanged {
+            group: update.group.clone(),
+            action: update.action.clone(),
+            actor: update.actor.as_ref().map(Into::into),
+            participants: update.members.iter().map(Into::into).collect(),
+            value: update.value.clone(),
+            account: device.jid.clone(),
+        };
+        Ok(Self {
+            id: EventId::of_fact(&[kind.as_str(), device.id.as_str(), &update.key]),
+            tenant: device.tenant.clone(),
+            kind,
+            device: Some(device.id.clone()),
+            lane: update.group.clone(),
+            at: update.at,
+            payload: body(&payload)?,
+        })
     }
 
     /// WhatsApp gave a QR code. It is never stored.

@@ -5,6 +5,9 @@ use axum::http::request::Parts;
 use portico_api::ProblemCode;
 use portico_core::Error;
 use portico_core::access::resolve;
+use portico_core::address::Recipient;
+use portico_core::contact::person;
+use portico_core::group::GroupId;
 use portico_core::id::{DeliveryId, DeviceId, KeyId, MediaId, MessageId, TenantId, UserId, WebhookId};
 use utoipa::IntoParams;
 
@@ -53,6 +56,29 @@ read_by_reference! { DeviceId KeyId UserId WebhookId }
 impl PathId for String {
     async fn read(text: &str, _: &'static str, _: &Parts, _: &App) -> Result<Self, Error> {
         Ok(text.to_owned())
+    }
+}
+
+/// A group's JID.
+impl PathId for GroupId {
+    async fn read(text: &str, _: &'static str, _: &Parts, _: &App) -> Result<Self, Error> {
+        Self::parse(text)
+    }
+}
+
+/// A person, by number or JID.
+pub(crate) struct Person(pub(crate) Recipient);
+
+impl PathId for Person {
+    async fn read(text: &str, what: &'static str, _: &Parts, _: &App) -> Result<Self, Error> {
+        person(what, text).map(Self)
+    }
+}
+
+/// A person or a group, by number or JID.
+impl PathId for Recipient {
+    async fn read(text: &str, what: &'static str, _: &Parts, _: &App) -> Result<Self, Error> {
+        Self::parse(what, text)
     }
 }
 
@@ -108,6 +134,26 @@ paths! {
     MessagePath {
         id: DeviceId = "device", "The device's id, `no:<number>` or `ref:<namespace>:<value>`";
         message: MessageId = "message", "The message's id";
+    }
+    /// `…/devices/{id}/contacts/{contact}`
+    ContactPath {
+        id: DeviceId = "device", "The device's id, `no:<number>` or `ref:<namespace>:<value>`";
+        contact: Person = "contact", "A phone number, or the JID of a person";
+    }
+    /// `…/devices/{id}/chats/{chat}`
+    ChatPath {
+        id: DeviceId = "device", "The device's id, `no:<number>` or `ref:<namespace>:<value>`";
+        chat: Recipient = "chat", "A phone number, or the JID of a person or a group";
+    }
+    /// `…/devices/{id}/groups/{group}`
+    GroupPath {
+        id: DeviceId = "device", "The device's id, `no:<number>` or `ref:<namespace>:<value>`";
+        group: GroupId = "group", "The group's JID";
+    }
+    /// `…/devices/{id}/group-invites/{code}`
+    InvitePath {
+        id: DeviceId = "device", "The device's id, `no:<number>` or `ref:<namespace>:<value>`";
+        code: String = "invite", "The code of the invite";
     }
     /// `…/plugins/{id}`
     PluginPath { id: String = "plugin", "The plugin's id"; }

@@ -219,7 +219,54 @@ fn bodies() -> Vec<(&'static str, &'static str, Vec<Value>, Value)> {
         ("/v1/plugins/{id}/enablement", "patch", parts_of_enablements(), json!({ "state": "maybe" })),
         ("/v1/devices/{id}/plugins/{plugin}", "put", whole_enablements(), json!({ "settings": {} })),
         ("/v1/devices/{id}/plugins/{plugin}", "patch", parts_of_enablements(), json!({ "state": "maybe" })),
+        (
+            "/v1/devices/{id}/contacts/check",
+            "post",
+            vec![json!({ "contacts": ["15550100002"] })],
+            json!({ "contacts": "15550100002" }),
+        ),
+        (
+            "/v1/devices/{id}/groups",
+            "post",
+            vec![
+                json!({ "subject": "Tours", "participants": [] }),
+                json!({ "subject": "Tours", "participants": ["15550100002"], "description": "d", "ephemeral_s": 0 }),
+            ],
+            json!({ "name": "Tours", "participants": [] }),
+        ),
+        (
+            "/v1/devices/{id}/groups/{group}",
+            "patch",
+            vec![json!({ "subject": "Tours", "announce": true, "member_add": "admins" })],
+            json!({ "member_add": "nobody" }),
+        ),
+        (
+            "/v1/devices/{id}/groups/{group}/picture",
+            "put",
+            vec![json!({ "url": "https://example.com/a.png" })],
+            json!({ "uri": "https://example.com/a.png" }),
+        ),
+        ("/v1/devices/{id}/groups/{group}/participants/add", "post", people(), nobody()),
+        ("/v1/devices/{id}/groups/{group}/participants/remove", "post", people(), nobody()),
+        ("/v1/devices/{id}/groups/{group}/participants/promote", "post", people(), nobody()),
+        ("/v1/devices/{id}/groups/{group}/participants/demote", "post", people(), nobody()),
+        ("/v1/devices/{id}/groups/{group}/requests/approve", "post", people(), nobody()),
+        ("/v1/devices/{id}/groups/{group}/requests/reject", "post", people(), nobody()),
+        (
+            "/v1/devices/{id}/group-invites",
+            "post",
+            vec![json!({ "code": "AbCdEfGhIjKlMnOpQrStUv" })],
+            json!({ "invite": "AbCdEfGhIjKlMnOpQrStUv" }),
+        ),
     ]
+}
+
+fn people() -> Vec<Value> {
+    vec![json!({ "participants": ["15550100002", "100000000000002@lid"] })]
+}
+
+fn nobody() -> Value {
+    json!({ "participants": 5 })
 }
 
 fn whole_enablements() -> Vec<Value> {
@@ -254,6 +301,14 @@ fn is_read(path: &str, method: &str, body: &Value) -> bool {
         ("/v1/devices/{id}/messages/{message}/forward", _) => reads::<portico_api::NewForward>(body),
         ("/v1/devices/{id}/messages/{message}/pin", _) => reads::<portico_api::NewPin>(body),
         ("/v1/devices/{id}/messages/{message}/reaction", _) => reads::<portico_api::NewReaction>(body),
+        ("/v1/devices/{id}/contacts/check", _) => reads::<portico_api::CheckContacts>(body),
+        ("/v1/devices/{id}/groups", _) => reads::<portico_api::NewGroup>(body),
+        ("/v1/devices/{id}/groups/{group}", _) => reads::<portico_api::GroupPatch>(body),
+        ("/v1/devices/{id}/groups/{group}/picture", _) => reads::<portico_api::MediaRef>(body),
+        ("/v1/devices/{id}/group-invites", _) => reads::<portico_api::InviteCode>(body),
+        (people, _) if people.starts_with("/v1/devices/{id}/groups/{group}/") => {
+            reads::<portico_api::GroupMembers>(body)
+        }
         ("/v1/media", _) => reads::<portico_api::NewMedia>(body),
         ("/v1/webhooks", _) => reads::<portico_api::NewWebhook>(body),
         ("/v1/webhooks/{id}", _) => reads::<portico_api::WebhookPatch>(body),

@@ -10,9 +10,9 @@ use portico_core::context::outcome::Outcomes;
 use portico_core::context::queue_length::QueueLengths;
 use portico_core::device::Device;
 use portico_core::event::Event;
-use portico_core::event::live::LiveEvents;
 use portico_core::id::{DeviceId, KeyId, TenantId};
 use portico_core::limits::Limits;
+use portico_core::live::LiveEvents;
 use portico_core::ports::outbound::{Fetched, OutboundError, OutboundRequest, OutboundResponse};
 use portico_core::ports::plugins::{
     Answer, AnswerBody, Decision, FormattedBatch, Handled, Hook, Mount, Outcome, PaceDevice, PaceQuery, Package,

@@ -375,7 +375,7 @@ fn failure(error: &Error) -> Failure {
     match error {
         Error::Busy { retry_after, .. } => Failure::Later((*retry_after).max(Duration::from_secs(1))),
         Error::NotReady { .. } | Error::NotFound { .. } => Failure::NoSession,
-        Error::Unavailable { .. } => Failure::Unreachable,
+        Error::Unavailable { .. } | Error::Timeout { .. } => Failure::Unreachable,
         Error::Internal { .. } => Failure::Fault,
         Error::Invalid { .. }
         | Error::Unsupported { .. }

@@ -100,6 +100,7 @@ fn refused(error: Error) -> wit::KvError {
         | Error::Forbidden { .. }
         | Error::NotReady { .. }
         | Error::Unsupported { .. }
+        | Error::Timeout { .. }
         | Error::Refused { .. } => wit::KvError::Denied(text),
         Error::Busy { .. } | Error::Unavailable { .. } | Error::Internal { .. } => {
             tracing::warn!(error = %text, "a value of a plugin could not be read or written");

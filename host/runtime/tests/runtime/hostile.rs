@@ -76,7 +76,7 @@ async fn misdeeds_on_a_socket_end_in_their_outcomes() {
         ("panic", Outcome::Trap),
         ("loop", Outcome::Cpu),
         ("eat", Outcome::Memory),
-        ("huge-frames", Outcome::CopyLimit),
+        ("huge-frames", Outcome::Memory),
         ("fat-state", Outcome::BadAnswer),
         ("flood-frames", Outcome::BadAnswer),
         ("huge-frame", Outcome::BadAnswer),

@@ -35,7 +35,7 @@ impl News {
     }
 
     /// Tells admins only.
-    pub(crate) fn to_admins(mut self) -> Self {
+    pub(crate) fn only_admins(mut self) -> Self {
         self.admins_only = true;
         self
     }

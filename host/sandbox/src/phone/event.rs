@@ -24,7 +24,7 @@ pub enum Change {
     /// A message arrived, or a linked device sent one.
     Message {
         /// The entry, as the inbox has it.
-        message: InboxEntry,
+        message: Box<InboxEntry>,
     },
     /// A receipt for a message of this phone.
     Receipt {

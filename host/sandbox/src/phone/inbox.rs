@@ -236,7 +236,7 @@ impl PhoneLog {
         entry.seq = self.newest + 1;
         entry.t_ms = now_ms();
         push_bounded(&mut self.inbox, Stored { entry: entry.clone(), media, message }, self.limits.inbox_max);
-        self.record(Change::Message { message: entry });
+        self.record(Change::Message { message: Box::new(entry) });
         true
     }
 

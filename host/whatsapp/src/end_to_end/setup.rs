@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use portico_core::address::{Party, Recipient};
 use portico_core::device::{Device, DeviceState, Refs, Settings, Signal, Wanted};
 use portico_core::error::{Error, Result};
+use portico_core::group::GroupUpdate;
 use portico_core::id::{DeviceId, TenantId};
 use portico_core::message::MessageContext;
 use portico_core::ports::whatsapp::{
@@ -48,6 +49,7 @@ pub(super) struct Seen {
     pub(super) receipts: Vec<(String, ReceiptKind)>,
     pub(super) signals: Vec<Signal>,
     pub(super) accounts: Vec<Account>,
+    pub(super) groups: Vec<GroupUpdate>,
     pub(super) refused: usize,
 }
 
@@ -64,6 +66,7 @@ impl Seen {
             Fact::Progress(Step::Receipt { whatsapp_ids, kind, .. }) => {
                 self.receipts.extend(whatsapp_ids.into_iter().map(|id| (id, kind)));
             }
+            Fact::Group(update) => self.groups.push(update),
             Fact::Session { signal, account } => {
                 self.signals.push(signal);
                 self.accounts.extend(account);

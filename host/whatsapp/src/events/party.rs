@@ -29,7 +29,7 @@ impl Names {
     }
 
     /// Adds what the client has learned, when one name is missing. Looks into its memory and its store, never the network.
-    async fn complete(mut self, client: &Client) -> Self {
+    pub(crate) async fn complete(mut self, client: &Client) -> Self {
         let known = match (&self.pn, &self.lid) {
             (Some(pn), None) => Jid::pn(pn.as_str()),
             (None, Some(lid)) => Jid::lid(lid.as_str()),

@@ -55,6 +55,24 @@ pub(super) fn of(file: &File) -> Option<Preview> {
     Some(Preview { width, height, jpeg: unpacked.and_then(|picture| jpeg(&picture)) })
 }
 
+/// Pixels across and down of the picture of a group or a profile, as WhatsApp's own clients make them.
+const PICTURE_SIDE: u32 = 640;
+/// The quality of such a picture, of 100.
+const PICTURE_QUALITY: u8 = 85;
+
+/// The middle of a picture as a square JPEG; `None` when it can't be read. Blocks for as long as unpacking takes.
+pub(super) fn square(file: &File) -> Option<Vec<u8>> {
+    let mut decoder = decoder(file)?;
+    let orientation = decoder.orientation().unwrap_or(image::metadata::Orientation::NoTransforms);
+    if decoder.total_bytes() > UNPACKED_BYTES_MAX {
+        return None;
+    }
+    let mut picture = DynamicImage::from_decoder(decoder).ok()?;
+    picture.apply_orientation(orientation);
+    let square = picture.resize_to_fill(PICTURE_SIDE, PICTURE_SIDE, image::imageops::FilterType::Triangle);
+    encoded(&square, PICTURE_QUALITY)
+}
+
 /// The small picture of the page that a text shows, if it has one that can still be read.
 pub(crate) async fn of_link(blobs: &dyn Blobs, folder: &Path, context: &MessageContext) -> Option<Vec<u8>> {
     let picture =
@@ -77,10 +95,14 @@ fn decoder(mut file: &File) -> Option<impl ImageDecoder> {
 }
 
 fn jpeg(picture: &DynamicImage) -> Option<Vec<u8>> {
+    encoded(picture, QUALITY)
+}
+
+fn encoded(picture: &DynamicImage, quality: u8) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     // JPEG knows no transparency.
     let plain = DynamicImage::ImageRgb8(picture.to_rgb8());
-    plain.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, QUALITY)).ok()?;
+    plain.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, quality)).ok()?;
     Some(bytes)
 }
 

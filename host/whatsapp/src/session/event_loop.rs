@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use portico_core::device::StateReason;
+use portico_core::ports::whatsapp::Fact;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use whatsapp_rust::Client;
@@ -22,6 +23,7 @@ use super::{Session, report};
 use crate::events::inbound::order::RefusedMessages;
 use crate::events::signals::{self, Verdict};
 use crate::events::{EventSink, SessionEvent, inbound};
+use crate::groups;
 use facts::Item;
 
 /// The state of following one client.
@@ -203,6 +205,10 @@ impl EventLoop {
         self.session.connection_lost(reason).await;
     }
 
+    async fn record_facts(&mut self, facts: impl IntoIterator<Item = Fact>) {
+        self.record(vec![Item { facts: facts.into_iter().collect(), incoming: None }]).await;
+    }
+
     /// Handles an event about messages that did not become an [`Item`]; says whether it was one.
     async fn handle_message_event(&mut self, event: &Event) -> bool {
         match event {
@@ -215,11 +221,19 @@ impl EventLoop {
                     backend: self.session.backend.get().map(|backend| &**backend),
                 };
                 let facts = inbound::facts(&self.client, reader, &batch.messages).await;
-                self.record(vec![Item { facts, incoming: None }]).await;
+                self.record_facts(facts).await;
             }
             Event::Messages(_) => {}
             Event::UndecryptableMessage(_) => {
                 self.session.undecryptable.fetch_add(1, Ordering::Relaxed);
+            }
+            Event::GroupUpdate(update) => {
+                let fact = groups::news::of(&self.client, update).await;
+                self.record_facts(fact).await;
+            }
+            Event::PictureUpdate(update) => {
+                let fact = groups::news::picture(&self.client, update).await;
+                self.record_facts(fact).await;
             }
             _ => return false,
         }

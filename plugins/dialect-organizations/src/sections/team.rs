@@ -73,6 +73,7 @@ fn audit_logs(call: &Call<Organizations>) -> Result<Response, Fault> {
 fn entry(entry: &AuditEntry) -> Value {
     let (action, resource) = match entry.action {
         AuditAction::Send => ("send_message", "messages"),
+        AuditAction::ManageChats => ("manage_chat", "chats"),
         AuditAction::ManageDevices => ("manage_client", "clients"),
         AuditAction::ManageWebhooks => ("manage_webhook", "webhooks"),
         AuditAction::ManageKeys => ("manage_api_key", "api_keys"),

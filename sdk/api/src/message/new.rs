@@ -16,7 +16,7 @@ use crate::{BoundedVec, MediaRef, NewMediaContent};
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewMessage {
-    /// A phone number in international form, or the JID of a person.
+    /// A phone number in international form, or the JID of a person or a group.
     #[cfg_attr(feature = "openapi", schema(example = "15550100002"))]
     pub to: String,
     /// What it says.
@@ -44,7 +44,7 @@ pub struct NewMessage {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewForward {
-    /// A phone number in international form, or the JID of a person.
+    /// A phone number in international form, or the JID of a person or a group.
     #[cfg_attr(feature = "openapi", schema(example = "15550100002"))]
     pub to: String,
 }

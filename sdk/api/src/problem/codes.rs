@@ -118,6 +118,12 @@ codes! {
     MediaUrlFailed = "media_url_failed", 422, "The URL gave no file":
         "`detail` says what the other server answered; it must answer 200 with the file.";
     NotOnWhatsapp = "not_on_whatsapp", 422, "Not on WhatsApp": "The number has no WhatsApp account; check it.";
+    NotGroupMember = "not_group_member", 422, "Not in the group":
+        "The account is not a member of this group; join it, or have an admin add the account.";
+    NotGroupAdmin = "not_group_admin", 422, "Not an admin of the group":
+        "Only admins may do this; have an admin promote the account.";
+    InviteInvalid = "invite_invalid", 422, "The invite leads nowhere":
+        "It was revoked, is misspelt, or the group is closed; ask for a new link.";
     RefusedByWhatsapp = "refused_by_whatsapp", 422, "WhatsApp said no":
         "`detail` holds WhatsApp's reason; sending the same again does not help.";
     PairingCodeRefused = "pairing_code_refused", 422, "WhatsApp gave no pairing code":

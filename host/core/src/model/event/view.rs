@@ -7,6 +7,7 @@ use super::{Event, EventKind};
 
 same_variants!(EventKind, api::EventType:
     DeviceState, DeviceQr, MessageReceived, MessageSent, MessageDelivered, MessageRead, MessagePlayed, MessageFailed,
+    GroupJoined, GroupLeft, GroupUpdated, GroupMembers, GroupRequests,
     MessageReaction, MessageEdited, MessageRevoked, MessageVoted, MessagePinned,
     WebhookDisabled, WebhookTest, MemberChanged);
 

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use crate::error::Result;
 use crate::id::DeviceId;
-use crate::model::media::{MediaKind, RemoteFile};
+use crate::model::media::{Digest, MediaKind, RemoteFile};
 use crate::ports::blobs::ByteSource;
 
 /// A file that WhatsApp has.
@@ -18,6 +18,15 @@ pub struct RemoteMedia {
     pub file: RemoteFile,
     /// Bytes of it that are fetched at most.
     pub bytes_max: u64,
+}
+
+/// A stored picture that a group or the own profile is to show.
+#[derive(Clone, Copy, Debug)]
+pub struct Picture {
+    /// The file.
+    pub digest: Digest,
+    /// Its size.
+    pub bytes: u64,
 }
 
 /// Fetching files.

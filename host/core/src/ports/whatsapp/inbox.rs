@@ -7,6 +7,7 @@ use crate::address::Party;
 use crate::error::Result;
 use crate::id::DeviceId;
 use crate::model::device::Signal;
+use crate::model::group::GroupUpdate;
 use crate::model::message::{Change, Content, MessageContext};
 use crate::time::UtcMs;
 
@@ -22,6 +23,8 @@ pub enum Fact {
     Change(IncomingChange),
     /// A message of ours got a step further.
     Progress(Step),
+    /// Something happened to a group.
+    Group(GroupUpdate),
     /// The session changed.
     Session {
         /// How.

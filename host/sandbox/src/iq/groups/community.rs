@@ -126,7 +126,7 @@ fn remove_orphans(ask: &Ask<'_>, parent: &Arc<Group>, unlinked: &Group) -> Optio
         .filter(|number| !own.iter().any(|group| group.has(number)))
         .filter(|number| parent.with(|state| state.members.contains_key(number) && !state.is_admin(number)))
         .collect();
-    parent.with(|state| orphans.iter().for_each(|number| drop(state.members.remove(number))));
+    parent.with(|state| state.members.retain(|number, _| !orphans.contains(number)));
     let change = members_changed(ask.network, "remove", &orphans);
     (!orphans.is_empty()).then(|| News::new(parent, ask.me(), change).also(orphans.clone()))
 }

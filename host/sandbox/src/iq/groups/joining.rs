@@ -63,7 +63,7 @@ pub(super) fn enter(ask: &Ask<'_>, group: &Arc<Group>, approval: bool, reason: &
         let user = NodeBuilder::new("requested_user").attr("jid", lid).attr("phone_number", pn).build();
         let news =
             NodeBuilder::new("created_membership_requests").attr("request_method", "invite_link").children([user]);
-        return Ok(Done::with(asked).and(News::new(group, &me, news.build()).to_admins()));
+        return Ok(Done::with(asked).and(News::new(group, &me, news.build()).only_admins()));
     }
     group.with(|state| state.take_in(&me, now_s(), ask.network.limits.group_members_max)).map_err(refusal)?;
     ask.network.touch();
@@ -136,7 +136,7 @@ pub(super) fn decide(ask: &Ask<'_>) -> Outcome {
     }
     if !rejected.is_empty() {
         let change = members_changed(ask.network, "revoked_membership_requests", &rejected);
-        done = done.and(News::new(&group, ask.me(), change).to_admins().also(rejected));
+        done = done.and(News::new(&group, ask.me(), change).only_admins().also(rejected));
     }
     Ok(done)
 }
@@ -154,7 +154,7 @@ pub(super) fn cancel(ask: &Ask<'_>) -> Outcome {
     }
     ask.network.touch();
     let change = members_changed(ask.network, "revoked_membership_requests", &[me]);
-    Ok(done.and(News::new(&group, ask.me(), change).to_admins()))
+    Ok(done.and(News::new(&group, ask.me(), change).only_admins()))
 }
 
 /// An admin takes personal invitations back.

@@ -41,7 +41,7 @@ pub(super) fn change(ask: &Ask<'_>) -> Outcome {
                 results.push(participant(ask.network, &number).attr("type", "200").build());
                 changed.push(number);
             }
-            Err(node) => results.push(node),
+            Err(node) => results.push(*node),
         }
     }
     let mut done = Done::with(NodeBuilder::new(act.tag()).children(results).build());
@@ -56,7 +56,7 @@ pub(super) fn change(ask: &Ask<'_>) -> Outcome {
     Ok(done)
 }
 
-fn change_one(ask: &Ask<'_>, group: &Arc<Group>, act: Act, number: &str) -> Result<(), Node> {
+fn change_one(ask: &Ask<'_>, group: &Arc<Group>, act: Act, number: &str) -> Result<(), Box<Node>> {
     let refused = |code: u16| participant(ask.network, number).attr("error", code);
     let allowed = group.with(|state| state.may_add(ask.me()));
     if act == Act::Add
@@ -68,12 +68,12 @@ fn change_one(ask: &Ask<'_>, group: &Arc<Group>, act: Act, number: &str) -> Resu
         let (code, until) = (fresh_code(), now_s() + INVITED_S);
         group.with(|state| state.invited.insert(number.to_owned(), (code.clone(), until)));
         let request = NodeBuilder::new("add_request").attr("code", code).attr("expiration", until).build();
-        return Err(refused(403).children([request]).build());
+        return Err(Box::new(refused(403).children([request]).build()));
     }
     let members_max = ask.network.limits.group_members_max;
     group
         .with(|state| state.act(act, ask.me(), number, now_s(), members_max))
-        .map_err(|denied| refused(denied.code()).build())?;
+        .map_err(|denied| Box::new(refused(denied.code()).build()))?;
     if matches!(act, Act::Add | Act::Remove) {
         for linked in affected(ask, group, act).iter().skip(1) {
             // The community's own groups follow it; whoever is in, or out, already stays so.

@@ -1,7 +1,8 @@
-//! Votes of polls. They are encrypted under a secret that went with the poll: for our own polls it can be derived again, that of others the
-//! library has put into the backend.
+//! Votes of polls. They are encrypted under a secret that went with the poll: for our own polls it can be derived again, that of
+//! others the library has put into the backend, or is about to: it writes secrets behind the messages they came with.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use portico_core::message::Change;
 use whatsapp_rust::types::durability_hook::InboundMessage;
@@ -11,6 +12,9 @@ use whatsapp_rust::{Client, Jid};
 
 use super::{Reader, content};
 use crate::send;
+
+/// How long to wait for the secret of a poll that has just come in, before the first, second, … look for it.
+const SECRET_WAITS: [Duration; 3] = [Duration::ZERO, Duration::from_millis(100), Duration::from_millis(400)];
 
 /// The vote that the message makes, and WhatsApp's id of the poll. `None` when it is no vote, or one nobody here can read.
 pub(super) async fn of(client: &Client, reader: Reader<'_>, message: &InboundMessage) -> Option<(String, Change)> {
@@ -41,17 +45,20 @@ pub(super) async fn of(client: &Client, reader: Reader<'_>, message: &InboundMes
         source.recipient_alt.clone(),
     ]);
     let own = send::rich::secret(reader.sealer, reader.device, id);
-    for creator in &creators {
-        let mut secrets = vec![own.to_vec()];
-        for chat in &chats {
-            secrets.extend(reader.backend?.get_msg_secret(chat, creator, id).await.ok().flatten());
-        }
-        let Ok(creator) = creator.parse::<Jid>() else { continue };
-        for secret in secrets {
-            let opened = client.polls().decrypt_vote(ciphertext, &secret, id, &creator, &source.sender).await;
-            if let Ok(hashes) = opened {
-                let options = hashes.iter().map(hex::encode).collect();
-                return Some((id.to_owned(), Change::Vote { options }));
+    for wait in SECRET_WAITS {
+        tokio::time::sleep(wait).await;
+        for creator in &creators {
+            let mut secrets = vec![own.to_vec()];
+            for chat in &chats {
+                secrets.extend(reader.backend?.get_msg_secret(chat, creator, id).await.ok().flatten());
+            }
+            let Ok(creator) = creator.parse::<Jid>() else { continue };
+            for secret in secrets {
+                let opened = client.polls().decrypt_vote(ciphertext, &secret, id, &creator, &source.sender).await;
+                if let Ok(hashes) = opened {
+                    let options = hashes.iter().map(hex::encode).collect();
+                    return Some((id.to_owned(), Change::Vote { options }));
+                }
             }
         }
     }

@@ -37,7 +37,7 @@ impl Inbox for FailingInbox {
         }
         let ids = facts.into_iter().filter_map(|fact| match fact {
             Fact::Message(message) => Some(message.whatsapp_id),
-            Fact::Change(_) | Fact::Progress(_) | Fact::Session { .. } => None,
+            Fact::Change(_) | Fact::Progress(_) | Fact::Group(_) | Fact::Session { .. } => None,
         });
         self.stored.lock().unwrap_or_else(PoisonError::into_inner).extend(ids);
         Ok(())

@@ -9,8 +9,8 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
-use super::Event;
 use crate::id::TenantId;
+use crate::model::event::Event;
 
 /// Events that wait for one listener at most.
 pub const WAITING_MAX: usize = 64;
