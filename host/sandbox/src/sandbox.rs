@@ -76,7 +76,7 @@ impl Sandbox {
         format!("ws://{}/ws/chat", self.network_addr)
     }
 
-    /// Where the media host is: `http://127.0.0.1:PORT`. Clients map [`MEDIA_HOST`] to it.
+    /// Where the media host is: `http://127.0.0.1:PORT`. Clients map [`MEDIA_HOST`](crate::MEDIA_HOST) to it.
     pub fn media_base(&self) -> String {
         format!("http://{}", self.network_addr)
     }
